@@ -1,0 +1,151 @@
+// Package cpu is the CPU engine: the auditor of every other one. It runs each op by a fast twin where this machine has one
+// and by the op's law elsewhere; the bits are the same, and Executable.Kernels says which ran.
+//
+// A pack runs cell-major: a thread takes a cell through many steps while its parameters and activations stay in cache.
+// Threads meet only where a program computes something for several cells in each step.
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// Options choose how, never what, the engine computes.
+type Options struct {
+	Threads  int      // 0: GOMAXPROCS
+	Variants []string // families of twins that may be used, see Variants; nil: all. The law is always allowed
+}
+
+// Engine runs packs on the CPU.
+type Engine struct {
+	threads  int
+	variants []string
+}
+
+var _ graph.Engine = (*Engine)(nil)
+
+// New makes an engine; it refuses a negative number of threads and variants that this build or machine lacks.
+func New(o Options) (*Engine, error) {
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("cpu: %d threads; want at least 1, or 0 for all", o.Threads)
+	}
+	if err := checkVariants(o.Variants); err != nil {
+		return nil, err
+	}
+	e := &Engine{o.Threads, o.Variants}
+	if e.threads == 0 {
+		e.threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Variants == nil {
+		e.variants = Variants()
+	}
+	return e, nil
+}
+
+// Name is "cpu".
+func (*Engine) Name() string { return "cpu" }
+
+// Close does nothing: the engine holds no resource of its own.
+func (*Engine) Close() error { return nil }
+
+func (e *Engine) has(o op.Op, in []op.Type) bool {
+	_, variant := pick(o, in, e.variants)
+	return variant != Law
+}
+
+// Plan adds up the arrays of the programs, what they compute once, and each thread's scratch.
+func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (graph.Memory, error) {
+	slots, err := slotsOf(cells, groups)
+	if err != nil {
+		return graph.Memory{}, err
+	}
+	var words, scratch int64
+	names := map[string]bool{}
+	array := func(name string, t op.Type) error {
+		n, err := slots.count(t.Domain)
+		if err == nil && !names[name] {
+			names[name] = true
+			words += int64(n) * int64(stride(t))
+		}
+		return err
+	}
+	for _, p := range ps {
+		t := graph.Lower(p, e.has)
+		for _, in := range t.P.In {
+			if err := array(in.Name, t.P.Types[in.V]); err != nil {
+				return graph.Memory{}, err
+			}
+		}
+		for _, s := range t.P.State {
+			if err := array(s.Name, t.P.Types[s.In]); err != nil {
+				return graph.Memory{}, err
+			}
+		}
+		outs := map[op.Value]bool{}
+		for _, o := range t.P.Out {
+			outs[o.V] = true
+			if err := array(o.Name, t.P.Types[o.V]); err != nil {
+				return graph.Memory{}, err
+			}
+		}
+		for _, n := range slices.Concat(t.Once, t.Step) {
+			for _, v := range n.Out {
+				if t.Scratch.Off[v] < 0 && t.View[v].Of == 0 && !outs[v] {
+					k, err := slots.count(t.P.Types[v].Domain)
+					if err != nil {
+						return graph.Memory{}, err
+					}
+					words += int64(k) * int64(stride(t.P.Types[v]))
+				}
+			}
+		}
+		scratch = max(scratch, int64(t.Scratch.Words))
+	}
+	return graph.Memory{Bytes: 4 * (words + scratch*int64(min(e.threads, cells))), Executor: "cell-major"}, nil
+}
+
+// slots says, for each domain, which slot a cell uses.
+type slots struct {
+	of map[op.Domain][]int
+	n  map[op.Domain]int
+}
+
+func slotsOf(cells int, groups graph.Groups) (*slots, error) {
+	if cells < 1 {
+		return nil, fmt.Errorf("cpu: a pack of %d cells; want at least 1", cells)
+	}
+	s := &slots{map[op.Domain][]int{op.Shared: make([]int, cells)}, map[op.Domain]int{op.Shared: 1, op.Cell: cells}}
+	for c := range cells {
+		s.of[op.Cell] = append(s.of[op.Cell], c)
+	}
+	for d, of := range groups {
+		if d == op.Shared || d == op.Cell {
+			return nil, fmt.Errorf("cpu: %s is no group of cells", d)
+		}
+		if len(of) != cells {
+			return nil, fmt.Errorf("cpu: group %q has %d entries for %d cells", d, len(of), cells)
+		}
+		n := slices.Max(of) + 1
+		for slot := range n {
+			if !slices.Contains(of, slot) {
+				return nil, fmt.Errorf("cpu: group %q uses slots up to %d, but no cell uses slot %d", d, n-1, slot)
+			}
+		}
+		if slices.Min(of) < 0 {
+			return nil, fmt.Errorf("cpu: group %q has a negative slot", d)
+		}
+		s.of[d], s.n[d] = slices.Clone(of), n
+	}
+	return s, nil
+}
+
+func (s *slots) count(d op.Domain) (int, error) {
+	if n, ok := s.n[d]; ok {
+		return n, nil
+	}
+	return 0, fmt.Errorf("cpu: the pack has no group %q", d)
+}

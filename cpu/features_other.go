@@ -1,0 +1,8 @@
+//go:build !amd64 && !purego
+
+package cpu
+
+const (
+	hasAVX2 = false
+	hasGo   = true
+)

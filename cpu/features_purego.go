@@ -1,0 +1,8 @@
+//go:build purego
+
+package cpu
+
+const (
+	hasAVX2 = false
+	hasGo   = false
+)

@@ -1,0 +1,127 @@
+package cpu
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"lockstep/op"
+)
+
+// A Kernel computes out from in for one cell, with the bits of the op's law. The slices that it gets stay the caller's.
+type Kernel func(w *Workspace, out, in []op.Tensor)
+
+// Law is the variant of an op without a twin: the law itself.
+const Law = "law"
+
+// variants are the families of twins, the preferred first. A family that the machine lacks is not available; Law is last and always there.
+var variants = []struct {
+	name      string
+	available bool
+}{
+	{"avx2", hasAVX2},
+	{"go", hasGo}, // plain Go loops; absent from a purego build, in which the laws stand alone
+	{Law, true},
+}
+
+// Variants lists the families of twins that this build has for this machine, the preferred first; the last is Law.
+func Variants() (names []string) {
+	for _, v := range variants {
+		if v.available {
+			names = append(names, v.name)
+		}
+	}
+	return names
+}
+
+// twins holds, for each kind of op, the kernels that were registered for it: family -> maker.
+var twins = map[reflect.Type]map[string]func(o op.Op, in []op.Type) Kernel{}
+
+// twin registers, for the ops of kind O, a family's maker. The maker returns the kernel for this very op value and these
+// operand types, or nil where it does not serve them. Each twin is registered in its own file.
+func twin[O op.Op](family string, makeKernel func(o O, in []op.Type) Kernel) {
+	kind := reflect.TypeFor[O]()
+	if twins[kind] == nil {
+		twins[kind] = map[string]func(op.Op, []op.Type) Kernel{}
+	}
+	if twins[kind][family] != nil {
+		panic(fmt.Sprintf("cpu: a second %s twin of %s", family, kind))
+	}
+	twins[kind][family] = func(o op.Op, in []op.Type) Kernel { return makeKernel(o.(O), in) }
+}
+
+// pick chooses the kernel of an op: that of the first allowed family that has one, else the law. It returns its family.
+func pick(o op.Op, in []op.Type, allowed []string) (Kernel, string) {
+	for _, v := range variants {
+		if !v.available || !slices.Contains(allowed, v.name) {
+			continue
+		}
+		if f := twins[reflect.TypeOf(o)][v.name]; f != nil {
+			if k := f(o, in); k != nil {
+				return k, v.name
+			}
+		}
+	}
+	return func(_ *Workspace, out, in []op.Tensor) { o.Law(out, in) }, Law
+}
+
+// checkVariants refuses families that this build or machine lacks.
+func checkVariants(names []string) error {
+	for _, n := range names {
+		if !slices.Contains(Variants(), n) {
+			return fmt.Errorf("cpu: no variant %q in this build on this machine; there are %s", n, strings.Join(Variants(), ", "))
+		}
+	}
+	return nil
+}
+
+// Workspace is a thread's scratch memory for kernels.
+type Workspace struct {
+	buf  []uint32
+	used int
+}
+
+// Words hands out n words of undefined content, aligned to 64 bytes, until the kernel returns.
+func (w *Workspace) Words(n int) []uint32 {
+	const line = 16 // words of 64 bytes
+	n = (n + line - 1) / line * line
+	if w.used+n > len(w.buf) {
+		// What was handed out before stays valid: the old buffer lives as long as its slices.
+		buf := make([]uint32, max(2*len(w.buf), n)+line)
+		skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(buf)))/4) & (line - 1)
+		w.buf, w.used = buf[skip:skip+max(2*len(w.buf), n)], 0
+	}
+	w.used += n
+	return w.buf[w.used-n : w.used : w.used]
+}
+
+// reset takes everything back.
+func (w *Workspace) reset() { w.used = 0 }
+
+// floats views words as float32.
+func floats(w []uint32) []float32 { return op.Tensor{W: w}.F() }
+
+// Has lists the variants that an op has on this machine, the preferred first; the last is Law. A twin may still decline
+// some shapes: Executable.Kernels says what runs.
+func Has(o op.Op) (names []string) {
+	for _, v := range Variants() {
+		maker := twins[reflect.TypeOf(o)][v]
+		if m, ok := o.(op.Mapper); ok && maker != nil {
+			maker = elementwise(maker, m) // rows of one table share a kind: ask for this one
+		}
+		if v == Law || maker != nil {
+			names = append(names, v)
+		}
+	}
+	return names
+}
+
+// elementwise is the maker if it serves the op on vectors, else nil.
+func elementwise(maker func(op.Op, []op.Type) Kernel, m op.Mapper) func(op.Op, []op.Type) Kernel {
+	if maker(m, slices.Repeat([]op.Type{op.T(op.F32, op.Cell, 64)}, m.Arity())) == nil {
+		return nil
+	}
+	return maker
+}

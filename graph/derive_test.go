@@ -1,0 +1,368 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"lockstep/cpu"
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// The model of these tests: an MLP with two hidden layers, mean cross-entropy over a few examples.
+const (
+	examples, inputs, width1, width2, classes = 7, 3, 5, 4, 3
+	params                                    = inputs*width1 + width1 + width1*width2 + width2 + width2*classes + classes
+)
+
+// activations, by name: the op and its float64 form.
+var activations = map[string]struct {
+	op  op.Op
+	f64 func(hyperdual) hyperdual
+}{
+	"tanh":    {op.Tanh, hyperdual.tanh},
+	"relu":    {op.Relu, hyperdual.relu},
+	"sigmoid": {op.Sigmoid{}, hyperdual.sigmoid},
+	"gelu":    {op.Gelu{}, hyperdual.gelu},
+}
+
+// wave is a deterministic list of numbers in [-1, 1].
+func wave(n int, seed float64) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(math.Sin(float64(i)*1.7 + seed*3.1 + 0.3*float64(i*i%11)))
+	}
+	return x
+}
+
+func label(i int) uint32 { return uint32(i * 2 % classes) }
+
+// logits64 is the model in hyper-dual float64.
+func logits64(theta []hyperdual, x []float32, act func(hyperdual) hyperdual) []hyperdual {
+	h := make([]hyperdual, inputs)
+	for i := range h {
+		h[i] = constant(float64(x[i]))
+	}
+	for l, n := range []int{width1, width2, classes} {
+		w, b := theta[:len(h)*n], theta[len(h)*n:len(h)*n+n]
+		theta = theta[len(h)*n+n:]
+		y := make([]hyperdual, n)
+		for j := range y {
+			y[j] = b[j]
+			for i := range h {
+				y[j] = y[j].add(h[i].mul(w[i*n+j]))
+			}
+			if l < 2 {
+				y[j] = act(y[j])
+			}
+		}
+		h = y
+	}
+	return h
+}
+
+func loss64(theta []hyperdual, x []float32, act func(hyperdual) hyperdual) hyperdual {
+	var sum hyperdual
+	for e := range examples {
+		z := logits64(theta, x[e*inputs:], act)
+		var s hyperdual
+		for _, v := range z {
+			s = s.add(v.exp())
+		}
+		sum = sum.add(s.log()).add(z[label(e)].mul(constant(-1)))
+	}
+	return sum.mul(constant(1. / examples))
+}
+
+// reference holds the explicit float64 gradient, Hessian, Jacobian of the logits and Gauss-Newton matrix at theta.
+type reference struct {
+	grad []float64
+	hess [][]float64
+	ggn  [][]float64
+}
+
+func explicit(theta []float32, x []float32, act func(hyperdual) hyperdual) reference {
+	at := func(i, j int) []hyperdual {
+		t := make([]hyperdual, params)
+		for k := range t {
+			t[k].a = float64(theta[k])
+		}
+		t[i].b, t[j].c = 1, 1
+		return t
+	}
+	r := reference{make([]float64, params), square(params), square(params)}
+	jac := make([][]float64, examples*classes)
+	for i := range jac {
+		jac[i] = make([]float64, params)
+	}
+	prob := make([]float64, examples*classes)
+	for i := range params {
+		for j := range params {
+			l := loss64(at(i, j), x, act)
+			r.grad[i], r.hess[i][j] = l.b, l.d
+		}
+		for e := range examples {
+			sum := 0.
+			z := logits64(at(i, i), x[e*inputs:], act)
+			for _, v := range z {
+				sum += math.Exp(v.a)
+			}
+			for c, v := range z {
+				jac[e*classes+c][i] = v.b
+				prob[e*classes+c] = math.Exp(v.a) / sum
+			}
+		}
+	}
+	for i := range params {
+		for j := range params {
+			for e := range examples {
+				for c := range classes {
+					for d := range classes {
+						h := -prob[e*classes+c] * prob[e*classes+d]
+						if c == d {
+							h += prob[e*classes+c]
+						}
+						r.ggn[i][j] += jac[e*classes+c][i] * h * jac[e*classes+d][j] / examples
+					}
+				}
+			}
+		}
+	}
+	return r
+}
+
+func square(n int) [][]float64 {
+	m := make([][]float64, n)
+	for i := range m {
+		m[i] = make([]float64, n)
+	}
+	return m
+}
+
+func times(m [][]float64, v []float32) []float64 {
+	y := make([]float64, len(m))
+	for i := range m {
+		for j := range m[i] {
+			y[i] += m[i][j] * float64(v[j])
+		}
+	}
+	return y
+}
+
+// deviation is |got - want| / |want|.
+func deviation(got []float32, want []float64) float64 {
+	var num, den float64
+	for i := range want {
+		d := float64(got[i]) - want[i]
+		num, den = num+d*d, den+want[i]*want[i]
+	}
+	return math.Sqrt(num / den)
+}
+
+// network emits the model on a flat parameter vector.
+func network(b *graph.Builder, theta, x op.Value, act op.Op) op.Value {
+	parts := b.Emit(op.Split{Sizes: op.List(inputs*width1, width1, width1*width2, width2, width2*classes, classes)}, theta)
+	h, from := x, inputs
+	for l, n := range []int{width1, width2, classes} {
+		w := b.Do(op.Reshape{To: op.S(from, n)}, parts[2*l])
+		bias := b.Do(op.Broadcast{To: op.S(examples, n)}, parts[2*l+1])
+		if h = b.Do(op.Add, b.Do(op.MatMul{}, h, w), bias); l < 2 {
+			h = b.Do(act, h)
+		}
+		from = n
+	}
+	return h
+}
+
+func meanLoss(b *graph.Builder, logits, y op.Value) op.Value {
+	return b.Do(op.Reshape{To: op.S()}, b.Do(op.Mean{Axes: op.List(0)}, b.Do(op.Xent{}, logits, y)))
+}
+
+func bytesOf(x []float32) []byte {
+	var b []byte
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, p graph.Pack, name string, cell, n int) []float32 {
+	t.Helper()
+	b := make([]byte, 4*n)
+	check(t, p.Read(name, cell, b))
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return x
+}
+
+// Each of two models is measured along several vectors at once: models are a group of cells, vectors are the cells. So the
+// primal and its adjoint run once for each model, and only tangents for each vector.
+func TestProductsAgreeWithExplicitMatrices(t *testing.T) {
+	group := []int{0, 0, 0, 1, 1}
+	for name, act := range activations {
+		t.Run(name, func(t *testing.T) {
+			p, err := graph.Trace(func(b *graph.Builder) {
+				theta := b.Input("theta", op.T(op.F32, op.Model, params))
+				x := b.Input("x", op.T(op.F32, op.Shared, examples, inputs))
+				y := b.Input("y", op.T(op.U32, op.Shared, examples, 1))
+				v := b.Input("v", op.T(op.F32, op.Cell, params))
+				logits := network(b, theta, x, act.op)
+				lossOf := func(z op.Value) op.Value { return meanLoss(b, z, y) }
+				loss := lossOf(logits)
+				wrt, vs := []op.Value{theta}, []op.Value{v}
+				b.Output("loss", loss)
+				b.Output("grad", b.Gradient(loss, theta)[0])
+				b.Output("slope", b.JVP([]op.Value{loss}, wrt, vs)[0])
+				b.Output("hvp", b.HVP(loss, wrt, vs)[0])
+				b.Output("ggn", b.GGN(logits, lossOf, wrt, vs)[0])
+			})
+			check(t, err)
+			engine, err := cpu.New(cpu.Options{})
+			check(t, err)
+			pack, err := engine.NewPack(len(group), graph.Groups{op.Model: group})
+			check(t, err)
+			x := wave(examples*inputs, 5)
+			check(t, pack.Put("x", op.T(op.F32, op.Shared, examples, inputs), 0, bytesOf(x)))
+			var y []byte
+			for e := range examples {
+				y = binary.LittleEndian.AppendUint32(y, label(e))
+			}
+			check(t, pack.Put("y", op.T(op.U32, op.Shared, examples, 1), 0, y))
+			thetas := [][]float32{wave(params, 1), wave(params, 2)}
+			for m, theta := range thetas {
+				check(t, pack.Put("theta", op.T(op.F32, op.Model, params), m, bytesOf(theta)))
+			}
+			for c := range group {
+				check(t, pack.Put("v", op.T(op.F32, op.Cell, params), c, bytesOf(wave(params, float64(10+c)))))
+			}
+			x1, err := pack.Compile(p)
+			check(t, err)
+			check(t, x1.Run(context.Background(), 1))
+			refs := []reference{explicit(thetas[0], x, act.f64), explicit(thetas[1], x, act.f64)}
+			for c, m := range group {
+				ref, v := refs[m], wave(params, float64(10+c))
+				slope := 0.
+				for i := range v {
+					slope += ref.grad[i] * float64(v[i])
+				}
+				for _, q := range []struct {
+					name string
+					want []float64
+				}{
+					{"grad", ref.grad}, {"slope", []float64{slope}}, {"hvp", times(ref.hess, v)}, {"ggn", times(ref.ggn, v)},
+				} {
+					if d := deviation(read(t, pack, q.name, c, len(q.want)), q.want); !(d < 1e-5) {
+						t.Errorf("vector %d of model %d: %s deviates by %.2g of its norm from the explicit float64 matrix", c, m, q.name, d)
+					} else {
+						t.Logf("vector %d of model %d: %s deviates by %.2g", c, m, q.name, d)
+					}
+				}
+			}
+			perModel, perVector := 0, 0
+			tape := graph.Lower(p, func(op.Op, []op.Type) bool { return false })
+			for _, n := range tape.P.Nodes {
+				switch tape.P.Types[n.Out[0]].Domain {
+				case op.Model:
+					perModel++
+				case op.Cell:
+					perVector++
+				}
+			}
+			if perModel < 20 || perVector < 20 {
+				t.Errorf("%d nodes a model and %d a vector: the primal should be the model's, the tangents the vector's", perModel, perVector)
+			}
+		})
+	}
+}
+
+// The order in which adjoints are added is law: for y = x*x + exp(x), uses are met highest op first.
+func TestAdjointOrder(t *testing.T) {
+	p, err := graph.Trace(func(b *graph.Builder) {
+		x := b.Input("x", op.T(op.F32, op.Cell))
+		sq := b.Do(op.Mul, x, x)
+		y := b.Do(op.Add, sq, b.Do(op.Exp, x))
+		b.Output("g", b.Gradient(y, x)[0])
+	})
+	check(t, err)
+	engine, err := cpu.New(cpu.Options{})
+	check(t, err)
+	for _, x := range []float32{0.1, 0.7, 1.3, -2.9, 3.3} {
+		pack, err := engine.NewPack(1, nil)
+		check(t, err)
+		check(t, pack.Put("x", op.T(op.F32, op.Cell), 0, bytesOf([]float32{x})))
+		exe, err := pack.Compile(p)
+		check(t, err)
+		check(t, exe.Run(context.Background(), 1))
+		// exp is the later op: its adjoint comes first, then operand 0 of the square, then operand 1.
+		want := op.Exp32(x)
+		want += x
+		want += x
+		if got := read(t, pack, "g", 0, 1)[0]; got != want {
+			t.Errorf("x = %v: gradient %x; want (exp(x) + x) + x = %x", x, math.Float32bits(got), math.Float32bits(want))
+		}
+	}
+}
+
+func TestThirdDerivativeIsAClearError(t *testing.T) {
+	_, err := graph.Trace(func(b *graph.Builder) {
+		a, v := b.Input("a", op.T(op.F32, op.Cell, 2, 2)), b.Input("v", op.T(op.F32, op.Cell, 2, 2))
+		y := b.Do(op.MatMul{}, a, a)
+		for range 2 {
+			y = b.JVP([]op.Value{y}, []op.Value{a}, []op.Value{v})[0]
+		}
+		b.Output("y", y)
+	})
+	if want := "third derivative"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v; want one that speaks of a %s", err, want)
+	}
+}
+
+func TestTraceRefusesMisuse(t *testing.T) {
+	cell := func(b *graph.Builder, dims ...int) op.Value {
+		return b.Input(fmt.Sprint("x", dims), op.T(op.F32, op.Cell, dims...))
+	}
+	for name, f := range map[string]func(b *graph.Builder){
+		"shapes":           func(b *graph.Builder) { b.Do(op.Add, cell(b, 2), cell(b, 3)) },
+		"zero operand":     func(b *graph.Builder) { b.Do(op.Neg, 0) },
+		"no next":          func(b *graph.Builder) { b.State("s", b.Fill(0), op.Cell) },
+		"next of no state": func(b *graph.Builder) { x := cell(b, 2); b.Next(x, x) },
+		"next of finer":    func(b *graph.Builder) { s := b.State("s", b.Fill(0, 2), op.Shared); b.Next(s, cell(b, 2)) },
+		"next of a shape":  func(b *graph.Builder) { s := b.State("s", b.Fill(0, 2), op.Cell); b.Next(s, cell(b, 3)) },
+		"two next":         func(b *graph.Builder) { s := b.State("s", b.Fill(0), op.Cell); b.Next(s, s); b.Next(s, s) },
+		"init from state": func(b *graph.Builder) {
+			s := b.State("s", b.Fill(0), op.Cell)
+			b.Next(s, s)
+			u := b.State("u", b.Do(op.Neg, s), op.Cell)
+			b.Next(u, u)
+		},
+		"one name twice": func(b *graph.Builder) { x := cell(b, 2); b.Output("x[2]", x) },
+		"active no flag": func(b *graph.Builder) { b.Active(cell(b)) },
+		"active too fine": func(b *graph.Builder) {
+			s := b.State("s", b.Fill(0), op.Shared)
+			b.Next(s, s)
+			x := cell(b)
+			b.Active(b.Do(op.Eq, x, x))
+		},
+		"cotangent's shape": func(b *graph.Builder) { x := cell(b, 2); b.VJP(b.Do(op.Neg, x), cell(b, 3), x) },
+		"tangents' number":  func(b *graph.Builder) { x := cell(b, 2); b.JVP([]op.Value{x}, []op.Value{x}, nil) },
+	} {
+		if _, err := graph.Trace(f); err == nil {
+			t.Errorf("%s: no error", name)
+		} else {
+			t.Logf("%s: %v", name, err)
+		}
+	}
+}

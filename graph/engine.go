@@ -1,0 +1,59 @@
+package graph
+
+import (
+	"context"
+
+	"lockstep/op"
+)
+
+// Groups maps each named group of cells (op.Seed, op.Model, ..) to the slot of each cell: 0 to the number of slots less
+// one, every slot used. Shared and Cell need no entry.
+type Groups map[op.Domain][]int
+
+// Memory is what a pack needs.
+type Memory struct {
+	Bytes    int64  // arrays, tape and scratch
+	Executor string // which of the engine's executors would run it
+}
+
+// Engine makes packs. Its results have the bits of the laws.
+type Engine interface {
+	Name() string
+	// Plan says what a pack of these programs would need; it allocates nothing.
+	Plan(ps []*Program, cells int, groups Groups) (Memory, error)
+	NewPack(cells int, groups Groups) (Pack, error)
+	Close() error
+}
+
+// Pack is a batch of cells with their named arrays, which its programs (train, evaluate, probe) share. Arrays are bytes,
+// little endian words of Type.Words().
+type Pack interface {
+	// Put binds an array of the given type, or one slot of it, and makes what depends on it stale. NaNs become the canonical one.
+	Put(name string, t op.Type, slot int, src []byte) error
+	// Compile prepares a program whose inputs are bound: by Put, or as states or outputs of programs compiled before.
+	Compile(p *Program) (Executable, error)
+	// Read copies a cell's array.
+	Read(name string, cell int, dst []byte) error
+	// Write replaces a cell's array (for a coarser domain: its slot's). A checkpoint is every State, read; a resume writes it back.
+	Write(name string, cell int, src []byte) error
+	Close() error
+}
+
+// Executable runs one program on its pack.
+type Executable interface {
+	// Reset sets every State to its Init. Run never does.
+	Reset(ctx context.Context) error
+	// Run advances every cell by steps, or returns ctx's error after a whole number of steps of each cell: what was
+	// computed stays, and each active cell's own State says how far it is.
+	Run(ctx context.Context, steps int) error
+	// Kernels tells what runs each node, in order.
+	Kernels() []KernelInfo
+	Close() error
+}
+
+// KernelInfo is one node and the twin, or the law, that runs it.
+type KernelInfo struct {
+	Op      string // op.Describe
+	Variant string // the family of the twin, or "law"
+	Once    bool   // runs once after binding, not in every step
+}

@@ -1,0 +1,143 @@
+package op
+
+import (
+	"fmt"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// All lists every op with its attributes at their zero values: one line per op.
+var All = []Op{
+	MatMul{}, MatMulJVP{},
+	Neg, Exp, Log, Sqrt, Tanh, SinPi, CosPi, Relu, Sigmoid{}, Rsqrt{}, Gelu{},
+	Add, Sub, Mul, Div, Max, Min,
+	Gt, Ge, Lt, Le, Eq, Same, Select{},
+	Fill{}, Iota{}, Cast{}, IAdd{},
+	Broadcast{}, Sum{}, Mean{}, AMax{}, ArgMax{}, OneHot{}, Pick{},
+	Reshape{}, Transpose{}, Slice{}, Pad{}, Tail{}, Concat{}, Split{}, PutRow{},
+	Gather{}, ScatterAdd{},
+	Softmax{}, Xent{}, XentGrad{},
+	TernaryMM{}, TernaryMMTail{},
+	Uniform{}, Normal{}, Rademacher{}, RandInt{}, Ternary{}, Batch{},
+}
+
+// Named is the op of that name with zero attributes.
+func Named(name string) (Op, error) {
+	names := make([]string, len(All))
+	for i, o := range All {
+		if names[i] = o.Name(); names[i] == name {
+			return o, nil
+		}
+	}
+	sort.Strings(names)
+	return nil, fmt.Errorf("no op is called %q; the ops are %s", name, strings.Join(names, ", "))
+}
+
+// attrs calls f for every attribute of o: its exported fields, but for the row of a table of functions.
+func attrs(v reflect.Value, f func(name string, field reflect.Value)) {
+	for i := range v.NumField() {
+		switch v.Field(i).Interface().(type) {
+		case UnaryFunc, BinaryFunc, CompareFunc:
+		default:
+			f(v.Type().Field(i).Name, v.Field(i))
+		}
+	}
+}
+
+// Attrs lists the names and types of o's attributes.
+func Attrs(o Op) (names []string) {
+	attrs(reflect.ValueOf(o), func(name string, f reflect.Value) {
+		names = append(names, name+" "+strings.TrimPrefix(f.Type().String(), "op."))
+	})
+	return names
+}
+
+// Describe writes an op with its attributes, such as matmul{TA:true TB:false}. Equal ops, and only they, have equal
+// descriptions: programs are hashed by them.
+func Describe(o Op) string {
+	var b strings.Builder
+	b.WriteString(o.Name())
+	sep := "{"
+	attrs(reflect.ValueOf(o), func(name string, f reflect.Value) {
+		fmt.Fprintf(&b, "%s%s:%v", sep, name, f.Interface())
+		sep = " "
+	})
+	if sep != "{" {
+		b.WriteByte('}')
+	}
+	return b.String()
+}
+
+// WithAttr is o with the attribute called key (in any case) set from text: true, 3, 0.5, f32, or a list such as 2,3.
+func WithAttr(o Op, key, text string) (Op, error) {
+	v := reflect.New(reflect.TypeOf(o)).Elem()
+	v.Set(reflect.ValueOf(o))
+	err := fmt.Errorf("%s has no attribute %q; it has: %s", o.Name(), key, strings.Join(append(Attrs(o), "none else"), ", "))
+	attrs(v, func(name string, f reflect.Value) {
+		if !strings.EqualFold(name, key) {
+			return
+		}
+		if err = setAttr(f, text); err != nil {
+			err = fmt.Errorf("%s, attribute %s: %w", o.Name(), name, err)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.Interface().(Op), nil
+}
+
+func setAttr(f reflect.Value, text string) error {
+	switch f.Interface().(type) {
+	case Ints:
+		l, err := ParseInts(text)
+		f.SetString(string(l))
+		return err
+	case DType:
+		d, err := ParseDType(text)
+		f.SetUint(uint64(d))
+		return err
+	case Bits:
+		if hex, ok := strings.CutPrefix(text, "0x"); ok {
+			b, err := strconv.ParseUint(hex, 16, 32)
+			f.SetUint(b)
+			return err
+		}
+		x, err := strconv.ParseFloat(text, 32)
+		f.SetUint(uint64(B(float32(x))))
+		return err
+	case Shape:
+		l, err := ParseInts(text)
+		if err != nil {
+			return err
+		}
+		dims := l.Slice()
+		if len(dims) > MaxRank {
+			return fmt.Errorf("%q has %d axes; at most %d", text, len(dims), MaxRank)
+		}
+		for _, d := range dims {
+			if d < 0 || d > 1<<31-1 {
+				return fmt.Errorf("%q: sizes are 0 to 2^31-1", text)
+			}
+		}
+		f.Set(reflect.ValueOf(S(dims...)))
+		return nil
+	}
+	switch f.Kind() {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		f.SetBool(b)
+		return err
+	case reflect.Int8, reflect.Int32:
+		i, err := strconv.ParseInt(text, 10, f.Type().Bits())
+		f.SetInt(i)
+		return err
+	case reflect.Uint32:
+		u, err := strconv.ParseUint(text, 10, 32)
+		f.SetUint(u)
+		return err
+	}
+	return fmt.Errorf("cannot be set from text")
+}
