@@ -1,0 +1,383 @@
+package data
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lockstep/op"
+)
+
+// NPY files, versions 1.0 and 2.0 (numpy.lib.format): six bytes of magic, two of version, the header's length (u16 or
+// u32, little endian), the header - a Python dict of descr, fortran_order and shape, filled with spaces - then the elements.
+const npyMagic = "\x93NUMPY"
+
+// npyTypes: the element types that are read and written; one line per entry. Wider and big-endian ones are refused with
+// the conversion to make, because a conversion is a rounding, which is the user's to choose.
+var npyTypes = []struct {
+	descr string
+	dtype op.DType
+	bytes int // of one element in the file
+}{
+	{"<f4", op.F32, 4},
+	{"<u4", op.U32, 4},
+	{"<i4", op.I32, 4},
+	{"|b1", op.Bool, 1},
+	{"|i1", op.I8, 1},
+}
+
+// NPYError says what is wrong with an NPY file, where, and what would be right.
+type NPYError struct {
+	File   string
+	Offset int // of the first wrong byte
+	Got    string
+	Want   string
+}
+
+func (e *NPYError) Error() string {
+	return fmt.Sprintf("%s: byte %d: %s; expected %s", e.File, e.Offset, e.Got, e.Want)
+}
+
+// ReadNPY reads a tensor from an NPY file of little-endian f4, u4, i4, b1 or i1 in C order, of up to six axes. Every NaN
+// becomes the canonical one. Errors: those of the file system, and NPYError.
+func ReadNPY(path string) (op.Tensor, error) {
+	if info, err := os.Stat(path); err != nil {
+		return op.Tensor{}, err
+	} else if info.IsDir() {
+		return op.Tensor{}, &NPYError{path, 0, "it is a directory", "an NPY file"}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return op.Tensor{}, err
+	}
+	return DecodeNPY(path, b)
+}
+
+// DecodeNPY is ReadNPY on the bytes b of a file; name stands in errors.
+func DecodeNPY(name string, b []byte) (op.Tensor, error) {
+	r := npyReader{name: name, b: b}
+	head := r.header()
+	if r.err != nil {
+		return op.Tensor{}, r.err
+	}
+	t := op.New(op.Type{DType: head.dtype, Shape: op.S(head.shape...)})
+	for i, body := 0, b[head.end:]; i < t.Len(); i++ {
+		switch head.dtype {
+		case op.Bool:
+			if body[i] > 1 {
+				return op.Tensor{}, r.fail(head.end+i, fmt.Sprintf("a bool of value %d", body[i]), "0 or 1")
+			}
+			t.W[i] = uint32(body[i])
+		case op.I8:
+			t.SetInt8(i, int8(body[i]))
+		default:
+			t.W[i] = binary.LittleEndian.Uint32(body[4*i:])
+		}
+	}
+	if head.dtype == op.F32 {
+		op.Canonical(t.W)
+	}
+	return t, nil
+}
+
+// EncodeNPY is the content of the version 1.0 file that numpy writes for the tensor. Error: an element type that NPY
+// lacks (t2: unpack it first).
+func EncodeNPY(t op.Tensor) ([]byte, error) {
+	for _, k := range npyTypes {
+		if k.dtype != t.DType {
+			continue
+		}
+		shape := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(t.Dims()), "[]")), ", ")
+		if t.Rank == 1 {
+			shape += "," // a Python tuple of one
+		}
+		head := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", k.descr, shape)
+		const fixed = len(npyMagic) + 2 + 2
+		pad := 63 - (fixed+len(head))%64 // the elements start at a multiple of 64, after a newline
+		head += strings.Repeat(" ", pad) + "\n"
+		b := append([]byte(npyMagic), 1, 0)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(head)))
+		b = append(b, head...)
+		for i := range t.Len() {
+			switch k.dtype {
+			case op.Bool:
+				b = append(b, byte(t.W[i]))
+			case op.I8:
+				b = append(b, byte(t.Int8(i)))
+			default:
+				b = binary.LittleEndian.AppendUint32(b, t.W[i])
+			}
+		}
+		return b, nil
+	}
+	return nil, fmt.Errorf("npy: no element type for %s; cast it to f32, u32, i32, bool or i8", t.DType)
+}
+
+// WriteNPY writes the tensor to an NPY file: to a new file beside it first, which then takes its name, so that a write
+// that fails leaves what was there.
+func WriteNPY(path string, t op.Tensor) error {
+	b, err := EncodeNPY(t)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Chmod(fs.FileMode(0o644))
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// npyHeader is what a file's header says; the elements are bytes [end, end + elements * bytes) of the file.
+type npyHeader struct {
+	dtype op.DType
+	shape []int
+	end   int
+}
+
+// npyReader walks the header; it stops at its first error.
+type npyReader struct {
+	name string
+	b    []byte // the file
+	at   int    // the next byte
+	end  int    // of the header
+	err  error
+}
+
+func (r *npyReader) fail(at int, got, want string) error {
+	if r.err == nil {
+		r.err = &NPYError{r.name, at, got, want}
+	}
+	return r.err
+}
+
+// header reads the whole header and checks that the file has exactly the elements it promises, before anybody allocates.
+func (r *npyReader) header() (h npyHeader) {
+	if !r.preamble() {
+		return h
+	}
+	h.end = r.end
+	var order int // where fortran_order's value stands
+	seen := map[string]int{}
+	bytes, fortran := 0, false
+	r.token("{")
+	for r.err == nil && !r.accept("}") {
+		at := r.at
+		key := r.quoted()
+		if _, again := seen[key]; again {
+			r.fail(at, fmt.Sprintf("key '%s' a second time", key), "each key once")
+		}
+		seen[key] = at
+		r.token(":")
+		switch key {
+		case "descr":
+			h.dtype, bytes = r.descr()
+		case "fortran_order":
+			r.space()
+			order = r.at
+			fortran = r.boolean()
+		case "shape":
+			h.shape = r.shape()
+		default:
+			r.fail(at, fmt.Sprintf("key %q", key), "descr, fortran_order or shape")
+		}
+		if r.err == nil && !r.accept(",") && !r.peek("}") {
+			r.fail(r.at, r.here(), "a comma or }")
+		}
+	}
+	for _, key := range []string{"descr", "fortran_order", "shape"} {
+		if _, ok := seen[key]; !ok {
+			r.fail(r.at, "the header ends without "+key, "descr, fortran_order and shape")
+		}
+	}
+	if r.space(); r.at < r.end {
+		r.fail(r.at, r.here(), "nothing but spaces and a newline after the dict")
+	}
+	if fortran {
+		r.fail(order, "Fortran order", "C order: numpy.save(path, numpy.ascontiguousarray(a))")
+	}
+	r.size(h, bytes)
+	return h
+}
+
+// preamble reads magic, version and header length; r then stands at the header.
+func (r *npyReader) preamble() bool {
+	n := len(npyMagic)
+	switch {
+	case len(r.b) == 0:
+		r.fail(0, "an empty file", "an NPY file, which starts with \\x93NUMPY")
+		return false
+	case !strings.HasPrefix(string(r.b[:min(n, len(r.b))]), npyMagic):
+		r.fail(0, fmt.Sprintf("%q", r.b[:min(n, len(r.b))]), "the magic \\x93NUMPY of an NPY file")
+		return false
+	case len(r.b) < n+4:
+		r.fail(len(r.b), "the file ends", "version and header length")
+		return false
+	}
+	length := 0
+	switch v := [2]byte(r.b[n : n+2]); v {
+	case [2]byte{1, 0}:
+		r.at, length = n+4, int(binary.LittleEndian.Uint16(r.b[n+2:]))
+	case [2]byte{2, 0}:
+		if len(r.b) < n+6 {
+			r.fail(len(r.b), "the file ends", "a header length of four bytes")
+			return false
+		}
+		r.at, length = n+6, int(binary.LittleEndian.Uint32(r.b[n+2:]))
+	default:
+		r.fail(n, fmt.Sprintf("version %d.%d", v[0], v[1]), "version 1.0 or 2.0")
+		return false
+	}
+	if length > len(r.b)-r.at {
+		r.fail(n+2, fmt.Sprintf("a header of %d bytes, but %d bytes follow", length, len(r.b)-r.at), "a whole header: the file is cut")
+		return false
+	}
+	r.end = r.at + length
+	return true
+}
+
+// size holds shape and element size against the bytes that follow the header.
+func (r *npyReader) size(h npyHeader, bytes int) {
+	if r.err != nil {
+		return
+	}
+	have, want := len(r.b)-h.end, bytes
+	if slices.Contains(h.shape, 0) {
+		want = 0
+	}
+	for _, d := range h.shape {
+		if d > 0 && want > have/d { // the product exceeds the file; stop before it overflows
+			want = have + 1
+			break
+		}
+		want *= d
+	}
+	switch {
+	case want > have:
+		r.fail(len(r.b), fmt.Sprintf("the file ends after %d bytes of elements", have), fmt.Sprintf("elements of shape %v, %d bytes each", h.shape, bytes))
+	case want < have:
+		r.fail(h.end+want, fmt.Sprintf("%d bytes more", have-want), fmt.Sprintf("the end of the file after %d bytes of elements of shape %v", want, h.shape))
+	}
+}
+
+func (r *npyReader) descr() (op.DType, int) {
+	r.space()
+	at := r.at
+	s := r.quoted()
+	var names []string
+	for _, t := range npyTypes {
+		if t.descr == s || t.bytes == 1 && len(s) == 3 && s[1:] == t.descr[1:] {
+			return t.dtype, t.bytes
+		}
+		names = append(names, t.descr)
+	}
+	to := "<f4"
+	if len(s) == 3 && strings.ContainsRune("ui", rune(s[1])) {
+		to = "<" + s[1:2] + "4"
+	}
+	r.fail(at, fmt.Sprintf("elements of type %q", s), fmt.Sprintf("one of %s: convert with numpy.save(path, a.astype('%s'))", strings.Join(names, ", "), to))
+	return 0, 0
+}
+
+func (r *npyReader) boolean() bool {
+	switch {
+	case r.accept("True"):
+		return true
+	case r.accept("False"):
+		return false
+	}
+	r.fail(r.at, r.here(), "True or False")
+	return false
+}
+
+func (r *npyReader) shape() (dims []int) {
+	r.token("(")
+	for r.err == nil && !r.accept(")") {
+		r.space()
+		at := r.at
+		for r.at < r.end && r.b[r.at] >= '0' && r.b[r.at] <= '9' {
+			r.at++
+		}
+		d, err := strconv.ParseInt(string(r.b[at:r.at]), 10, 32)
+		switch {
+		case at == r.at:
+			r.fail(at, r.here(), "a size of 0 or more")
+		case err != nil:
+			r.fail(at, "size "+string(r.b[at:min(r.at, at+30)]), "a size of 0 to 2^31 - 1")
+		case len(dims) == op.MaxRank:
+			r.fail(at, fmt.Sprintf("more than %d axes", op.MaxRank), fmt.Sprintf("at most %d", op.MaxRank))
+		}
+		dims = append(dims, int(d))
+		if r.err == nil && !r.accept(",") && !r.peek(")") {
+			r.fail(r.at, r.here(), "a comma or )")
+		}
+	}
+	return dims
+}
+
+// quoted reads a Python string without escapes.
+func (r *npyReader) quoted() string {
+	r.space()
+	if r.err != nil || r.at >= r.end || r.b[r.at] != '\'' && r.b[r.at] != '"' {
+		r.fail(r.at, r.here(), "a quoted string")
+		return ""
+	}
+	rest := string(r.b[r.at+1 : r.end])
+	i := strings.IndexByte(rest, r.b[r.at])
+	if i < 0 {
+		r.fail(r.at, "a string without an end", "a closing quote")
+		return ""
+	}
+	r.at += i + 2
+	return rest[:i]
+}
+
+func (r *npyReader) space() {
+	for r.at < r.end && strings.IndexByte(" \t\n\r", r.b[r.at]) >= 0 {
+		r.at++
+	}
+}
+
+func (r *npyReader) peek(s string) bool {
+	r.space()
+	return r.err == nil && strings.HasPrefix(string(r.b[r.at:min(r.end, r.at+len(s))]), s)
+}
+
+func (r *npyReader) accept(s string) bool {
+	if r.peek(s) {
+		r.at += len(s)
+		return true
+	}
+	return false
+}
+
+func (r *npyReader) token(s string) {
+	if !r.accept(s) {
+		r.fail(r.at, r.here(), s)
+	}
+}
+
+// here shows what stands at the next byte of the header.
+func (r *npyReader) here() string {
+	if r.at >= r.end {
+		return "the header ends"
+	}
+	return fmt.Sprintf("%q", r.b[r.at:min(r.end, r.at+10)])
+}
