@@ -88,7 +88,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		outs := map[op.Value]bool{}
 		for _, o := range t.P.Out {
 			outs[o.V] = true
-			if err := array(o.Name, t.P.Types[o.V]); err != nil {
+			if err := array(o.Name, t.P.OutType(o)); err != nil {
 				return graph.Memory{}, err
 			}
 		}

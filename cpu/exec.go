@@ -55,11 +55,11 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 		x.coarse = x.coarse || a.Domain != op.Cell
 	}
 	for _, o := range q.Out {
-		a, err := p.named(o.Name, q.Types[o.V])
+		a, err := p.named(o.Name, q.OutType(o))
 		if err != nil {
 			return nil, err
 		}
-		if x.home[o.V] == nil && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
+		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
 		}
 		x.coarse = x.coarse || a.Domain != op.Cell

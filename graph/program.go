@@ -20,10 +20,17 @@ type State struct {
 	Init, In, Next op.Value
 }
 
-// Named is an input or an output.
+// Named is an input.
 type Named struct {
 	Name string
 	V    op.Value
+}
+
+// Output is a named array that each step writes. It varies over Domain, which may be finer than V's.
+type Output struct {
+	Name   string
+	V      op.Value
+	Domain op.Domain
 }
 
 // Program is a traced program. Value v has type Types[v]; value 0 does not occur.
@@ -31,7 +38,7 @@ type Program struct {
 	Nodes  []op.Node
 	Types  []op.Type
 	In     []Named
-	Out    []Named
+	Out    []Output
 	State  []State
 	Active op.Value // bool []: a cell whose Active is false keeps every State; 0 means always active
 }
@@ -62,10 +69,17 @@ func (p *Program) String() string {
 		b.WriteString(")\n")
 	}
 	for _, n := range p.Out {
-		fmt.Fprintf(&b, "output %q %%%d\n", n.Name, n.V)
+		fmt.Fprintf(&b, "output %q %%%d over %s\n", n.Name, n.V, n.Domain)
 	}
 	fmt.Fprintf(&b, "active %%%d\n", p.Active)
 	return b.String()
+}
+
+// OutType is the type of an output's array.
+func (p *Program) OutType(o Output) op.Type {
+	t := p.Types[o.V]
+	t.Domain = o.Domain
+	return t
 }
 
 // Hash names the program: the SHA-256 of its text.

@@ -114,8 +114,17 @@ func (b *Builder) Next(state, next op.Value) {
 	b.failf("Next of value %d, which is no state", state)
 }
 
-// Output declares a named array that each step writes.
-func (b *Builder) Output(name string, v op.Value) { b.p.Out = append(b.p.Out, Named{name, v}) }
+// Output declares a named array that each step writes; it varies over what v varies over.
+func (b *Builder) Output(name string, v op.Value) { b.OutputOver(name, v, b.Type(v).Domain) }
+
+// OutputOver is Output over a domain that may be finer than v's, so that the array's type does not depend on what v
+// happens to be computed from.
+func (b *Builder) OutputOver(name string, v op.Value, domain op.Domain) {
+	if d := b.Type(v).Domain; op.Join(d, domain) != domain {
+		b.failf("output %q, %s, cannot vary over %q only", name, b.Type(v), domain)
+	}
+	b.p.Out = append(b.p.Out, Output{name, v, domain})
+}
 
 // Active declares the flag, bool [], of the cells whose State the step may replace.
 func (b *Builder) Active(v op.Value) {

@@ -31,6 +31,8 @@ type Layer interface {
 	Width(in int) int
 	// Params lists the layer's parameters for in input columns, with offsets from the layer's first.
 	Params(in int) []Param
+	// Fields are the layer's keys and values in cards, besides its type: whole numbers and booleans.
+	Fields() map[string]any
 	// check tells what is wrong with the layer behind in columns. It bounds every size by MaxSize.
 	check(in int) error
 }
@@ -69,6 +71,8 @@ func (l Linear) Params(in int) []Param {
 	return p
 }
 
+func (l Linear) Fields() map[string]any { return map[string]any{"out": l.Out, "bias": l.Bias} }
+
 func (l Linear) check(in int) error {
 	switch {
 	case l.Out < 1 || l.Out > MaxSize:
@@ -95,9 +99,10 @@ func Activations() []string {
 	return []string{string(ReLU), string(Tanh), string(GELU), string(Sigmoid)}
 }
 
-func (a Activation) Type() string        { return string(a) }
-func (Activation) Width(in int) int      { return in }
-func (Activation) Params(in int) []Param { return nil }
+func (a Activation) Type() string         { return string(a) }
+func (Activation) Width(in int) int       { return in }
+func (Activation) Params(in int) []Param  { return nil }
+func (Activation) Fields() map[string]any { return nil }
 func (a Activation) check(in int) error {
 	if names := Activations(); !slices.Contains(names, string(a)) {
 		return nearest.Unknown("activation", string(a), names)
@@ -118,6 +123,8 @@ func (l GroupSum) Width(in int) int { return l.Groups }
 func (l GroupSum) Params(in int) []Param {
 	return []Param{{Name: "w", Shape: []int{l.Groups, l.Size}, FanIn: l.Size}}
 }
+
+func (l GroupSum) Fields() map[string]any { return map[string]any{"groups": l.Groups, "size": l.Size} }
 
 func (l GroupSum) check(in int) error {
 	switch {

@@ -1,0 +1,43 @@
+# lockstep: `make run` does the main job, `make test` proves the build. Both need Go and make, nothing else.
+
+GO ?= go
+BIN := bin/lockstep
+
+.PHONY: all build run toy test generate fmt lint ci clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -o $(BIN) ./cmd/lockstep
+
+# The main job: the intrinsic dimension of networks on handwritten digits, 90 cells; table and plot.
+run: build
+	$(BIN) study run intrinsic-digits --out out/intrinsic-digits
+
+# The toy problem of Li et al. 2018, whose intrinsic dimension is 10 exactly.
+toy: build
+	$(BIN) study run intrinsic-toy --out out/intrinsic-toy
+
+test:
+	$(GO) build ./...
+	$(GO) test ./...
+
+# The assembly of cpu/, from the generator in its own module.
+generate:
+	cd cpu/gen && $(GO) run . -out ..
+
+fmt:
+	gofmt -l -w $$(git ls-files '*.go')
+
+lint:
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
+
+STATICCHECK := v0.8.2
+
+ci:
+	bash .ci/run
+
+clean:
+	rm -rf bin out

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"lockstep/cpu"
+	"lockstep/data"
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+var opCommand = &cli.Command{
+	Name:  "op",
+	Usage: "the operations, their laws and their twins",
+	Subcommands: []*cli.Command{
+		{
+			Name:   "list",
+			Usage:  "list every op with its attributes, its class and the variants that this machine has",
+			Action: func(c *cli.Context) error { return listOps(c.App.Writer) },
+		},
+		{
+			Name:        "law",
+			Usage:       "print the law of an op",
+			ArgsUsage:   "NAME",
+			Description: "Example: lockstep op law matmul",
+			Action: func(c *cli.Context) error {
+				o, err := opArg(c)
+				if err != nil {
+					return err
+				}
+				text, err := op.Source(o)
+				fmt.Fprint(c.App.Writer, text)
+				return err
+			},
+		},
+		{
+			Name:      "run",
+			Usage:     "run an op on .npy files, on any variant",
+			ArgsUsage: "NAME IN.npy...",
+			Description: "Example: lockstep op run --attr TB=true --variant avx2 -o c.npy matmul a.npy b.npy\n" +
+				"Operands are f4, u4, i4, b1 or i1 arrays; where an op takes ternary codes, an i1 array of -1, 0 and 1 is packed.",
+			Flags: []cli.Flag{
+				&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
+				&cli.StringFlag{Name: "variant", Usage: "the variant that must run it: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
+				&cli.StringSliceFlag{Name: "o", Usage: "write a result to `OUT.npy`; once for each result of the op", Required: true},
+			},
+			Action: runOp,
+		},
+	},
+}
+
+// opArg is the op that the first argument names, with the attributes of --attr.
+func opArg(c *cli.Context) (op.Op, error) {
+	if c.NArg() == 0 {
+		return nil, fmt.Errorf("op %s: the name of an op is missing; see lockstep op list", c.Command.Name)
+	}
+	o, err := op.Named(c.Args().First())
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range c.StringSlice("attr") {
+		key, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, fmt.Errorf("--attr %q: want KEY=VALUE", a)
+		}
+		if o, err = op.WithAttr(o, key, value); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func listOps(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "op\tclass\tvariants\tattributes")
+	for _, o := range op.All {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.Name(), o.Class(), strings.Join(cpu.Has(o), " "), strings.Join(op.Attrs(o), ", "))
+	}
+	return t.Flush()
+}
+
+func runOp(c *cli.Context) error {
+	o, err := opArg(c)
+	if err != nil {
+		return err
+	}
+	in := make([]op.Tensor, c.NArg()-1)
+	for i := range in {
+		if in[i], err = data.ReadNPY(c.Args().Get(i + 1)); err != nil {
+			return err
+		}
+	}
+	out, err := runOn(c, o, in)
+	if err != nil {
+		return err
+	}
+	files := c.StringSlice("o")
+	if len(files) != len(out) {
+		return fmt.Errorf("%s has %d results; -o names %d files", op.Describe(o), len(out), len(files))
+	}
+	for i, t := range out {
+		if t.DType == op.T2 {
+			t = op.UnpackTernary(t)
+		}
+		if err := data.WriteNPY(files[i], t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runOn runs an op as a program of its own.
+func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
+	types, err := fit(o, in)
+	if err != nil {
+		return nil, err
+	}
+	var options cpu.Options
+	variant := c.String("variant")
+	if variant != "" {
+		options.Variants = []string{variant}
+	}
+	engine, err := cpu.New(options)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := engine.NewPack(1, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer pack.Close()
+	p, err := graph.Trace(func(b *graph.Builder) {
+		operands := make([]op.Value, len(in))
+		for i := range in {
+			operands[i] = b.Input(fmt.Sprint("in", i), op.Type{DType: in[i].DType, Domain: op.Cell, Shape: in[i].Shape})
+		}
+		for i, v := range b.Emit(o, operands...) {
+			b.Output(fmt.Sprint("out", i), v)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range in {
+		if err := pack.Put(fmt.Sprint("in", i), p.Types[p.In[i].V], 0, littleEndian(t.W)); err != nil {
+			return nil, err
+		}
+	}
+	x, err := pack.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	for _, k := range x.Kernels() {
+		fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", k.Op, k.Variant)
+		if variant != "" && variant != k.Variant && len(p.Nodes) == len(x.Kernels()) {
+			return nil, fmt.Errorf("%s has no %s twin for these operands; there are: %s", k.Op, variant, strings.Join(cpu.Has(o), ", "))
+		}
+	}
+	if err := x.Run(c.Context, 1); err != nil {
+		return nil, err
+	}
+	out := make([]op.Tensor, len(types))
+	for i, t := range types {
+		out[i] = op.New(t)
+		b := make([]byte, 4*t.Words())
+		if err := pack.Read(fmt.Sprint("out", i), 0, b); err != nil {
+			return nil, err
+		}
+		for j := range out[i].W {
+			out[i].W[j] = binary.LittleEndian.Uint32(b[4*j:])
+		}
+	}
+	return out, nil
+}
+
+// fit checks the operands against the op; where it does not take them as they are, int8 matrices are tried as ternary codes.
+func fit(o op.Op, in []op.Tensor) ([]op.Type, error) {
+	check := func() ([]op.Type, error) {
+		t := make([]op.Type, len(in))
+		for i := range in {
+			t[i] = in[i].Type
+		}
+		return o.Shape(t)
+	}
+	out, err := check()
+	for i := len(in) - 1; err != nil && i >= 0; i-- {
+		packed, ok := op.PackTernary(in[i])
+		if !ok {
+			continue
+		}
+		was := in[i]
+		in[i] = packed
+		var again error
+		if out, again = check(); again == nil {
+			return out, nil
+		}
+		in[i] = was
+	}
+	return out, err
+}
+
+func littleEndian(w []uint32) []byte {
+	b := make([]byte, 0, 4*len(w))
+	for _, x := range w {
+		b = binary.LittleEndian.AppendUint32(b, x)
+	}
+	return b
+}

@@ -1,0 +1,136 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lockstep/internal/nearest"
+)
+
+// Expect is one outcome that a card declares beforehand; a study prints it beside what was measured.
+//
+// what = "d_int90": the smallest d at which the mean over the seeds reaches 90 % of the baseline's mean lies in range, in
+// every group of cells with equal values of the axes in by. Baseline names the arm of full-space cells, Arm the other one.
+//
+// what = "performance": the mean over the seeds of the performance lies in range, at every point of the grid of Arm where
+// the axes of where lie in theirs. Performance is test accuracy, or exp(-loss) for data without test rows.
+type Expect struct {
+	What     string
+	Arm      string // whose cells; the only arm that is not the baseline, if the card leaves it out
+	Baseline string // only d_int90
+	By       []string
+	Where    []Interval // of axes, both ends included
+	Lo, Hi   float64    // range, both ends included
+}
+
+// Interval is a closed range of the values of an axis.
+type Interval struct {
+	Axis   string
+	Lo, Hi float64
+}
+
+// expectations are the outcomes that a card can declare; one line per entry.
+var expectations = []string{"d_int90", "performance"}
+
+// readExpect reads [expect] or [[expect]] and holds it against the arms.
+func (c *Card) readExpect(r *reader, arms []arm) {
+	all := []*reader{}
+	if v := r.n.get("expect"); v != nil && v.kind == list {
+		all = r.tables("expect")
+	} else if v != nil {
+		all = append(all, r.table("expect"))
+	}
+	*r.keys = append(*r.keys, "expect")
+	for _, r := range all {
+		c.Expect = append(c.Expect, readOne(r, arms))
+	}
+}
+
+func readOne(r *reader, arms []arm) (e Expect) {
+	e.What, e.Arm, e.By = r.text("what", ""), r.text("arm", ""), r.texts("by")
+	if !slices.Contains(expectations, e.What) {
+		r.fail("what", nearest.Unknown("expectation", e.What, expectations))
+	}
+	if e.What != "performance" {
+		e.Baseline = r.text("baseline", "")
+		r.armNamed("baseline", e.Baseline, arms)
+	}
+	if e.Arm == "" {
+		var others []string
+		for _, a := range arms {
+			if a.name != e.Baseline {
+				others = append(others, a.name)
+			}
+		}
+		if len(others) != 1 {
+			r.fail("arm", fmt.Errorf("it is missing; it is one of %s", strings.Join(others, ", ")))
+			return e
+		}
+		e.Arm = others[0]
+	}
+	a := r.armNamed("arm", e.Arm, arms)
+	axisNamed := func(r *reader, key, name string) {
+		var names []string
+		if a != nil {
+			for _, x := range a.axes {
+				names = append(names, x.name)
+			}
+		}
+		if !slices.Contains(names, name) {
+			r.fail(key, nearest.Unknown("axis of arm "+e.Arm, name, names))
+		}
+	}
+	for _, name := range e.By {
+		axisNamed(r, "by", name)
+	}
+	where := r.table("where")
+	for _, k := range where.n.keys {
+		axisNamed(where, k.key, k.key)
+		lo, hi := where.interval(k.key)
+		e.Where = append(e.Where, Interval{k.key, lo, hi})
+	}
+	e.Lo, e.Hi = r.interval("range")
+	r.done()
+	return e
+}
+
+// armNamed is the arm of that name; key gave it.
+func (r *reader) armNamed(key, name string, arms []arm) *arm {
+	var names []string
+	for i := range arms {
+		if arms[i].name == name {
+			return &arms[i]
+		}
+		names = append(names, arms[i].name)
+	}
+	r.fail(key, nearest.Unknown("arm", name, names))
+	return nil
+}
+
+// interval reads [lo, hi]. Its ends are compared with derived results, in float64.
+func (r *reader) interval(key string) (lo, hi float64) {
+	v := r.lookup(key, list)
+	if v == nil || len(v.list) != 2 {
+		r.fail(key, errors.New("it takes [lo, hi], both included"))
+		return 0, 0
+	}
+	var ends [2]float64
+	for i, item := range v.list {
+		if item.kind != number {
+			r.fail(key, fmt.Errorf("%s; it takes [lo, hi], two numbers", describe(item)))
+			return 0, 0
+		}
+		d, err := decimal(item)
+		if err != nil {
+			r.fail(key, err)
+			return 0, 0
+		}
+		ends[i], _ = d.Rat().Float64()
+	}
+	if ends[0] > ends[1] {
+		r.fail(key, fmt.Errorf("[%s, %s] is empty; lo is at most hi", v.list[0].text, v.list[1].text))
+	}
+	return ends[0], ends[1]
+}

@@ -1,0 +1,127 @@
+package sweep
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every ten seconds.
+// Close it when the sweep has ended.
+func NewProgress(w *os.File, cells []Cell) interface {
+	Progress
+	io.Closer
+} {
+	c := counter{cells: len(cells), start: time.Now()}
+	for _, cell := range cells {
+		c.total += cell.Steps
+	}
+	if info, err := w.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return &plain{counter: c, w: w, last: time.Now()}
+	}
+	return newBar(w, c)
+}
+
+// counter is how far a sweep is.
+type counter struct {
+	cells, done int
+	total, did  int // cell-steps
+	best        float64
+	start       time.Time
+}
+
+func (c *counter) Done(results []Result) {
+	c.done += len(results)
+	for _, r := range results {
+		c.best = max(c.best, r.Derived.Performance)
+	}
+}
+
+// rate is the cell-steps per second so far.
+func (c *counter) rate() float64 { return float64(c.did) / max(time.Since(c.start).Seconds(), 1e-3) }
+
+// left estimates the time to the end.
+func (c *counter) left() time.Duration {
+	if c.did == 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Since(c.start)) * float64(c.total-c.did) / float64(c.did)).Round(time.Second)
+}
+
+func (c *counter) String() string {
+	return fmt.Sprintf("%d of %d cells, %.0f cell-steps/s, best %.4f", c.done, c.cells, c.rate(), c.best)
+}
+
+// plain prints lines.
+type plain struct {
+	counter
+	w    io.Writer
+	last time.Time
+}
+
+const plainEvery = 10 * time.Second
+
+func (p *plain) Advance(cellSteps int) {
+	p.did += cellSteps
+	if time.Since(p.last) >= plainEvery {
+		p.last = time.Now()
+		fmt.Fprintf(p.w, "%3d %%  %s, %s left\n", 100*p.did/max(p.total, 1), &p.counter, p.left())
+	}
+}
+
+func (p *plain) Close() error {
+	_, err := fmt.Fprintf(p.w, "%s, %s\n", &p.counter, time.Since(p.start).Round(100*time.Millisecond))
+	return err
+}
+
+// bar draws a progress bar.
+type bar struct {
+	counter
+	ui  *mpb.Progress
+	bar *mpb.Bar
+	mu  sync.Mutex // the bar's goroutine reads the counters
+}
+
+func newBar(w io.Writer, c counter) *bar {
+	b := &bar{counter: c, ui: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))}
+	show := func(f func() string) decor.Decorator {
+		return decor.Any(func(decor.Statistics) string {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return f()
+		})
+	}
+	b.bar = b.ui.AddBar(int64(max(c.total, 1)),
+		mpb.PrependDecorators(decor.Percentage(decor.WCSyncSpace)),
+		mpb.AppendDecorators(
+			show(func() string { return " " + b.counter.String() }),
+			show(func() string { return fmt.Sprintf(", %s left", b.left()) }),
+		))
+	return b
+}
+
+func (b *bar) Advance(cellSteps int) {
+	b.mu.Lock()
+	b.did += cellSteps
+	b.mu.Unlock()
+	b.bar.IncrBy(cellSteps)
+}
+
+func (b *bar) Done(results []Result) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counter.Done(results)
+}
+
+func (b *bar) Close() error {
+	if !b.bar.Completed() {
+		b.bar.Abort(false)
+	}
+	b.ui.Wait()
+	return nil
+}
