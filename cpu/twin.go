@@ -86,15 +86,17 @@ type Workspace struct {
 // Words hands out n words of undefined content, aligned to 64 bytes, until the kernel returns.
 func (w *Workspace) Words(n int) []uint32 {
 	const line = 16 // words of 64 bytes
-	n = (n + line - 1) / line * line
-	if w.used+n > len(w.buf) {
+	whole := (n + line - 1) / line * line
+	if w.used+whole > len(w.buf) {
 		// What was handed out before stays valid: the old buffer lives as long as its slices.
-		buf := make([]uint32, max(2*len(w.buf), n)+line)
+		size := max(2*len(w.buf), whole)
+		buf := make([]uint32, size+line)
 		skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(buf)))/4) & (line - 1)
-		w.buf, w.used = buf[skip:skip+max(2*len(w.buf), n)], 0
+		w.buf, w.used = buf[skip:skip+size], 0
 	}
-	w.used += n
-	return w.buf[w.used-n : w.used : w.used]
+	from := w.used
+	w.used += whole
+	return w.buf[from : from+n : from+n]
 }
 
 // reset takes everything back.

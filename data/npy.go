@@ -3,13 +3,12 @@ package data
 import (
 	"encoding/binary"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lockstep/internal/files"
 	"lockstep/op"
 )
 
@@ -118,31 +117,13 @@ func EncodeNPY(t op.Tensor) ([]byte, error) {
 	return nil, fmt.Errorf("npy: no element type for %s; cast it to f32, u32, i32, bool or i8", t.DType)
 }
 
-// WriteNPY writes the tensor to an NPY file: to a new file beside it first, which then takes its name, so that a write
-// that fails leaves what was there.
+// WriteNPY writes the tensor to an NPY file; a write that fails leaves what was there.
 func WriteNPY(path string, t op.Tensor) error {
 	b, err := EncodeNPY(t)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(fs.FileMode(0o644))
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return files.WriteWhole(path, b)
 }
 
 // npyHeader is what a file's header says; the elements are bytes [end, end + elements * bytes) of the file.

@@ -23,8 +23,6 @@ type Options struct {
 	Engine    graph.Engine
 	PackCells int // most cells in a pack; 0: 64
 	Progress  Progress
-	// BeforeStep, if set, runs before every single step with the pack at hand: for tests that poison its pads.
-	BeforeStep func(p graph.Pack, cells []Cell, capacity int) error
 }
 
 // Progress is told how far a sweep is. Calls come from one goroutine.
@@ -300,16 +298,8 @@ func (j *job) train(ctx context.Context, o Options) error {
 		total = max(total, c.Steps)
 	}
 	chunk := 4
-	if o.BeforeStep != nil {
-		chunk = 1
-	}
 	for done := 0; done < total; {
 		n := min(chunk, total-done)
-		if o.BeforeStep != nil {
-			if err := o.BeforeStep(j.pack, j.cells, j.capacity); err != nil {
-				return err
-			}
-		}
 		start := time.Now()
 		if err := x.Run(ctx, n); err != nil {
 			return err
@@ -322,7 +312,7 @@ func (j *job) train(ctx context.Context, o Options) error {
 			o.Progress.Advance(cellSteps)
 		}
 		done += n
-		if took := time.Since(start); o.BeforeStep == nil && took < chunkTime/2 {
+		if took := time.Since(start); took < chunkTime/2 {
 			chunk *= 2
 		} else if took > 2*chunkTime {
 			chunk = max(1, chunk/2)

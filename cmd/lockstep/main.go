@@ -14,7 +14,7 @@ import (
 )
 
 // commands: the verbs; one line per entry.
-var commands = []*cli.Command{sweepCommand, opCommand}
+var commands = []*cli.Command{studyCommand, sweepCommand, opCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -32,7 +32,7 @@ func main() {
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // main decides
 	}
-	if err := app.RunContext(ctx, os.Args); err != nil {
+	if err := app.RunContext(ctx, flagsFirst(os.Args, commands)); err != nil {
 		fmt.Fprintln(os.Stderr, "lockstep:", err)
 		if errors.Is(err, context.Canceled) {
 			os.Exit(130)

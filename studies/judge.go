@@ -1,0 +1,207 @@
+package studies
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"lockstep/analysis"
+	"lockstep/sweep"
+)
+
+// Finding is what was measured where a card expects something: for d_int90 a group of cells, for performance a point of
+// the grid.
+type Finding struct {
+	Expect   sweep.Expect
+	Where    []sweep.Axis
+	Params   int                // D
+	Cells    int                // seeds, times the dimensions tried
+	Measured analysis.Intrinsic // d_int90
+	Mean     float64            // performance
+	OK       bool               // inside the expected range
+	points   []analysis.Point
+	baseline []float64
+}
+
+// Fraction is the share of the baseline's performance that d_int90 asks for.
+const Fraction = 0.9
+
+// Judge holds the results of a card's cells against what the card expects. Error: results that are missing, or that do not
+// make a measurement.
+func Judge(card *sweep.Card, results []sweep.Result) (all []Finding, err error) {
+	for _, e := range card.Expect {
+		var found []Finding
+		if e.What == "d_int90" {
+			found, err = intrinsic(e, results)
+		} else {
+			found, err = performance(e, results)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s of arm %s: %w", card.Name, e.What, e.Arm, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: %s of arm %s: there are no results", card.Name, e.What, e.Arm)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// intrinsic measures d_int90 in every group of cells with equal values of the axes in e.By.
+func intrinsic(e sweep.Expect, results []sweep.Result) (all []Finding, err error) {
+	for _, group := range groups(results, e.Arm, e.By) {
+		f := Finding{Expect: e, Where: group.where, Params: group.results[0].Params, Cells: len(group.results)}
+		byD := map[int][]sweep.Result{}
+		for _, r := range group.results {
+			byD[r.D] = append(byD[r.D], r)
+		}
+		for d, rs := range byD {
+			f.points = append(f.points, analysis.Point{D: d, Scores: scores(rs)})
+		}
+		slices.SortFunc(f.points, func(a, b analysis.Point) int { return cmp.Compare(a.D, b.D) })
+		for _, g := range groups(results, e.Baseline, e.By) {
+			if slices.Equal(g.where, group.where) {
+				f.baseline = scores(g.results)
+			}
+		}
+		if f.Measured, err = analysis.IntrinsicDimension(f.points, f.baseline, Fraction, 0); err != nil {
+			return nil, fmt.Errorf("%s: %w", name(group.where), err)
+		}
+		d := float64(f.Measured.D)
+		f.OK = f.Measured.Reached && d >= e.Lo && d <= e.Hi
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// performance measures the mean performance at every point of the grid where the axes of e.Where lie in theirs.
+func performance(e sweep.Expect, results []sweep.Result) (all []Finding, err error) {
+	var axes []string
+	for _, r := range results {
+		if r.Arm == e.Arm {
+			for _, a := range r.Axes {
+				axes = append(axes, a.Name)
+			}
+			break
+		}
+	}
+	for _, g := range groups(results, e.Arm, axes) {
+		inside := true
+		for _, i := range e.Where {
+			for _, a := range g.where {
+				if a.Name == i.Axis {
+					v, err := strconv.ParseFloat(a.Value, 64)
+					if err != nil {
+						return nil, fmt.Errorf("axis %s: %w", a.Name, err)
+					}
+					inside = inside && i.Lo <= v && v <= i.Hi
+				}
+			}
+		}
+		if !inside {
+			continue
+		}
+		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params, Cells: len(g.results)}
+		for _, s := range scores(g.results) {
+			f.Mean += s / float64(len(g.results))
+		}
+		f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+type group struct {
+	where   []sweep.Axis
+	results []sweep.Result
+}
+
+// groups collects the results of an arm by the values of the given axes, in order of appearance.
+func groups(results []sweep.Result, arm string, by []string) (all []*group) {
+	index := map[string]*group{}
+	for _, r := range results {
+		if r.Arm != arm {
+			continue
+		}
+		var where []sweep.Axis
+		for _, a := range r.Axes {
+			if slices.Contains(by, a.Name) {
+				where = append(where, a)
+			}
+		}
+		key := name(where)
+		if index[key] == nil {
+			index[key] = &group{where: where}
+			all = append(all, index[key])
+		}
+		index[key].results = append(index[key].results, r)
+	}
+	return all
+}
+
+// scores lists performances by seed.
+func scores(results []sweep.Result) (s []float64) {
+	for _, r := range slices.SortedFunc(slices.Values(results), func(a, b sweep.Result) int { return cmp.Compare(a.Seed, b.Seed) }) {
+		s = append(s, r.Derived.Performance)
+	}
+	return s
+}
+
+func name(axes []sweep.Axis) string {
+	parts := make([]string, len(axes))
+	for i, a := range axes {
+		parts[i] = a.Name + " " + a.Value
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Table prints what was measured beside what was expected.
+func Table(findings []Finding) string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	last := ""
+	for _, f := range findings {
+		if f.Expect.What != last {
+			if last != "" {
+				fmt.Fprintln(t)
+			}
+			last = f.Expect.What
+			if last == "d_int90" {
+				fmt.Fprintln(t, "cells\tparameters\tbaseline\tthreshold\td_int90\tinterpolated [95 % interval]\texpected\t")
+			} else {
+				fmt.Fprintln(t, "cells\tparameters\tmean performance\texpected\t")
+			}
+		}
+		verdict := "ok"
+		if !f.OK {
+			verdict = "NOT AS EXPECTED"
+		}
+		if last == "d_int90" {
+			m := f.Measured
+			d, between := "not reached", ""
+			if m.Reached {
+				d, between = strconv.Itoa(m.D), fmt.Sprintf("%.0f [%.0f, %.0f]", m.Interpolated, m.Lo, m.Hi)
+			}
+			if m.AtFirst {
+				d, between = "<= "+d, ""
+			}
+			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.4f\t%s\t%s\t%s\t%s\n", name(f.Where), f.Params, m.Baseline, m.Threshold, d, between, span(f.Expect), verdict)
+		} else {
+			fmt.Fprintf(t, "%s\t%d\t%.4f\t%s\t%s\n", name(f.Where), f.Params, f.Mean, span(f.Expect), verdict)
+		}
+	}
+	t.Flush()
+	return b.String()
+}
+
+func span(e sweep.Expect) string {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	if math.IsInf(e.Hi, 1) {
+		return "at least " + number(e.Lo)
+	}
+	return number(e.Lo) + " to " + number(e.Hi)
+}
