@@ -254,7 +254,8 @@ func (r *npyReader) size(h npyHeader, bytes int) {
 	case want > have:
 		r.fail(len(r.b), fmt.Sprintf("the file ends after %d bytes of elements", have), fmt.Sprintf("elements of shape %v, %d bytes each", h.shape, bytes))
 	case want < have:
-		r.fail(h.end+want, fmt.Sprintf("%d bytes more", have-want), fmt.Sprintf("the end of the file after %d bytes of elements of shape %v", want, h.shape))
+		r.fail(h.end+want, fmt.Sprintf("%d bytes more", have-want),
+			fmt.Sprintf("the end of the file after %d bytes of elements of shape %v", want, h.shape))
 	}
 }
 
@@ -273,7 +274,8 @@ func (r *npyReader) descr() (op.DType, int) {
 	if len(s) == 3 && strings.ContainsRune("ui", rune(s[1])) {
 		to = "<" + s[1:2] + "4"
 	}
-	r.fail(at, fmt.Sprintf("elements of type %q", s), fmt.Sprintf("one of %s: convert with numpy.save(path, a.astype('%s'))", strings.Join(names, ", "), to))
+	r.fail(at, fmt.Sprintf("elements of type %q", s),
+		fmt.Sprintf("one of %s: convert with numpy.save(path, a.astype('%s'))", strings.Join(names, ", "), to))
 	return 0, 0
 }
 
