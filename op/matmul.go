@@ -111,7 +111,7 @@ func (o MatMul) JVP(e Emitter, n Node, t []Value) []Value {
 	a, b, rest := n.In[0], n.In[1], n.In[2:]
 	switch {
 	case t[0] != 0 && t[1] != 0:
-		return e.Emit(MatMulJVP{o.TA, o.TB}, append([]Value{a, b, t[0], t[1]}, rest...)...)
+		return e.Emit(MatMulJVP(o), append([]Value{a, b, t[0], t[1]}, rest...)...)
 	case t[0] != 0:
 		return e.Emit(o, append([]Value{t[0], b}, rest...)...)
 	case t[1] != 0:

@@ -114,7 +114,7 @@ func (o Mean) count(s Shape) int {
 func (o Mean) Law(out, in []Tensor) { ExpandLaw(o, out, in) }
 
 func (o Mean) Expand(e Emitter, in []Value) []Value {
-	return []Value{o.divide(e, one(e, Sum{o.Axes}, in[0]), e.Type(in[0]).Shape)}
+	return []Value{o.divide(e, one(e, Sum(o), in[0]), e.Type(in[0]).Shape)}
 }
 
 func (o Mean) divide(e Emitter, x Value, s Shape) Value {

@@ -153,7 +153,7 @@ func (TernaryMMTail) Class() Class { return Exact }
 
 func (o TernaryMMTail) Shape(in []Type) ([]Type, error) {
 	if len(in) == 3 && in[0].DType == F32 && isScalar(in[2]) {
-		if out, err := (TernaryMM{o.TB}).Shape(in[:2]); err == nil {
+		if out, err := (TernaryMM(o)).Shape(in[:2]); err == nil {
 			return out, nil
 		}
 	}
@@ -164,7 +164,7 @@ func (o TernaryMMTail) Shape(in []Type) ([]Type, error) {
 func (o TernaryMMTail) Law(out, in []Tensor) { ExpandLaw(o, out, in) }
 
 func (o TernaryMMTail) Expand(e Emitter, in []Value) []Value {
-	return e.Emit(Tail{1}, one(e, TernaryMM{o.TB}, in[0], in[1]), in[2])
+	return e.Emit(Tail{1}, one(e, TernaryMM(o), in[0], in[1]), in[2])
 }
 
 func (o TernaryMMTail) JVP(e Emitter, n Node, t []Value) []Value {

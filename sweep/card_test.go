@@ -265,14 +265,13 @@ func TestSet(t *testing.T) {
 }
 
 func TestExpect(t *testing.T) {
-	c, err := ParseCard("test.toml", []byte(testCard+`
+	if _, err := ParseCard("test.toml", []byte(testCard+`
 [[expect]]
 what = "performance"
 arm = "subspace"
 where = {d = [4, 5.5]}
 range = [0.25, 1]
-`))
-	if err == nil {
+`)); err == nil {
 		t.Fatal("[expect] and [[expect]] in one card were accepted")
 	}
 	text := strings.Replace(testCard, "[expect]", "[[expect]]", 1) + `
@@ -282,7 +281,8 @@ arm = "subspace"
 where = {d = [4, 5.5]}
 range = [0.25, 1]
 `
-	if c, err = ParseCard("test.toml", []byte(text)); err != nil {
+	c, err := ParseCard("test.toml", []byte(text))
+	if err != nil {
 		t.Fatal(err)
 	}
 	want := "[{d_int90 subspace baseline [width] [] 1 5} {performance subspace  [] [{d 4 5.5}] 0.25 1}]"

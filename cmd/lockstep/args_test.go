@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 func TestFlagsFirst(t *testing.T) {
@@ -18,7 +20,7 @@ func TestFlagsFirst(t *testing.T) {
 		"lockstep nonsense --out x":                    "lockstep --out nonsense x",
 		"lockstep study run NAME --set steps=4 --json": "lockstep study run --set steps=4 --json NAME",
 	} {
-		if got := strings.Join(flagsFirst(strings.Fields(in), commands), " "); got != want {
+		if got := strings.Join(flagsFirst(strings.Fields(in), []*cli.Command{studyCommand(), sweepCommand(), opCommand()}), " "); got != want {
 			t.Errorf("%s\n became %s\n instead of %s", in, got, want)
 		}
 	}

@@ -6,37 +6,83 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"lockstep/internal/nearest"
 )
 
-// commands: the verbs; one line per entry.
-var commands = []*cli.Command{studyCommand, sweepCommand, opCommand}
+// verbs: one line per entry. They are made anew for each run, because cli writes into them.
+var verbs = []func() *cli.Command{
+	studyCommand,
+	sweepCommand,
+	opCommand,
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := &cli.App{
-		Name:                 "lockstep",
-		Usage:                "train and measure thousands of small networks at once, to the bit",
-		Commands:             commands,
-		EnableBashCompletion: true,
-		HideVersion:          true,
-		Suggest:              true,
-		CommandNotFound: func(c *cli.Context, name string) {
-			fmt.Fprintf(c.App.ErrWriter, "lockstep: no command %q; see lockstep --help\n", name)
-			os.Exit(2)
-		},
-		ExitErrHandler: func(*cli.Context, error) {}, // main decides
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// run is the command with its exit status: 0 for success, 1 for an error, 130 for an interruption.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var commands []*cli.Command
+	for _, v := range verbs {
+		commands = append(commands, v())
 	}
-	if err := app.RunContext(ctx, flagsFirst(os.Args, commands)); err != nil {
-		fmt.Fprintln(os.Stderr, "lockstep:", err)
-		if errors.Is(err, context.Canceled) {
-			os.Exit(130)
+	app := &cli.App{
+		Name:           "lockstep",
+		Usage:          "train and measure thousands of small networks at once, to the bit",
+		Commands:       commands,
+		HideVersion:    true,
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // the status is ours
+	}
+	refuseUnknown(commands)
+	app.Action = unknownVerb(commands)
+	err := app.RunContext(ctx, flagsFirst(args, commands))
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "lockstep:", err)
+	if errors.Is(err, context.Canceled) {
+		return 130
+	}
+	return 1
+}
+
+// refuseUnknown makes a wrong verb an error, and a wrong flag a line instead of a page.
+func refuseUnknown(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = func(c *cli.Context, err error, _ bool) error {
+			return fmt.Errorf("%w; see lockstep %s --help", err, strings.TrimPrefix(c.Command.HelpName, "lockstep "))
 		}
-		os.Exit(1)
+		if len(c.Subcommands) > 0 {
+			c.Action = unknownVerb(c.Subcommands)
+		}
+		refuseUnknown(c.Subcommands)
+	}
+}
+
+// unknownVerb is what runs where one of the given verbs should stand.
+func unknownVerb(verbs []*cli.Command) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.NArg() == 0 {
+			return cli.ShowSubcommandHelp(c)
+		}
+		var names []string
+		for _, v := range verbs {
+			names = append(names, v.Name)
+		}
+		slices.Sort(names)
+		return nearest.Unknown("command", c.Args().First(), names)
 	}
 }

@@ -15,44 +15,46 @@ import (
 	"lockstep/op"
 )
 
-var opCommand = &cli.Command{
-	Name:  "op",
-	Usage: "the operations, their laws and their twins",
-	Subcommands: []*cli.Command{
-		{
-			Name:   "list",
-			Usage:  "list every op with its attributes, its class and the variants that this machine has",
-			Action: func(c *cli.Context) error { return listOps(c.App.Writer) },
-		},
-		{
-			Name:        "law",
-			Usage:       "print the law of an op",
-			ArgsUsage:   "NAME",
-			Description: "Example: lockstep op law matmul",
-			Action: func(c *cli.Context) error {
-				o, err := opArg(c)
-				if err != nil {
+func opCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "op",
+		Usage: "the operations, their laws and their twins",
+		Subcommands: []*cli.Command{
+			{
+				Name:   "list",
+				Usage:  "list every op with its attributes, its class and the variants that this machine has",
+				Action: func(c *cli.Context) error { return listOps(c.App.Writer) },
+			},
+			{
+				Name:        "law",
+				Usage:       "print the law of an op",
+				ArgsUsage:   "NAME",
+				Description: "Example: lockstep op law matmul",
+				Action: func(c *cli.Context) error {
+					o, err := opArg(c)
+					if err != nil {
+						return err
+					}
+					text, err := op.Source(o)
+					fmt.Fprint(c.App.Writer, text)
 					return err
-				}
-				text, err := op.Source(o)
-				fmt.Fprint(c.App.Writer, text)
-				return err
+				},
+			},
+			{
+				Name:      "run",
+				Usage:     "run an op on .npy files, on any variant",
+				ArgsUsage: "NAME IN.npy...",
+				Description: "Example: lockstep op run --attr TB=true --variant avx2 -o c.npy matmul a.npy b.npy\n" +
+					"Operands are f4, u4, i4, b1 or i1 arrays; where an op takes ternary codes, an i1 array of -1, 0 and 1 is packed.",
+				Flags: []cli.Flag{
+					&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
+					&cli.StringFlag{Name: "variant", Usage: "the variant that must run it: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
+					&cli.StringSliceFlag{Name: "o", Usage: "write a result to `OUT.npy`; once for each result of the op", Required: true},
+				},
+				Action: runOp,
 			},
 		},
-		{
-			Name:      "run",
-			Usage:     "run an op on .npy files, on any variant",
-			ArgsUsage: "NAME IN.npy...",
-			Description: "Example: lockstep op run --attr TB=true --variant avx2 -o c.npy matmul a.npy b.npy\n" +
-				"Operands are f4, u4, i4, b1 or i1 arrays; where an op takes ternary codes, an i1 array of -1, 0 and 1 is packed.",
-			Flags: []cli.Flag{
-				&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
-				&cli.StringFlag{Name: "variant", Usage: "the variant that must run it: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
-				&cli.StringSliceFlag{Name: "o", Usage: "write a result to `OUT.npy`; once for each result of the op", Required: true},
-			},
-			Action: runOp,
-		},
-	},
+	}
 }
 
 // opArg is the op that the first argument names, with the attributes of --attr.

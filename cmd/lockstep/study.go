@@ -12,38 +12,40 @@ import (
 	"lockstep/studies"
 )
 
-var studyCommand = &cli.Command{
-	Name:  "study",
-	Usage: "the studies that come with lockstep: sweeps with the outcome that is expected",
-	Subcommands: []*cli.Command{
-		{
-			Name:  "list",
-			Usage: "list the studies",
-			Action: func(c *cli.Context) error {
-				cards, err := studies.List()
-				if err != nil {
-					return err
-				}
-				t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-				for _, card := range cards {
-					cells, err := card.Cells()
+func studyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "study",
+		Usage: "the studies that come with lockstep: sweeps with the outcome that is expected",
+		Subcommands: []*cli.Command{
+			{
+				Name:  "list",
+				Usage: "list the studies",
+				Action: func(c *cli.Context) error {
+					cards, err := studies.List()
 					if err != nil {
 						return err
 					}
-					fmt.Fprintf(t, "%s\t%d cells\t%s\n", card.Name, len(cells), card.About)
-				}
-				return t.Flush()
+					t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+					for _, card := range cards {
+						cells, err := card.Cells()
+						if err != nil {
+							return err
+						}
+						fmt.Fprintf(t, "%s\t%d cells\t%s\n", card.Name, len(cells), card.About)
+					}
+					return t.Flush()
+				},
+			},
+			{
+				Name:        "run",
+				Usage:       "run a study and print what was measured beside what is expected; exit status 1 if they disagree",
+				ArgsUsage:   "NAME",
+				Description: "Example: lockstep study run intrinsic-digits --out out/digits",
+				Flags:       runFlags(),
+				Action:      runStudy,
 			},
 		},
-		{
-			Name:        "run",
-			Usage:       "run a study and print what was measured beside what is expected; exit status 1 if they disagree",
-			ArgsUsage:   "NAME",
-			Description: "Example: lockstep study run intrinsic-digits --out out/digits",
-			Flags:       runFlags,
-			Action:      runStudy,
-		},
-	},
+	}
 }
 
 func runStudy(c *cli.Context) error {

@@ -12,66 +12,70 @@ import (
 )
 
 // runFlags are the flags of every verb that runs a card.
-var runFlags = []cli.Flag{
-	&cli.StringFlag{Name: "out", Usage: "write the results to `DIR`/" + sweep.ResultsFile},
-	&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto or cpu (this build has no other engine)"},
-	&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it (default: all processors)"},
-	&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it (default: 64)"},
-	&cli.StringFlag{Name: "variant", Usage: "allow one variant of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
-	&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
-	&cli.BoolFlag{Name: "json", Usage: "print each result as a line of JSON instead of tables"},
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "out", Usage: "write the results to `DIR`/" + sweep.ResultsFile},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto or cpu (this build has no other engine)"},
+		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it (default: all processors)"},
+		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it (default: 64)"},
+		&cli.StringFlag{Name: "variant", Usage: "allow one variant of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
+		&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
+		&cli.BoolFlag{Name: "json", Usage: "print each result as a line of JSON instead of tables"},
+	}
 }
 
-var sweepCommand = &cli.Command{
-	Name:  "sweep",
-	Usage: "run the cells of a card",
-	Subcommands: []*cli.Command{
-		{
-			Name:        "run",
-			Usage:       "train and evaluate every cell of a card",
-			ArgsUsage:   "CARD.toml",
-			Description: "Example: lockstep sweep run studies/intrinsic-toy.toml --out out/toy --threads 2",
-			Flags:       runFlags,
-			Action: func(c *cli.Context) error {
-				if c.NArg() != 1 {
-					return fmt.Errorf("sweep run takes one card; got %d arguments", c.NArg())
-				}
-				card, err := sweep.LoadCard(c.Args().First())
-				if err != nil {
-					return err
-				}
-				results, err := runCard(c, card)
-				if err != nil {
-					return err
-				}
-				if !c.Bool("json") {
-					fmt.Fprint(c.App.Writer, sweep.Table(results))
-				}
-				return printDigest(c, results)
+func sweepCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "sweep",
+		Usage: "run the cells of a card",
+		Subcommands: []*cli.Command{
+			{
+				Name:        "run",
+				Usage:       "train and evaluate every cell of a card",
+				ArgsUsage:   "CARD.toml",
+				Description: "Example: lockstep sweep run studies/intrinsic-toy.toml --out out/toy --threads 2",
+				Flags:       runFlags(),
+				Action: func(c *cli.Context) error {
+					if c.NArg() != 1 {
+						return fmt.Errorf("sweep run takes one card; got %d arguments", c.NArg())
+					}
+					card, err := sweep.LoadCard(c.Args().First())
+					if err != nil {
+						return err
+					}
+					results, err := runCard(c, card)
+					if err != nil {
+						return err
+					}
+					if !c.Bool("json") {
+						fmt.Fprint(c.App.Writer, sweep.Table(results))
+					}
+					return printDigest(c, results)
+				},
+			},
+			{
+				Name:        "digest",
+				Usage:       "print the digest of a finished sweep: equal for equal results, whatever engine, packs and threads",
+				ArgsUsage:   "DIR",
+				Description: "Example: lockstep sweep digest out/toy",
+				Action: func(c *cli.Context) error {
+					if c.NArg() != 1 {
+						return fmt.Errorf("sweep digest takes one folder; got %d arguments", c.NArg())
+					}
+					results, err := sweep.LoadResults(c.Args().First())
+					if err != nil {
+						return err
+					}
+					digest, err := sweep.Digest(results)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintln(c.App.Writer, digest)
+					return nil
+				},
 			},
 		},
-		{
-			Name:        "digest",
-			Usage:       "print the digest of a finished sweep: equal for equal results, whatever engine, packs and threads",
-			ArgsUsage:   "DIR",
-			Description: "Example: lockstep sweep digest out/toy",
-			Action: func(c *cli.Context) error {
-				if c.NArg() != 1 {
-					return fmt.Errorf("sweep digest takes one folder; got %d arguments", c.NArg())
-				}
-				results, err := sweep.LoadResults(c.Args().First())
-				if err != nil {
-					return err
-				}
-				digest, err := sweep.Digest(results)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(c.App.Writer, digest)
-				return nil
-			},
-		},
-	},
+	}
 }
 
 // runCard runs a card by the flags of runFlags, and writes its results where --out says.
