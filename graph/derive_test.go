@@ -288,30 +288,57 @@ func TestProductsAgreeWithExplicitMatrices(t *testing.T) {
 	}
 }
 
-// The order in which adjoints are added is law: for y = x*x + exp(x), uses are met highest op first.
+// The order in which adjoints are added is law: for y = x/x + exp(x), uses are met highest op first, and within the
+// division operand 0 first.
 func TestAdjointOrder(t *testing.T) {
 	p, err := graph.Trace(func(b *graph.Builder) {
 		x := b.Input("x", op.T(op.F32, op.Cell))
-		sq := b.Do(op.Mul, x, x)
-		y := b.Do(op.Add, sq, b.Do(op.Exp, x))
+		ratio := b.Do(op.Div, x, x)
+		y := b.Do(op.Add, ratio, b.Do(op.Exp, x))
 		b.Output("g", b.Gradient(y, x)[0])
 	})
 	check(t, err)
 	engine, err := cpu.New(cpu.Options{})
 	check(t, err)
-	for _, x := range []float32{0.1, 0.7, 1.3, -2.9, 3.3} {
+	told := false // whether the order matters for some x
+	for _, x := range []float32{0.1, 0.7, 1.3, -2.9, 3.3, -7.7, 0.013} {
 		pack, err := engine.NewPack(1, nil)
 		check(t, err)
 		check(t, pack.Put("x", op.T(op.F32, op.Cell), 0, bytesOf([]float32{x})))
 		exe, err := pack.Compile(p)
 		check(t, err)
 		check(t, exe.Run(context.Background(), 1))
-		// exp is the later op: its adjoint comes first, then operand 0 of the square, then operand 1.
-		want := op.Exp32(x)
-		want += x
-		want += x
+		// exp is the later op: its adjoint comes first.
+		e, first, second := op.Exp32(x), 1/x, -(1 / x)
+		want := float32(e+first) + second
+		told = told || want != float32(e+second)+first
 		if got := read(t, pack, "g", 0, 1)[0]; got != want {
-			t.Errorf("x = %v: gradient %x; want (exp(x) + x) + x = %x", x, math.Float32bits(got), math.Float32bits(want))
+			t.Errorf("x = %v: gradient %x; want (exp(x) + 1/x) - (1 * 1) / x = %x", x, math.Float32bits(got), math.Float32bits(want))
+		}
+	}
+	if !told {
+		t.Error("no x tells the orders apart")
+	}
+}
+
+// Derivative programs are law too: which ops they have, in which order, on which operands.
+func TestDerivativeProgramsAreGolden(t *testing.T) {
+	for name, want := range map[string]string{
+		"tanh":    "c394835912d8d6145ccd4920a454dbc05cec54c6c8a1fe878e4f2ae54276a63f",
+		"relu":    "402c439696897d9cbf5d1efff63d4b8d3fa240bf794bf70f86012eca29325b40",
+		"sigmoid": "b51774dd75538ff4879383bc902d4ef511bc25d70c7704e5177a4f5fda378d3f",
+		"gelu":    "3d50dea751c7a7da39d7fda5dbc6191253f05efb9e48c467000536ccf6edc44e",
+	} {
+		p, err := graph.Trace(func(b *graph.Builder) {
+			theta, v := b.Input("theta", op.T(op.F32, op.Cell, params)), b.Input("v", op.T(op.F32, op.Cell, params))
+			x := b.Input("x", op.T(op.F32, op.Shared, examples, inputs))
+			y := b.Input("y", op.T(op.U32, op.Shared, examples, 1))
+			loss := meanLoss(b, network(b, theta, x, activations[name].op), y)
+			b.Output("hvp", b.HVP(loss, []op.Value{theta}, []op.Value{v})[0])
+		})
+		check(t, err)
+		if got := fmt.Sprintf("%x", p.Hash()); got != want {
+			t.Errorf("the Hessian-vector product of the %s network is program %s; it was %s", name, got, want)
 		}
 	}
 }
@@ -364,5 +391,18 @@ func TestTraceRefusesMisuse(t *testing.T) {
 		} else {
 			t.Logf("%s: %v", name, err)
 		}
+	}
+}
+
+// What Emit returns is the caller's: changing it must not change the program.
+func TestEmitReturnsACopy(t *testing.T) {
+	p, err := graph.Trace(func(b *graph.Builder) {
+		parts := b.Emit(op.Split{Sizes: "1,1"}, b.Input("x", op.T(op.F32, op.Cell, 2)))
+		parts[0] = b.Do(op.Neg, parts[0])
+		b.Output("y", b.Do(op.Concat{}, parts...))
+	})
+	check(t, err)
+	if split := p.Nodes[0].Out; split[0] == p.Nodes[1].Out[0] {
+		t.Errorf("the split's results became %v", split)
 	}
 }

@@ -64,7 +64,7 @@ func (b *Builder) Emit(o op.Op, in ...op.Value) []op.Value {
 		n.Out = append(n.Out, b.value(t))
 	}
 	b.p.Nodes = append(b.p.Nodes, n)
-	return n.Out
+	return slices.Clone(n.Out) // the caller's, to change: the program keeps its own
 }
 
 // Do appends an op with one result.

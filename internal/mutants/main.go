@@ -1,0 +1,118 @@
+// Command mutants plants known faults, one at a time, and runs the tests that must notice. It fails if a fault survives.
+// The faults are laid over the source by the go command's -overlay: no file of the tree changes.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// fault is one edit: the first occurrence of from in the file becomes to. packages hold the tests that must fail.
+type fault struct{ name, file, from, to, packages string }
+
+// faults: one line per entry.
+var faults = []fault{
+	{"multiply-add for fma in the law of matmul", "op/matmul.go", "acc = FMA32(a[e*d.ABatch+i*d.AM+k*d.AK], b[e*d.BBatch+k*d.BK+j*d.BN], acc)", "acc += float32(a[e*d.ABatch+i*d.AM+k*d.AK] * b[e*d.BBatch+k*d.BK+j*d.BN])", "./op"},
+	{"fma that rounds twice", "op/fma.go", "func FMA32(a, b, c float32) float32 {", "func FMA32(a, b, c float32) float32 {\n\tif a == a {\n\t\treturn float32(float64(a)*float64(b) + float64(c))\n\t}", "./op"},
+	{"klen ignored", "op/matmul.go", "return int(min(uint64(k), uint64(in[i].W[0])))", "return k", "./op ./subspace"},
+	{"chunks of 1023", "op/matmul.go", "const Chunk = 1024", "const Chunk = 1023", "./op"},
+	{"the first chunk added to +0", "op/matmul.go", "if r == 0 {\n\t\t\t\t\t\tc = acc\n\t\t\t\t\t} else {\n\t\t\t\t\t\tc += acc\n\t\t\t\t\t}", "c += acc", "./op"},
+	{"reversed fan-in", "graph/derive.go", "for j, g := range n.Op.VJP(b, n, cts) {\n", "gs := n.Op.VJP(b, n, cts)\n\t\tfor j := len(gs) - 1; j >= 0; j-- {\n\t\t\tg := gs[j]\n", "./graph"},
+	{"Philox counter off by one", "op/philox.go", "c := [4]uint32{uint32(block),", "c := [4]uint32{uint32(block) + 1,", "./op"},
+	{"nine rounds of Philox", "op/philox.go", "for range 10 {", "for range 9 {", "./op"},
+	{"Adam's q2 is q1", "model/update.go", "u.b.Do(op.Div, v, u.wide(q2))", "u.b.Do(op.Div, v, u.wide(q1))", "./model"},
+	{"AdamW decays after the step", "model/update.go", "z = u.sub(z, u.mul(u.wide(u.mul(lr, u.k[\"wd\"])), z)) // z = z - (lr * wd) * z\n\t\treturn u.adam(z, g, lr)", "y := u.adam(z, g, lr)\n\t\treturn u.sub(y, u.mul(u.wide(u.mul(lr, u.k[\"wd\"])), y))", "./model"},
+	{"lanes of 16", "op/sum.go", "const Lanes = 32", "const Lanes = 16", "./op"},
+	{"a NaN stored as it comes", "op/type.go", "if x != x {\n\t\treturn NaN\n\t}\n\treturn math", "return math", "./op"},
+	{"-0 beats +0", "op/extrema.go", "func Max32(a, b float32) float32 {", "func Max32(a, b float32) float32 {\n\tif a == b {\n\t\treturn b\n\t}", "./op"},
+	{"a basis column shifted", "op/ternary.go", "out[0].W[w] = s.word(w)", "out[0].W[w] = s.word(w + 4)", "./op"},
+	{"the scale of a ternary product forgets the last entry", "op/ternarymm.go", "for _, v := range x {\n\t\tm = max", "for _, v := range x[:max(len(x)-1, 0)] {\n\t\tm = max", "./op"},
+	{"scatter in one chunk", "op/gather.go", "min(r+Chunk, b); i++", "b; i++", "./op"},
+	{"states replaced one after the other", "cpu/exec.go", "x.staged = append(x.staged, states[root])", "x.staged = append(x.staged, false && states[root])", "./cpu"},
+	{"inactive cells go on", "cpu/exec.go", "return a == 0 || w.tensor(a, cell).W[0] != 0", "return a == 0 || cell >= 0", "./cpu"},
+	{"once nodes never refreshed", "cpu/exec.go", "stale = stale || x.seen[a] != a.version", "stale = stale || false", "./cpu"},
+	{"multiply-add in the twin of sum", "cpu/sum.go", "a[j] += b[j]", "a[j] += b[j] * 1.0000001", "./cpu"},
+	{"the twin of matmul takes klen for k", "cpu/matmul_amd64.go", "p.terms = clampLen(klen[0], d.K)", "p.terms = d.K", "./cpu"},
+	{"the test rows trained on", "sweep/run.go", "{\"train\", order[r.test:]}", "{\"train\", order[:len(order)-r.test]}", "./sweep"},
+}
+
+func main() {
+	match := flag.String("run", "", "only faults whose name matches `REGEXP`")
+	flag.Parse()
+	only, err := regexp.Compile(*match)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(2)
+	}
+	survived, planted := 0, 0
+	for _, f := range faults {
+		if !only.MatchString(f.name) {
+			continue
+		}
+		planted++
+		start := time.Now()
+		killer, err := f.plant()
+		switch {
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", f.name, err)
+			os.Exit(2)
+		case killer == "":
+			survived++
+			fmt.Printf("SURVIVED  %s (%s)\n", f.name, f.packages)
+		default:
+			fmt.Printf("killed    %s, by %s (%s)\n", f.name, killer, time.Since(start).Round(time.Second))
+		}
+	}
+	fmt.Printf("%d faults planted, %d survived\n", planted, survived)
+	if survived > 0 {
+		os.Exit(1)
+	}
+}
+
+// plant runs the tests with the fault and names the first test that failed; "" if none did.
+func (f fault) plant() (killer string, err error) {
+	path, err := filepath.Abs(f.file)
+	if err != nil {
+		return "", err
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Contains(source, []byte(f.from)) {
+		return "", fmt.Errorf("%s has no %q any more; mend the list", f.file, f.from)
+	}
+	dir, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	mutant, overlay := filepath.Join(dir, filepath.Base(f.file)), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutant}})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(mutant, bytes.Replace(source, []byte(f.from), []byte(f.to), 1), 0o666); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(overlay, text, 0o666); err != nil {
+		return "", err
+	}
+	args := append([]string{"test", "-overlay", overlay, "-failfast"}, strings.Fields(f.packages)...)
+	out, err := exec.Command("go", args...).CombinedOutput()
+	if err == nil {
+		return "", nil
+	}
+	if m := regexp.MustCompile(`--- FAIL: (\S+)`).FindSubmatch(out); m != nil {
+		return string(m[1]), nil
+	}
+	return "", fmt.Errorf("the tests did not run:\n%s", out)
+}
