@@ -3,7 +3,7 @@
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test generate fmt lint ci clean
+.PHONY: all build run toy test mutants licences generate fmt lint ci clean
 
 all: build
 
@@ -21,6 +21,13 @@ toy: build
 test:
 	$(GO) build ./...
 	$(GO) test ./...
+
+# Known faults, planted one at a time: the tests must notice each.
+mutants:
+	$(GO) run ./internal/mutants
+
+licences:
+	$(GO) run ./internal/licences > docs/LICENCES.md
 
 # The assembly of cpu/, from the generator in its own module.
 generate:

@@ -156,13 +156,7 @@ func (p Picture) frame(chart *plot.Plot) {
 	style(&chart.Title.TextStyle, 13, ink)
 	style(&chart.Legend.TextStyle, 10, ink)
 	chart.Legend.ThumbnailWidth, chart.Legend.Padding = 24, 3
-	chart.Legend.Left, chart.Legend.XOffs, chart.Legend.YOffs = true, 6, 8
-	if p.low() {
-		chart.Legend.Top, chart.Legend.YOffs = true, -8
-		if p.best() > 0 {
-			chart.Legend.YOffs = -44 // below the names of baseline and threshold
-		}
-	}
+	chart.Legend.XOffs, chart.Legend.YOffs = -8, 8 // at the lower right: scores rise with d
 
 	chart.X.Label.Text, chart.Y.Label.Text = "subspace dimension d (log scale)", p.Score
 	for _, a := range []*plot.Axis{&chart.X, &chart.Y} {
@@ -213,19 +207,6 @@ func (p Picture) ticks() (ticks []plot.Tick) {
 		ticks = append(ticks, t)
 	}
 	return ticks
-}
-
-// low tells whether a curve runs through the lower left quarter, where the legend would stand otherwise.
-func (p Picture) low() bool {
-	xmin, xmax, ymin, ymax := p.limits()
-	for _, c := range p.Curves {
-		for _, pt := range c.Points {
-			if float64(pt.D) < math.Sqrt(xmin*xmax) && slices.Min(pt.Scores) < ymin+(ymax-ymin)/4 {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // fifths marks every 0.2; a range of more than two, with the default ticks.
@@ -324,12 +305,7 @@ func (c Curve) draw(chart *plot.Plot, fraction float64, hue color.NRGBA, glyph d
 		return err
 	}
 	at.Color, at.Shape, at.Radius = hue, draw.RingGlyph{}, 4.5
-	drop, err := plotter.NewLine(plotter.XYs{{X: c.Intrinsic.Interpolated, Y: c.Intrinsic.Threshold}, {X: c.Intrinsic.Interpolated, Y: chart.Y.Min}})
-	if err != nil {
-		return err
-	}
-	drop.Color, drop.Width, drop.Dashes = fade(hue, 0.6), 0.8, []vg.Length{1.5, 2.5}
-	chart.Add(drop, at)
+	chart.Add(at)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 // Draw writes a picture of the findings into dir, as SVG and as PNG: performance against d. It returns their paths; none if
 // there is nothing to draw.
 func Draw(card *sweep.Card, findings []Finding, dir string) (paths []string, err error) {
-	p := analysis.Picture{Title: card.Name, Score: "test accuracy", Fraction: Fraction}
+	p := analysis.Picture{Title: card.Name + ": test accuracy in random subspaces", Score: "test accuracy", Fraction: Fraction}
 	for _, f := range findings {
 		if f.Expect.What == "d_int90" {
 			p.Curves = append(p.Curves, analysis.Curve{Label: name(f.Where), Points: f.points, Baseline: f.baseline, Intrinsic: f.Measured})
