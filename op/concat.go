@@ -11,8 +11,9 @@ func (Concat) Class() Class { return Exact }
 func (o Concat) Shape(in []Type) ([]Type, error) {
 	ok, total := len(in) > 0 && in[0].DType <= Bool && isAxis(int(o.Axis), in[0].Shape), 0
 	for i := 0; ok && i < len(in); i++ {
-		ok = in[i].DType == in[0].DType && in[i].Rank == in[0].Rank && in[i].With(int(o.Axis), 1) == in[0].With(int(o.Axis), 1)
-		total += in[i].At(min(int(o.Axis), int(in[i].Rank)-1))
+		if ok = in[i].DType == in[0].DType && in[i].Rank == in[0].Rank && in[i].With(int(o.Axis), 1) == in[0].With(int(o.Axis), 1); ok {
+			total += in[i].At(int(o.Axis))
+		}
 	}
 	if !ok || total > 1<<31-1 {
 		return nil, bad(o, in, "one or more operands that differ only in axis %d", o.Axis)

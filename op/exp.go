@@ -2,8 +2,9 @@ package op
 
 import "math"
 
-// Exp32 is e^x. Error: at most EXPERR ULP (NORMERR where the result is normal). It is +inf and +0 exactly where the correctly rounded
-// result is, exp(-inf) = +0, exp(+inf) = +inf, exp(NaN) = NaN. The steps, in which x = n ln 2 + r and |r| <= ln2/2 (1 + 2^-12):
+// Exp32 is e^x, with an error of at most 0.765 ULP (0.655 where the result is normal). It is +inf and +0 exactly where the
+// correctly rounded result is; exp(-inf) = +0, exp(+inf) = +inf, exp(NaN) = NaN. The steps, in which x = n ln 2 + r and |r| is
+// hardly more than ln 2 / 2:
 //
 //	x = x < EXP_MIN ? EXP_MIN : x;  x = x > EXP_MAX ? EXP_MAX : x      (a NaN stays)
 //	t = fma(x, EXP_LOG2E, ROUND1);  n = t - ROUND1;  k = bits(t) - bits(ROUND1)      (int32)

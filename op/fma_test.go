@@ -42,7 +42,10 @@ func TestFMA32Specials(t *testing.T) {
 	for _, c := range []struct {
 		a, b, c float32
 		neg     bool
-	}{{0, 1, minus, false}, {minus, 1, minus, true}, {minus, 1, 0, false}, {tiny, -tiny, 0, true}, {tiny, -tiny, minus, true}, {1, 1, -1, false}} {
+	}{
+		{0, 1, minus, false}, {minus, 1, minus, true}, {minus, 1, 0, false},
+		{tiny, -tiny, 0, true}, {tiny, -tiny, minus, true}, {1, 1, -1, false},
+	} {
 		if got := FMA32(c.a, c.b, c.c); got != 0 || math.Signbit(float64(got)) != c.neg {
 			t.Errorf("FMA32(%x, %x, %x) = %x, want a zero with negative = %v", c.a, c.b, c.c, got, c.neg)
 		}

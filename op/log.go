@@ -2,8 +2,8 @@ package op
 
 import "math"
 
-// Log32 is the natural logarithm. Error: at most LOGERR ULP. log(+-0) = -inf, log(1) = +0, log(x < 0) = NaN, log(+inf) = +inf,
-// log(NaN) = NaN. The steps, in which x = 2^k (1 + f) and 2/3 <= 1 + f < 4/3:
+// Log32 is the natural logarithm, with an error of at most 0.590 ULP. log(+-0) = -inf, log(1) = +0, log(x < 0) = NaN,
+// log(+inf) = +inf, log(NaN) = NaN. The steps, in which x = 2^k (1 + f) and 2/3 <= 1 + f < 4/3:
 //
 //	z = x < 2^-126 ? x * LOG_SCALE : x;  k0 = x < 2^-126 ? -23 : 0      (subnormals; exact)
 //	d = bits(z) - LOG_LOWEST;  k = float32((int32(d) >> 23) + k0)       (arithmetic shift)

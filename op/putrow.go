@@ -31,7 +31,10 @@ func (o PutRow) JVP(e Emitter, n Node, t []Value) []Value {
 
 func (o PutRow) VJP(e Emitter, n Node, ct []Value) []Value {
 	b := int(e.Type(n.In[1]).D[0])
-	index := one(e, IAdd{}, one(e, Broadcast{S(b)}, n.In[2]), one(e, Iota{int32(b)}))
+	// A place beyond the end is taken as the end, lest at + i wrap round to the first rows.
+	end := one(e, Fill{U32, Bits(e.Type(n.In[0]).D[0]), S()})
+	at := one(e, Select{}, one(e, Lt, n.In[2], end), n.In[2], end)
+	index := one(e, IAdd{}, one(e, Broadcast{S(b)}, at), one(e, Iota{int32(b)}))
 	return []Value{
 		one(e, o, ct[0], FillLike(e, 0, n.In[1]), n.In[2]),
 		one(e, Gather{}, ct[0], index), // rows that were dropped lie outside of g: gather gives them +0

@@ -2,8 +2,8 @@ package op
 
 import "math"
 
-// Tanh32 is the hyperbolic tangent. Error: at most TANHERR ULP. It is odd, tanh(+-0) = +-0, tanh(+-inf) = +-1, tanh(NaN) = NaN. Both
-// branches are computed for z = |x|, then one is selected; constants without a prefix are those of Exp32:
+// Tanh32 is the hyperbolic tangent, with an error of at most 0.960 ULP. It is odd; tanh(+-0) = +-0, tanh(+-inf) = +-1,
+// tanh(NaN) = NaN. The steps, in which z = |x| and both branches are computed before one is selected:
 //
 //	u = z * z
 //	p = TANH_T7;  p = fma(p, u, TANH_T6);  ..;  p = fma(p, u, TANH_T0)

@@ -1,0 +1,177 @@
+package cpu
+
+import (
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"testing"
+
+	"lockstep/graph"
+	"lockstep/op"
+	"lockstep/optest"
+)
+
+// lawful are the ops that this engine leaves to the law, the composites among them to their expansions.
+var lawful = []string{
+	"exp", "log", "tanh", "sinpi", "cospi", "max", "min", "ge", "lt", "le", "eq", "same",
+	"sigmoid", "rsqrt", "gelu", "mean", "softmax", "xent", "xentgrad",
+	"fill", "iota", "cast", "iadd", "amax", "argmax", "onehot", "pick", "transpose", "pad", "tail", "concat", "putrow", "gather", "scatteradd",
+	"uniform", "normal", "rademacher", "randint", "ternary", "batch",
+}
+
+// names are the variants that this build knows, and those that REQUIRE names and no other engine has.
+func names() (names []string) {
+	for _, v := range variants {
+		names = append(names, v.name)
+	}
+	for _, name := range optest.Required() {
+		if !slices.Contains(names, name) && !slices.Contains([]string{"cuda", "emu"}, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func engine(t *testing.T, threads int, variants ...string) *Engine {
+	t.Helper()
+	e, err := New(Options{Threads: threads, Variants: variants})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// TestConformance holds each variant alone, and all together, against the laws.
+func TestConformance(t *testing.T) {
+	for _, v := range names() {
+		t.Run(v, func(t *testing.T) {
+			if !slices.Contains(Variants(), v) {
+				optest.Absent(t, v)
+			}
+			optest.Run(t, engine(t, 1, v), optest.Options{Variant: v})
+		})
+	}
+	t.Run("all", func(t *testing.T) {
+		one, three := engine(t, 1), engine(t, 3)
+		optest.Run(t, one, optest.Options{Others: []graph.Engine{three}})
+	})
+}
+
+func TestComplete(t *testing.T) {
+	if !hasAVX2 || !hasGo {
+		optest.Absent(t, "avx2")
+	}
+	optest.Complete(t, engine(t, 1), lawful)
+}
+
+// TestGuardBands runs every registered twin on operands between poisoned words and against guard pages, at addresses that
+// are multiples of 4 bytes only, and into results that hold poison before. It compares bits, bands and operands.
+func TestGuardBands(t *testing.T) {
+	for _, v := range names() {
+		if v == Law {
+			continue
+		}
+		t.Run(v, func(t *testing.T) {
+			if !slices.Contains(Variants(), v) {
+				optest.Absent(t, v)
+			}
+			kernels := 0
+			for _, proto := range op.All {
+				failed := 0
+				for _, c := range optest.Cases(proto, 0) {
+					maker := twins[reflect.TypeOf(c.Op)][v]
+					if maker == nil {
+						continue
+					}
+					k := maker(c.Op, c.In)
+					if k == nil {
+						continue
+					}
+					for _, flush := range []bool{false, true} {
+						kernels++
+						if err := guarded(k, c, flush); err != nil {
+							t.Errorf("%s twin of %s, guard pages %v: %v", v, c, flush, err)
+							failed++
+						}
+					}
+					if failed >= 3 {
+						break
+					}
+				}
+			}
+			if kernels == 0 {
+				t.Errorf("no %s twin serves any case: nothing was tested", v)
+			}
+			t.Logf("%d runs of kernels", kernels)
+		})
+	}
+}
+
+// guarded runs a kernel on guarded tensors. A touched guard page is an error and not the end of the test.
+func guarded(k Kernel, c *optest.Case, flush bool) (err error) {
+	want, err := c.Want(nil)
+	if err != nil {
+		return err
+	}
+	var all []*optest.Guarded
+	guard := func(ts []op.Tensor) (inner []op.Tensor, err error) {
+		for _, x := range ts {
+			g, err := optest.Guard(x, flush)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, g)
+			inner = append(inner, g.Tensor)
+		}
+		return inner, nil
+	}
+	defer func() {
+		for _, g := range all {
+			g.Close()
+		}
+	}()
+	in, err := guard(c.Draw(0))
+	if err != nil {
+		return err
+	}
+	out, err := guard(want)
+	if err != nil {
+		return err
+	}
+	for _, g := range all[len(in):] {
+		g.Poisoned()
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the kernel panics: %v", r)
+		}
+	}()
+	k(&Workspace{}, out, in)
+	for i, g := range all {
+		if i < len(in) {
+			if s := g.Changed(); s != "" {
+				return fmt.Errorf("operand %d: %s", i, s)
+			}
+		} else if s := optest.Diff(out[i-len(in)], want[i-len(in)]); s != "" {
+			return fmt.Errorf("result %d: %s", i-len(in), s)
+		}
+		if s := g.Broken(); s != "" {
+			return fmt.Errorf("operand or result %d: %s", i, s)
+		}
+	}
+	return nil
+}
+
+// TestFamilies: a twin of a family that is no variant would never run.
+func TestFamilies(t *testing.T) {
+	for kind, families := range twins {
+		for family := range families {
+			if family == Law || !slices.Contains(names(), family) {
+				t.Errorf("the %s twin of %s belongs to no variant", family, kind)
+			}
+		}
+	}
+}

@@ -1,0 +1,212 @@
+//go:build !purego
+
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lockstep/op"
+	"lockstep/optest"
+)
+
+// The conformance suite holds the twins to the laws on general grounds. The tests of this file are about what the AVX2 twin
+// is made of: blocks of rows, kinds of panels, packing, chunks.
+
+func needAVX2(t *testing.T) {
+	t.Helper()
+	if !hasAVX2 {
+		optest.Absent(t, "avx2")
+	}
+}
+
+// againstLaw runs the AVX2 twin of an op on guarded operands and compares its results with the law's.
+func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
+	t.Helper()
+	c := &optest.Case{Op: o}
+	for _, x := range in {
+		c.In = append(c.In, x.Type)
+	}
+	result, err := o.Shape(c.In)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []op.Tensor{op.New(result[0])}
+	o.Law(want, in)
+	kernel, variant := pick(o, c.In, []string{"avx2"})
+	if variant != "avx2" {
+		t.Fatalf("%v has no AVX2 twin for %v", o, c.In)
+	}
+	for _, flush := range []bool{false, true} {
+		if s := guardedRun(t, kernel, want, in, flush); s != "" {
+			t.Fatalf("%#v on %v, guard pages %v: %s", o, c.In, flush, s)
+		}
+	}
+}
+
+// guardedRun says how a kernel's results, or its neighbourhood, differ from what they should be.
+func guardedRun(t *testing.T, kernel Kernel, want, in []op.Tensor, flush bool) string {
+	t.Helper()
+	var all []*optest.Guarded
+	guard := func(ts []op.Tensor) (inner []op.Tensor) {
+		for _, x := range ts {
+			g, err := optest.Guard(x, flush)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, g)
+			inner = append(inner, g.Tensor)
+		}
+		return inner
+	}
+	defer func() {
+		for _, g := range all {
+			g.Close()
+		}
+	}()
+	operands, out := guard(in), guard(want)
+	all[len(in)].Poisoned()
+	kernel(&Workspace{}, out, operands)
+	if s := optest.Diff(out[0], want[0]); s != "" {
+		return s
+	}
+	for i, g := range all {
+		if s := g.Broken(); s != "" {
+			return fmt.Sprintf("operand or result %d: %s", i, s)
+		}
+		if s := g.Changed(); i < len(in) && s != "" {
+			return fmt.Sprintf("operand %d: %s", i, s)
+		}
+	}
+	return ""
+}
+
+// hard draws float32 at which orders and roundings show: normal values whose sums cancel, few subnormals, zeros of both
+// signs, and rarely an infinity or a NaN.
+func hard(r *rand.Rand, dims ...int) op.Tensor {
+	t := op.New(op.T(op.F32, op.Shared, dims...))
+	for i := range t.W {
+		x := float32(r.NormFloat64())
+		switch r.IntN(64) {
+		case 0:
+			x = float32(math.Copysign(0, r.NormFloat64()))
+		case 1:
+			x *= 0x1p-130
+		case 2:
+			x = -1000 * (1 + 0x1p-23*float32(r.IntN(3)))
+		case 3:
+			x = 1000
+		case 4:
+			if r.IntN(100) == 0 {
+				x = float32([]float64{math.Inf(1), math.Inf(-1), math.NaN()}[r.IntN(3)])
+			}
+		}
+		t.SetF(i, x)
+	}
+	return t
+}
+
+func sides(transposed bool, rows, cols int) []int {
+	if transposed {
+		return []int{cols, rows}
+	}
+	return []int{rows, cols}
+}
+
+// padded makes the entries of a matrix from klen on along an axis NaN.
+func padded(x op.Tensor, axis int, klen uint32) {
+	for i := range x.W {
+		if at := [2]int{i / x.At(1), i % x.At(1)}; at[axis] >= int(klen) {
+			x.W[i] = op.NaN
+		}
+	}
+}
+
+// bothProducts checks a MatMul and its tangent, with NaN in the pads where there is a klen.
+func bothProducts(t *testing.T, r *rand.Rand, o op.MatMul, m, k, n int, klen ...uint32) {
+	t.Helper()
+	var a, b [2]op.Tensor
+	for i := range a {
+		a[i], b[i] = hard(r, sides(o.TA, m, k)...), hard(r, sides(o.TB, k, n)...)
+	}
+	var ragged []op.Tensor
+	for _, l := range klen {
+		for i := range a {
+			padded(a[i], map[bool]int{true: 0, false: 1}[o.TA], l)
+			padded(b[i], map[bool]int{true: 1, false: 0}[o.TB], l)
+		}
+		ragged = append(ragged, op.Words32(op.U32, op.S(), l))
+	}
+	againstLaw(t, o, append([]op.Tensor{a[0], b[0]}, ragged...)...)
+	againstLaw(t, op.MatMulJVP(o), append([]op.Tensor{a[0], b[0], a[1], b[1]}, ragged...)...)
+}
+
+var transposes = []op.MatMul{{}, {TA: true}, {TB: true}, {TA: true, TB: true}}
+
+// TestMatMulTiles takes every number of rows that some tile or pair of tiles ends with, and every kind of panel.
+func TestMatMulTiles(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, o := range transposes {
+		for m := 1; m <= 3*tileRows; m++ {
+			for n := 1; n <= 2*panelCols+1; n++ {
+				bothProducts(t, r, o, m, 1+r.IntN(11), n)
+			}
+		}
+	}
+}
+
+// TestMatMulPacking takes operands B around the size from which panels are packed, with tails of terms and columns.
+func TestMatMulPacking(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, o := range transposes {
+		for _, s := range [][3]int{{23, 97, 64}, {24, 96, 64}, {24, 97, 64}, {25, 131, 79}, {24, 64, 97}, {26, 193, 33}} {
+			bothProducts(t, r, o, s[0], s[1], s[2])
+		}
+	}
+}
+
+// TestMatMulChunks takes contractions and klen around the chunks of the law.
+func TestMatMulChunks(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, o := range transposes {
+		for _, k := range []int{1023, 1024, 1025, 2047, 2048, 2049, 3073} {
+			bothProducts(t, r, o, 7, k, 9)
+			bothProducts(t, r, o, 1, k, 17)
+		}
+		for _, klen := range []uint32{0, 1, 2, 7, 1023, 1024, 1025, 2047, 2048, 2049, 1 << 31} {
+			bothProducts(t, r, o, 5, 2050, 11, klen)
+		}
+		for klen := range uint32(20) {
+			bothProducts(t, r, o, 13, 19, 18, klen)
+		}
+	}
+}
+
+// TestMatMulUnderflow: a first chunk that ends in -0 is -0, and a chunk of -0 added to it leaves it so.
+func TestMatMulUnderflow(t *testing.T) {
+	needAVX2(t)
+	for _, k := range []int{1, 1024, 1025, 2048} {
+		a, b := op.New(op.T(op.F32, op.Shared, 7, k)), op.New(op.T(op.F32, op.Shared, k, 19))
+		for i := range 7 { // the last term of each chunk underflows from below
+			for l := range k {
+				if l == k-1 || l%op.Chunk == op.Chunk-1 {
+					a.SetF(i*k+l, -0x1p-100)
+				}
+			}
+		}
+		for i := range b.W {
+			b.SetF(i, 0x1p-100)
+		}
+		againstLaw(t, op.MatMul{}, a, b)
+		out := op.New(op.T(op.F32, op.Shared, 7, 19))
+		op.MatMul{}.Law([]op.Tensor{out}, []op.Tensor{a, b})
+		if out.W[0] != 1<<31 {
+			t.Fatalf("the test is of no use: k = %d gives %08x", k, out.W[0])
+		}
+	}
+}

@@ -1,0 +1,128 @@
+//go:build !purego
+
+package cpu
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lockstep/op"
+)
+
+// anyCodes draws all four codes, in the pads of the rows, too.
+func anyCodes(r *rand.Rand, rows, cols int) op.Tensor {
+	w := op.New(op.T(op.T2, op.Shared, rows, cols))
+	for i := range w.W {
+		w.W[i] = r.Uint32()
+	}
+	return w
+}
+
+// allCodes is a matrix of one code.
+func allCodes(code uint32, rows, cols int) op.Tensor {
+	w := op.New(op.T(op.T2, op.Shared, rows, cols))
+	for i := range w.W {
+		w.W[i] = code * 0x55555555
+	}
+	return w
+}
+
+// bothWays checks x [m, k] against W [k, n] and against W^T stored as [n, k].
+func bothWays(t *testing.T, x op.Tensor, w func(rows, cols int) op.Tensor, n int) {
+	t.Helper()
+	againstLaw(t, op.TernaryMM{}, x, w(x.At(1), n))
+	againstLaw(t, op.TernaryMM{TB: true}, x, w(n, x.At(1)))
+}
+
+// TestTernaryBlocks takes contractions and outputs around blocks of 128 codes, rows of 64, and the chunks of both kernels.
+func TestTernaryBlocks(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(11, 12))
+	random := func(rows, cols int) op.Tensor { return anyCodes(r, rows, cols) }
+	for _, n := range []int{1, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300} {
+		for _, k := range []int{1, 2, 3, 7, 8, 9, 63, 64, 65, 100, 127, 128, 129, 192} {
+			bothWays(t, normals(r, 1+r.IntN(2), k), random, n)
+		}
+	}
+	for _, k := range []int{
+		columnRows - 1, columnRows, columnRows + 1, 2*columnRows - 1, 2*columnRows + 1, 3 * columnRows,
+		dotBlocks*blockCodes - 65, dotBlocks*blockCodes - 64, dotBlocks*blockCodes - 1, dotBlocks * blockCodes, dotBlocks*blockCodes + 1,
+		dotBlocks*blockCodes + 65, 2*dotBlocks*blockCodes + 64,
+	} {
+		bothWays(t, normals(r, 1, k), random, 70)
+	}
+}
+
+// TestTernarySums takes the largest sums that the bytes of a number can make: whatever adds them up in too few bits overflows.
+func TestTernarySums(t *testing.T) {
+	needAVX2(t)
+	numbers := map[string]float32{
+		"largest number":         1<<30 - 1<<6, // float32 has 24 bits
+		"lowest number":          -(1<<30 - 1<<6),
+		"three digits of -128":   -0x808080,
+		"three digits of 127":    0x7f7f7f,
+		"low bytes of 255":       0xffffff,
+		"one":                    1,
+		"low bytes, two's, of 0": -0x1000000,
+	}
+	for name, q := range numbers {
+		for _, k := range []int{2, 64, 257, 511, 512, 513, 2048, 2049, 4097} {
+			x := op.New(op.T(op.F32, op.Shared, 1, k))
+			for l := range x.W {
+				x.SetF(l, q)
+			}
+			x.SetF(k-1, 0x1p+29) // gives the scale E = 29: q are the numbers themselves
+			if math.Abs(float64(q)) >= 0x1p+29 {
+				x.SetF(k-1, q)
+			}
+			for code := range uint32(4) {
+				bothWays(t, x, func(rows, cols int) op.Tensor { return allCodes(code, rows, cols) }, 67)
+			}
+		}
+		t.Log(name)
+	}
+}
+
+// TestTernaryScales takes rows from the lowest scale to the highest, sums that cancel, and rows that are no numbers.
+func TestTernaryScales(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(13, 14))
+	random := func(rows, cols int) op.Tensor { return anyCodes(r, rows, cols) }
+	const k = 75
+	for e := -149; e <= 127; e += 3 {
+		x := op.New(op.T(op.F32, op.Shared, 1, k))
+		for l := range k { // exponents down to 40 below the largest
+			x.SetF(l, float32(math.Ldexp(r.Float64()*float64(1-2*r.IntN(2)), e+1-r.IntN(40))))
+		}
+		bothWays(t, x, random, 33)
+	}
+	for at := range k + 1 {
+		for _, special := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1)} {
+			x := op.New(op.T(op.F32, op.Shared, 2, k)) // one row with it, one of zeros
+			if at < k {
+				x.SetF(at, float32(special))
+			}
+			bothWays(t, x, random, 9)
+		}
+	}
+}
+
+// TestTernaryRagged: what lies beyond klen is not read, and outputs beyond klen are +0.
+func TestTernaryRagged(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(15, 16))
+	for _, size := range [][2]int{{130, 70}, {300, 129}} {
+		k, n := size[0], size[1]
+		for _, klen := range []uint32{0, 1, 2, 63, 64, 65, 70, 127, 128, 129, 130, 300, math.MaxUint32} {
+			l := op.Words32(op.U32, op.S(), klen)
+			for _, tb := range []bool{false, true} {
+				w := anyCodes(r, sides(tb, k, n)[0], sides(tb, k, n)[1])
+				x := normals(r, 3, k)
+				againstLaw(t, op.TernaryMMTail{TB: tb}, x, w, l)
+				padded(x, 1, klen)
+				againstLaw(t, op.TernaryMM{TB: tb}, x, w, l)
+			}
+		}
+	}
+}

@@ -1,0 +1,434 @@
+package op_test
+
+import (
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"lockstep/op"
+	"lockstep/optest"
+)
+
+var (
+	inf  = float32(math.Inf(1))
+	nan  = float32(math.NaN())
+	zero = float32(0)
+)
+
+// within tells whether a case is small enough for the slow restatements of these tests.
+func within(in, out []op.Tensor, limit int) bool {
+	n := 0
+	for _, t := range slices.Concat(in, out) {
+		n = max(n, t.Len())
+	}
+	return n <= limit
+}
+
+// TestExactLaws: copies, comparisons, conversions and single roundings equal exact arithmetic, rounded once to binary32, in
+// all cases of the conformance suite. A float64 +, -, *, / or square root of float32, rounded to float32, is the correctly
+// rounded one (Figueroa 1995, see Sqrt32).
+func TestExactLaws(t *testing.T) {
+	ops := []op.Op{op.Neg, op.Relu, op.Sqrt, op.Add, op.Sub, op.Mul, op.Div, op.Max, op.Min, op.Gt, op.Ge, op.Lt, op.Le, op.Eq, op.Same,
+		op.Select{}, op.Fill{}, op.Iota{}, op.Cast{}, op.IAdd{}, op.Broadcast{}, op.AMax{}, op.ArgMax{}, op.OneHot{}, op.Pick{},
+		op.Reshape{}, op.Transpose{}, op.Slice{}, op.Pad{}, op.Tail{}, op.Concat{}, op.Split{}, op.PutRow{}, op.Gather{}}
+	for _, o := range ops {
+		for _, c := range optest.Cases(o, 0) {
+			out, err := c.Want(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range truthOf(c.Op, c.Draw(0)) {
+				if d := optest.Diff(out[i], want.tensor()); d != "" {
+					t.Fatalf("%s, result %d: %s", c, i, d)
+				}
+			}
+		}
+	}
+}
+
+// TestOrderedLaws restates the declared orders in another way, recursively and from the last term to the first, and compares
+// bits in the cases of the conformance suite.
+func TestOrderedLaws(t *testing.T) {
+	for _, o := range []op.Op{op.MatMul{}, op.MatMulJVP{}, op.Sum{}, op.Mean{}, op.ScatterAdd{}, op.Sigmoid{}, op.Rsqrt{}, op.Gelu{},
+		op.Softmax{}, op.Xent{}, op.XentGrad{}, op.TernaryMM{}, op.TernaryMMTail{}} {
+		ran := 0
+		for _, c := range optest.Cases(o, 0) {
+			if out, err := c.Want(nil); err != nil {
+				t.Fatal(err)
+			} else if in := c.Draw(0); within(in, out, 8000) {
+				ran++
+				if d := optest.Diff(out[0], restated(c.Op, in).tensor()); d != "" {
+					t.Fatalf("%s: %s", c, d)
+				}
+			}
+		}
+		if ran < 20 {
+			t.Errorf("%s: only %d cases", o.Name(), ran)
+		}
+	}
+}
+
+// restated is the law of an ordered op, written another way. Its array holds float32 values.
+func restated(o op.Op, in []op.Tensor) array {
+	a := make([]array, len(in))
+	for i, x := range in {
+		a[i] = arrayOf(x)
+	}
+	scalar := func(f func(x float32) float32) array {
+		return build(op.F32, a[0].dims, func(at []int) float64 { return float64(f(float32(a[0].at(at...)))) })
+	}
+	switch o := o.(type) {
+	case op.MatMul:
+		return chain(o.TA, o.TB, a[0], a[1], a[2:], func(batch []int, i, j, k int) float64 {
+			return chunks(k, func(l int, acc float32) float32 {
+				return op.FMA32(float32(a[0].entry(o.TA, batch, i, l)), float32(a[1].entry(o.TB, batch, l, j)), acc)
+			})
+		})
+	case op.MatMulJVP:
+		return chain(o.TA, o.TB, a[0], a[1], a[4:], func(batch []int, i, j, k int) float64 {
+			return chunks(k, func(l int, acc float32) float32 {
+				acc = op.FMA32(float32(a[2].entry(o.TA, batch, i, l)), float32(a[1].entry(o.TB, batch, l, j)), acc)
+				return op.FMA32(float32(a[0].entry(o.TA, batch, i, l)), float32(a[3].entry(o.TB, batch, l, j)), acc)
+			})
+		})
+	case op.Sum:
+		return sumAgain(o.Axes.Slice(), a[0])
+	case op.Mean:
+		y := sumAgain(o.Axes.Slice(), a[0])
+		n := 1
+		for _, axis := range o.Axes.Slice() {
+			n *= a[0].dims[axis]
+		}
+		for i, s := range y.x {
+			y.x[i] = float64(float32(s) / float32(n))
+		}
+		return y
+	case op.ScatterAdd:
+		return build(op.F32, with(a[1].dims, 0, int(o.N)), func(at []int) float64 {
+			return chunks(len(a[0].x), func(i int, acc float32) float32 {
+				if a[0].x[i] == float64(at[0]) {
+					acc += float32(a[1].at(with(at, 0, i)...))
+				}
+				return acc
+			})
+		})
+	case op.Sigmoid:
+		return scalar(func(x float32) float32 { return 1 / (1 + op.Exp32(-x)) })
+	case op.Rsqrt:
+		return scalar(func(x float32) float32 { return 1 / float32(math.Sqrt(float64(x))) })
+	case op.Gelu:
+		return scalar(func(x float32) float32 {
+			u := 0.7978846 * (x + float32(0.044715*float32(float32(x*x)*x)))
+			return float32(0.5*x) * (1 + op.Tanh32(u))
+		})
+	case op.Softmax:
+		return build(op.F32, a[0].dims, func(at []int) float64 { return softmaxAgain(a[0], at) })
+	case op.Xent:
+		return build(op.F32, a[1].dims, func(at []int) float64 {
+			m, s := shifted(a[0], at)
+			picked := float32(0)
+			if y := a[1].at(at...); y < float64(a[0].dims[1]) {
+				picked = float32(a[0].at(at[0], int(y)))
+			}
+			return float64(op.Log32(s) - (picked - m))
+		})
+	case op.XentGrad:
+		return build(op.F32, a[0].dims, func(at []int) float64 {
+			r := float32(softmaxAgain(a[0], at)) - float32(truth(a[1].at(at[0], 0) == float64(at[1])))
+			return float64(r * float32(a[2].at(at[0], 0)))
+		})
+	case op.TernaryMM:
+		return ternaryAgain(o.TB, a)
+	case op.TernaryMMTail:
+		y := ternaryAgain(o.TB, a[:2])
+		for i := range y.x {
+			if float64(i%y.dims[1]) >= a[2].x[0] {
+				y.x[i] = 0
+			}
+		}
+		return y
+	}
+	panic("no restatement of " + o.Name())
+}
+
+// chunks folds the terms 0 to n-1 in chunks of 1024, from the outside in: the value up to a term is that of the terms before
+// it, then the term's.
+func chunks(n int, term func(i int, acc float32) float32) float64 {
+	var upTo func(first, i int) float32
+	upTo = func(first, i int) float32 {
+		if i < first {
+			return 0
+		}
+		return term(i, upTo(first, i-1))
+	}
+	var total func(r int) float32
+	total = func(r int) float32 {
+		c := upTo(1024*r, min(1024*r+1024, n)-1)
+		if r == 0 {
+			return c
+		}
+		return total(r-1) + c
+	}
+	return float64(total(max(0, (n-1)/1024)))
+}
+
+// sumAgain sums over axes by the recursive form of the law.
+func sumAgain(axes []int, x array) array {
+	dims := slices.Clone(x.dims)
+	for _, a := range axes {
+		dims[a] = 1
+	}
+	y := newArray(op.F32, dims...)
+	terms := make([][]float32, len(y.x))
+	each(x.dims, func(at []int) {
+		to := slices.Clone(at)
+		for _, a := range axes {
+			to[a] = 0
+		}
+		terms[y.offset(to...)] = append(terms[y.offset(to...)], float32(x.at(at...)))
+	})
+	for i := range y.x {
+		y.x[i] = float64(sumOf(terms[i]))
+	}
+	return y
+}
+
+// sumOf is the Sum of a list: v(l, 1) at the root of a tree in which v(l, h) = v(l, 2h) + v(l+h, 2h), and v(l, 32) is lane l.
+func sumOf(x []float32) float32 {
+	if len(x) > 1024 {
+		var list []float32
+		for len(x) > 0 {
+			n := min(len(x), 1024)
+			list = append(list, sumOf(x[:n]))
+			x = x[n:]
+		}
+		return sumOf(list)
+	}
+	var lane func(i int) float32 // the sum of x[i], x[i-32], ..
+	lane = func(i int) float32 {
+		if i < 0 {
+			return 0
+		}
+		return lane(i-32) + x[i]
+	}
+	var v func(l, h int) float32
+	v = func(l, h int) float32 {
+		if h < 32 {
+			return v(l, 2*h) + v(l+h, 2*h)
+		}
+		if l >= len(x) {
+			return 0
+		}
+		return lane(l + (len(x)-1-l)/32*32)
+	}
+	return v(0, 1)
+}
+
+// TestSumLevels: three levels of segments, the last of each not full.
+func TestSumLevels(t *testing.T) {
+	x := make([]float32, 1<<20+1024+33)
+	for i := range x {
+		x[i] = float32(i%1013) - 500 + float32(i%7)*0x1p-12
+	}
+	if got, want := op.SumLaw(x), sumOf(x); got != want {
+		t.Errorf("the sum of %d elements is %x, want %x", len(x), got, want)
+	}
+}
+
+// shifted is the maximum m of the row through at, and the Sum of exp(x - m).
+func shifted(x array, at []int) (m, s float32) {
+	last := len(x.dims) - 1
+	best := x.at(with(at, last, 0)...)
+	for c := range x.dims[last] {
+		best = larger(x.at(with(at, last, c)...), best)
+	}
+	e := make([]float32, x.dims[last])
+	for c := range e {
+		e[c] = op.Exp32(float32(x.at(with(at, last, c)...)) - float32(best))
+	}
+	return float32(best), sumOf(e)
+}
+
+func softmaxAgain(x array, at []int) float64 {
+	m, s := shifted(x, at)
+	return float64(op.Exp32(float32(x.at(at...))-m) / s)
+}
+
+// ternaryAgain is the ternary product in arbitrary precision.
+func ternaryAgain(tb bool, in []array) array {
+	y := chain(false, tb, in[0], in[1], in[2:], func(_ []int, i, j, k int) float64 {
+		largest, bad, sum := 0., false, new(big.Int)
+		for l := range k {
+			v := in[0].at(i, l)
+			bad = bad || v-v != 0
+			largest = math.Max(largest, math.Abs(v))
+		}
+		switch {
+		case bad:
+			return math.NaN()
+		case largest == 0:
+			return 0
+		}
+		e := 29 // int8 is taken as it is
+		if in[0].DType == op.F32 {
+			e = max(-126, math.Ilogb(largest))
+		}
+		for l := range k {
+			q := big.NewInt(int64(nearestEven(math.Ldexp(in[0].at(i, l), 29-e)))) // Ldexp is exact here
+			switch in[1].entry(tb, nil, l, j) {
+			case 1:
+				sum.Add(sum, q)
+			case -1:
+				sum.Sub(sum, q)
+			}
+		}
+		t := new(big.Float).SetPrec(24).SetMode(big.ToNearestEven).SetInt(sum)
+		if in[0].DType == op.I8 {
+			return float64(sum.Int64())
+		}
+		f, _ := new(big.Float).SetMantExp(t, e-29).Float32()
+		return float64(f)
+	})
+	if in[0].DType == op.I8 {
+		y.DType = op.I32
+	}
+	return y
+}
+
+// unit is the unit roundoff of binary32.
+const unit = 0x1p-24
+
+// bounds are upper bounds of |law - truth|, by op, for the samples of rules_test.go; y is the truth. Each counts roundings: a chain
+// of n of them on terms t has an error of at most n unit sum|t| to first order, and the constants are rounded up.
+var bounds = map[string]func(o op.Op, in []array, y array) []float64{
+	"matmul": func(o op.Op, in []array, _ array) []float64 {
+		return scaledBy(matmulTruth(o, magnitudes(in)), float64(terms(o.(op.MatMul).TA, in[0])+2)*unit)
+	},
+	"matmuljvp": func(o op.Op, in []array, _ array) []float64 {
+		return scaledBy(matmuljvpTruth(o, magnitudes(in)), float64(2*terms(o.(op.MatMulJVP).TA, in[0])+2)*unit)
+	},
+	// Six binades below the largest magnitude, which is below 2^(E+1), nothing is lost: |q| has 2^-1 of error at most, 2^(E-30).
+	"ternarymm": func(o op.Op, in []array, y array) []float64 { return ternaryBound(in[0], y) },
+	"ternarymmtail": func(o op.Op, in []array, y array) []float64 {
+		return ternaryBound(in[0], y)
+	},
+	// Lanes of n/32 terms, 5 levels of the tree, and the next level of segments.
+	"sum": func(o op.Op, in []array, _ array) []float64 {
+		return scaledBy(sumTruth(o, magnitudes(in)), sumDepth(in[0])*unit)
+	},
+	"mean": func(o op.Op, in []array, _ array) []float64 {
+		return scaledBy(meanTruth(o, magnitudes(in)), (sumDepth(in[0])+1)*unit)
+	},
+	"scatteradd": func(o op.Op, in []array, _ array) []float64 {
+		return scaledBy(scatteraddTruth(o, magnitudes(in)), float64(len(in[0].x)+2)*unit)
+	},
+	"exp": relative(2), "log": relative(2), "tanh": relative(2), "sinpi": relative(3), "cospi": relative(3), // below 1 ULP, pi x in the truth rounds too
+	"sigmoid": relative(5), "rsqrt": relative(2),
+	"gelu": func(_ op.Op, in []array, y array) []float64 { // 1 + tanh(u) cancels: absolute errors of tanh, of u, and of the rest
+		b := make([]float64, len(y.x))
+		for i, x := range in[0].x {
+			b[i] = unit * (math.Abs(x)*(2+4*math.Abs(x)) + 2*math.Abs(y.x[i]))
+		}
+		return b
+	},
+	// exp(x - m) is off by |x - m| units through its argument and 2 of its own; the sum and the division add their own.
+	"softmax": func(_ op.Op, in []array, y array) []float64 {
+		return scaledBy(y, (2*span(in[0])+6+sumDepth(in[0]))*unit)
+	},
+	"xent": func(_ op.Op, in []array, y array) []float64 {
+		b := make([]float64, len(y.x))
+		for i := range b {
+			b[i] = unit * (4*span(in[0]) + 8 + sumDepth(in[0]) + 2*math.Abs(y.x[i]))
+		}
+		return b
+	},
+	"xentgrad": func(_ op.Op, in []array, y array) []float64 {
+		b := make([]float64, len(y.x))
+		for i := range b {
+			b[i] = unit * (2*span(in[0]) + 10 + sumDepth(in[0])) * math.Abs(in[2].x[i/in[0].dims[1]])
+		}
+		return b
+	},
+}
+
+func relative(units float64) func(op.Op, []array, array) []float64 {
+	return func(_ op.Op, _ []array, y array) []float64 { return scaledBy(magnitudes([]array{y})[0], units*unit) }
+}
+
+func scaledBy(a array, c float64) []float64 {
+	b := make([]float64, len(a.x))
+	for i, x := range a.x {
+		b[i] = math.Abs(x) * c
+	}
+	return b
+}
+
+func magnitudes(in []array) []array {
+	out := make([]array, len(in))
+	for i, a := range in {
+		out[i] = newArray(a.DType, a.dims...)
+		for j, x := range a.x {
+			out[i].x[j] = math.Abs(x)
+		}
+	}
+	return out
+}
+
+func terms(ta bool, a array) int {
+	if ta {
+		return a.dims[len(a.dims)-2]
+	}
+	return a.dims[len(a.dims)-1]
+}
+
+func sumDepth(x array) float64 {
+	n := len(x.x)
+	return float64(min(n, 1024)/32+n/1024/32) + 12
+}
+
+// span is the largest difference of two elements.
+func span(x array) float64 { return slices.Max(x.x) - slices.Min(x.x) }
+
+func ternaryBound(x, y array) []float64 {
+	b := make([]float64, len(y.x))
+	for i := range b {
+		row := x.x[i/y.dims[1]*x.dims[1]:][:x.dims[1]]
+		e := max(-126, math.Ilogb(slices.Max(magnitudes([]array{{x.DType, []int{len(row)}, row}})[0].x)))
+		b[i] = float64(len(row))*math.Ldexp(1, e-30) + unit*math.Abs(y.x[i]) + 0x1p-149
+	}
+	return b
+}
+
+// TestErrorBounds: ordered laws stay within the errors that their orders allow, against float64.
+func TestErrorBounds(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range samples() {
+		bound := bounds[s.op.Name()]
+		if bound == nil {
+			continue
+		}
+		seen[s.op.Name()] = true
+		in := make([]array, len(s.in))
+		for i, x := range s.in {
+			in[i] = arrayOf(x)
+		}
+		got, want := law(t, s.op, s.in...)[0], truthOf(s.op, s.in)[0]
+		for i, b := range bound(s.op, in, want) {
+			if e := math.Abs(float64(got.F()[i]) - want.x[i]); !(e <= b) {
+				t.Fatalf("%s, element %d: %v is off by %.3g from %v; at most %.3g", op.Describe(s.op), i, got.F()[i], e, want.x[i], b)
+			}
+		}
+	}
+	for name := range bounds {
+		if !seen[name] {
+			t.Errorf("no sample of %s", name)
+		}
+	}
+	for _, o := range op.All {
+		if o.Class() == op.Ordered && bounds[o.Name()] == nil && !strings.Contains(" neg sqrt relu add sub mul div max min ", " "+o.Name()+" ") {
+			t.Errorf("%s is ordered, and neither bounded here nor single roundings of TestExactLaws", o.Name())
+		}
+	}
+}
