@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lockstep/cpu"
+	"lockstep/op"
 	"lockstep/sweep"
 )
 
@@ -107,6 +108,9 @@ func runCard(c *cli.Context, card *sweep.Card) ([]sweep.Result, error) {
 		return nil, err
 	}
 	defer engine.Close()
+	if v := cpu.Has(op.MatMul{}); v[0] == cpu.Law && options.Variants == nil {
+		fmt.Fprintln(c.App.ErrWriter, "note: this build has no fast matrix product for this machine (it needs AVX2 and FMA); the law does it, some hundred times slower")
+	}
 	o := sweep.Options{Engine: engine, PackCells: c.Int("pack")}
 	progress := sweep.NewProgress(os.Stderr, cells)
 	o.Progress = progress

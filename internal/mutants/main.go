@@ -32,7 +32,7 @@ var faults = []fault{
 	{"AdamW decays after the step", "model/update.go", "z = u.sub(z, u.mul(u.wide(u.mul(lr, u.k[\"wd\"])), z)) // z = z - (lr * wd) * z\n\t\treturn u.adam(z, g, lr)", "y := u.adam(z, g, lr)\n\t\treturn u.sub(y, u.mul(u.wide(u.mul(lr, u.k[\"wd\"])), y))", "./model"},
 	{"lanes of 16", "op/sum.go", "const Lanes = 32", "const Lanes = 16", "./op"},
 	{"a NaN stored as it comes", "op/type.go", "if x != x {\n\t\treturn NaN\n\t}\n\treturn math", "return math", "./op"},
-	{"-0 beats +0", "op/extrema.go", "func Max32(a, b float32) float32 {", "func Max32(a, b float32) float32 {\n\tif a == b {\n\t\treturn b\n\t}", "./op"},
+	{"-0 beats +0", "op/extrema.go", "func Max32(a, b float32) float32 { return max(a, b) }", "func Max32(a, b float32) float32 {\n\tif a == b {\n\t\treturn b\n\t}\n\treturn max(a, b)\n}", "./op"},
 	{"a basis column shifted", "op/ternary.go", "out[0].W[w] = s.word(w)", "out[0].W[w] = s.word(w + 4)", "./op"},
 	{"the scale of a ternary product forgets the last entry", "op/ternarymm.go", "for _, v := range x {\n\t\tm = max", "for _, v := range x[:max(len(x)-1, 0)] {\n\t\tm = max", "./op"},
 	{"scatter in one chunk", "op/gather.go", "min(r+Chunk, b); i++", "b; i++", "./op"},
@@ -41,7 +41,7 @@ var faults = []fault{
 	{"once nodes never refreshed", "cpu/exec.go", "stale = stale || x.seen[a] != a.version", "stale = stale || false", "./cpu"},
 	{"multiply-add in the twin of sum", "cpu/sum.go", "a[j] += b[j]", "a[j] += b[j] * 1.0000001", "./cpu"},
 	{"the twin of matmul takes klen for k", "cpu/matmul_amd64.go", "p.terms = clampLen(klen[0], d.K)", "p.terms = d.K", "./cpu"},
-	{"the test rows trained on", "sweep/run.go", "{\"train\", order[r.test:]}", "{\"train\", order[:len(order)-r.test]}", "./sweep"},
+	{"the test rows trained on", "sweep/job.go", "{\"train\", order[r.test:]}", "{\"train\", order[:len(order)-r.test]}", "./sweep"},
 }
 
 func main() {

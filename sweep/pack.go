@@ -1,0 +1,93 @@
+package sweep
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"lockstep/data"
+	"lockstep/model"
+	"lockstep/subspace"
+)
+
+// packPlan is a pack to be: cells of one recipe.
+type packPlan struct {
+	recipe *recipe
+	set    *data.Set
+	cells  []Cell
+	index  []int // of each cell in the sweep
+}
+
+// recipeOf collects what shapes a cell's programs.
+func recipeOf(c Cell) (*recipe, *data.Set, error) {
+	set, err := data.Open(c.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := subspace.Named(c.Map.Type)
+	if m == nil {
+		return nil, nil, fmt.Errorf("no map is called %q", c.Map.Type)
+	}
+	return &recipe{
+		model: c.Model, rule: c.Rule, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
+		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(),
+	}, set, nil
+}
+
+// planPacks groups cells whose programs, traced without d, are the same, and cuts the groups into packs. Within a pack the
+// cells with most work come first, so that threads finish together.
+func planPacks(cells []Cell, most int) ([]*packPlan, error) {
+	if most < 1 {
+		return nil, fmt.Errorf("packs of %d cells; want at least 1", most)
+	}
+	groups := map[string]*packPlan{}
+	var order []*packPlan
+	for i, c := range cells {
+		r, set, err := recipeOf(c)
+		if err != nil {
+			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
+		}
+		key, err := r.key(set)
+		if err != nil {
+			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
+		}
+		if groups[key] == nil {
+			groups[key] = &packPlan{recipe: r, set: set}
+			order = append(order, groups[key])
+		}
+		groups[key].cells = append(groups[key].cells, c)
+		groups[key].index = append(groups[key].index, i)
+	}
+	var packs []*packPlan
+	for _, g := range order {
+		byWork := make([]int, len(g.cells))
+		for i := range byWork {
+			byWork[i] = i
+		}
+		slices.SortStableFunc(byWork, func(a, b int) int { return cmp.Compare(g.cells[b].Dim(), g.cells[a].Dim()) })
+		for part := range slices.Chunk(byWork, most) {
+			p := &packPlan{recipe: g.recipe, set: g.set}
+			for _, i := range part {
+				p.cells, p.index = append(p.cells, g.cells[i]), append(p.index, g.index[i])
+			}
+			packs = append(packs, p)
+		}
+	}
+	return packs, nil
+}
+
+// key names the programs of a recipe without d, and the data that they run on.
+func (r *recipe) key(set *data.Set) (string, error) {
+	capacity := r.capacity(1)
+	setup, err := r.setup(capacity)
+	if err != nil {
+		return "", err
+	}
+	training, err := r.training(capacity)
+	if err != nil {
+		return "", err
+	}
+	a, b := setup.Hash(), training.Hash()
+	return hex.EncodeToString(slices.Concat(set.Hash[:], a[:], b[:])), nil
+}
