@@ -54,7 +54,7 @@ func (b *Builder) Emit(o op.Op, in ...op.Value) []op.Value {
 		types[i] = b.Type(v)
 		domain = op.Join(domain, types[i].Domain)
 	}
-	out, err := o.Shape(types)
+	out, err := op.Outputs(o, types)
 	if err != nil {
 		b.Fail(err)
 	}

@@ -55,7 +55,7 @@ func (e *Eager) try(o Op, in []Value) ([]Value, error) {
 			return nil, fmt.Errorf("%s: operand %d, %s, has %d words instead of %d", Describe(o), i, types[i], len(tensors[i].W), types[i].Words())
 		}
 	}
-	outTypes, err := o.Shape(types)
+	outTypes, err := Outputs(o, types)
 	if err != nil {
 		return nil, err
 	}

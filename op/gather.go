@@ -61,9 +61,9 @@ func (o ScatterAdd) Law(out, in []Tensor) {
 	for r := 0; r < b; r += Chunk {
 		t := make([]float32, len(sum))
 		for i := r; i < min(r+Chunk, b); i++ {
-			if v := int(in[0].W[i]); v < int(o.N) {
+			if v := in[0].W[i]; uint64(v) < uint64(o.N) {
 				for j := range row {
-					t[v*row+j] += rows[i*row+j]
+					t[int(v)*row+j] += rows[i*row+j]
 				}
 			}
 		}

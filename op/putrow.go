@@ -20,8 +20,8 @@ func (o PutRow) Shape(in []Type) ([]Type, error) {
 // Law: y[i] = rows[i - at] for at <= i < at + b, else x[i].
 func (PutRow) Law(out, in []Tensor) {
 	copy(out[0].W, in[0].W)
-	if at := int(in[2].W[0]); at < in[0].At(0) {
-		copy(out[0].W[at*in[0].At(1):], in[1].W)
+	if at := in[2].W[0]; uint64(at) < uint64(in[0].At(0)) {
+		copy(out[0].W[int(at)*in[0].At(1):], in[1].W)
 	}
 }
 

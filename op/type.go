@@ -225,6 +225,34 @@ func (t Type) Words() int {
 // RowWords is the number of words of one T2 row of n codes: 4 for every 64 codes begun.
 func RowWords(n int) int { return (n + 63) / 64 * 4 }
 
+// MaxLen is the largest number of elements of a tensor.
+const MaxLen = 1 << 36
+
+// Fits tells whether t has at most MaxLen elements.
+func (t Type) Fits() bool {
+	n := 1
+	for _, d := range t.D[:t.Rank] {
+		if d == 0 {
+			return true
+		}
+		if n *= int(d); n > MaxLen { // the product before was at most 2^36, and d is below 2^31: no overflow of int64
+			return false
+		}
+	}
+	return true
+}
+
+// Outputs is o.Shape, with results of more than MaxLen elements refused: what whoever builds a program calls.
+func Outputs(o Op, in []Type) ([]Type, error) {
+	out, err := o.Shape(in)
+	for _, t := range out {
+		if !t.Fits() {
+			return nil, bad(o, in, "a result of at most 2^36 elements, not %s", t.Shape)
+		}
+	}
+	return out, err
+}
+
 func (t Type) String() string {
 	return fmt.Sprintf("%s%s:%s", t.DType, t.Shape, t.Domain)
 }

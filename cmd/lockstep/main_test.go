@@ -117,6 +117,7 @@ func TestBadInput(t *testing.T) {
 		{"op run matmul " + good + " " + text + " -o " + out, "text.npy"},
 		{"op run matmul " + good + " " + dir + " -o " + out, dir},
 		{"op run matmul " + good + " -o " + out, "matmul"},
+		{"op run fill --attr To=2147483647,2147483647,2147483647 -o " + out, "2^36"},
 		{"op run neg " + good, `"o"`},
 		{"op run neg " + good + " -o " + out + " -o " + out, "1 result"},
 		{"op run neg " + good + " -o " + filepath.Join(dir, "no", "out.npy"), "no"},

@@ -189,7 +189,7 @@ func fit(o op.Op, in []op.Tensor) ([]op.Type, error) {
 		for i := range in {
 			t[i] = in[i].Type
 		}
-		return o.Shape(t)
+		return op.Outputs(o, t)
 	}
 	out, err := check()
 	for i := len(in) - 1; err != nil && i >= 0; i-- {
