@@ -38,13 +38,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		commands = append(commands, v())
 	}
 	app := &cli.App{
-		Name:           "lockstep",
-		Usage:          "train and measure thousands of small networks at once, to the bit",
-		Commands:       commands,
-		HideVersion:    true,
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(*cli.Context, error) {}, // the status is ours
+		Name:        "lockstep",
+		Usage:       "train and measure thousands of small networks at once, to the bit",
+		Commands:    commands,
+		HideVersion: true,
+		// --set seeds=[1,2] and --attr Axes=0,1 are one value each.
+		DisableSliceFlagSeparator: true,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		ExitErrHandler:            func(*cli.Context, error) {}, // the status is ours
 	}
 	refuseUnknown(commands)
 	app.Action = unknownVerb(commands)

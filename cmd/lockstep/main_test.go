@@ -211,6 +211,9 @@ func TestSweepRunAndDigest(t *testing.T) {
 	if d := must(t, "sweep", "digest", again); d != digest {
 		t.Errorf("one cell a pack on the law gives digest %s; want %s", d, digest)
 	}
+	if n := strings.Count(must(t, "sweep", "run", card, "--json", "--set", "seeds=[1, 2,3]"), "\n"); n != 6 {
+		t.Errorf("three seeds at two d give %d results", n)
+	}
 	other := filepath.Join(dir, "other")
 	must(t, "sweep", "run", card, "--out", other, "--set", "steps=3")
 	if d := must(t, "sweep", "digest", other); d == digest {
