@@ -5,12 +5,12 @@ package cpu
 import "lockstep/op"
 
 func init() {
-	twin("go", func(o op.Binary, _ []op.Type) Kernel {
+	twin("go", func(o op.Binary, _ []op.Type) kernel {
 		loop := binaryLoops[o]
 		if loop == nil {
 			return nil
 		}
-		return func(_ *Workspace, out, in []op.Tensor) {
+		return func(_ *workspace, out, in []op.Tensor) {
 			y := out[0].F()
 			a, b := in[0].F()[:len(y)], in[1].F()[:len(y)]
 			loop(y, a, b)

@@ -5,13 +5,13 @@ package cpu
 import "lockstep/op"
 
 func init() {
-	twin("go", func(o op.Broadcast, in []op.Type) Kernel {
+	twin("go", func(o op.Broadcast, in []op.Type) kernel {
 		// The operand is repeated over outer, each of its elements over inner: a scalar, a row, a column, or what lies between.
 		outer, n, inner, ok := repeats(in[0].Shape, o.To)
 		if !ok {
 			return nil
 		}
-		return func(_ *Workspace, out, in []op.Tensor) {
+		return func(_ *workspace, out, in []op.Tensor) {
 			x, y := in[0].W[:n], out[0].W
 			if inner == 1 {
 				for i := range outer {

@@ -27,7 +27,7 @@ type exec struct {
 // compiled is a node with the kernel that runs it.
 type compiled struct {
 	op.Node
-	kernel  Kernel
+	kernel  kernel
 	variant string
 	domain  op.Domain
 }
@@ -138,7 +138,7 @@ func (x *exec) Close() error {
 // worker is one thread's place: its scratch, and the operands of the nodes for the cell at hand.
 type worker struct {
 	x       *exec
-	ws      Workspace
+	ws      workspace
 	scratch []uint32
 	args    []operandsOf
 	next    []op.Tensor // by state: a copy of Next where that must be staged
@@ -149,7 +149,7 @@ type operandsOf struct{ in, out []op.Tensor }
 
 func (x *exec) worker() *worker {
 	w := &worker{x: x, args: make([]operandsOf, len(x.step)), next: make([]op.Tensor, len(x.t.P.State))}
-	w.scratch = (&Workspace{}).Words(x.t.Scratch.Words)
+	w.scratch = (&workspace{}).Words(x.t.Scratch.Words)
 	for i, s := range x.t.P.State {
 		if x.staged[i] {
 			w.next[i] = op.New(x.t.P.Types[s.In])
@@ -188,7 +188,7 @@ func (w *worker) take(cell int) {
 	}
 }
 
-func (w *worker) run(k Kernel, out, in []op.Tensor) {
+func (w *worker) run(k kernel, out, in []op.Tensor) {
 	k(&w.ws, out, in)
 	w.ws.reset()
 }

@@ -10,8 +10,8 @@ import "lockstep/op"
 // chunks goes through C.
 
 func init() {
-	twin("avx2", func(o op.MatMul, _ []op.Type) Kernel {
-		return func(w *Workspace, out, in []op.Tensor) {
+	twin("avx2", func(o op.MatMul, _ []op.Type) kernel {
+		return func(w *workspace, out, in []op.Tensor) {
 			d, _ := o.Dims(in[0].Shape, in[1].Shape)
 			newProduct(d, in[2:]).run(w, out[0].F(), [][]float32{in[0].F()}, [][]float32{in[1].F()}, &matmulTiles)
 		}
@@ -103,7 +103,7 @@ func newProduct(d op.MatDims, klen []op.Tensor) product {
 }
 
 // run computes C. as is {a} and bs {b} for a product, {a, da} and {b, db} for its tangent.
-func (p product) run(w *Workspace, c []float32, as, bs [][]float32, tiles *tileSet) {
+func (p product) run(w *workspace, c []float32, as, bs [][]float32, tiles *tileSet) {
 	if p.terms == 0 || p.M == 0 || p.N == 0 {
 		clear(c)
 		return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"testing"
 
 	"lockstep/op"
@@ -46,9 +47,15 @@ func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
 	}
 }
 
-// guardedRun says how a kernel's results, or its neighbourhood, differ from what they should be.
-func guardedRun(t *testing.T, kernel Kernel, want, in []op.Tensor, flush bool) string {
+// guardedRun says how a kernel's results, or their neighbourhood, differ from what they should be.
+func guardedRun(t *testing.T, kernel kernel, want, in []op.Tensor, flush bool) (fault string) {
 	t.Helper()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			fault = fmt.Sprintf("the kernel panics: %v", r)
+		}
+	}()
 	var all []*optest.Guarded
 	guard := func(ts []op.Tensor) (inner []op.Tensor) {
 		for _, x := range ts {
@@ -68,7 +75,7 @@ func guardedRun(t *testing.T, kernel Kernel, want, in []op.Tensor, flush bool) s
 	}()
 	operands, out := guard(in), guard(want)
 	all[len(in)].Poisoned()
-	kernel(&Workspace{}, out, operands)
+	kernel(&workspace{}, out, operands)
 	if s := optest.Diff(out[0], want[0]); s != "" {
 		return s
 	}
@@ -207,6 +214,25 @@ func TestMatMulUnderflow(t *testing.T) {
 		op.MatMul{}.Law([]op.Tensor{out}, []op.Tensor{a, b})
 		if out.W[0] != 1<<31 {
 			t.Fatalf("the test is of no use: k = %d gives %08x", k, out.W[0])
+		}
+	}
+}
+
+// TestMatMulBatch: the rows of all batch entries are taken together where B has no batch axes and A is not transposed.
+func TestMatMulBatch(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(17, 18))
+	for _, o := range transposes {
+		for _, batch := range [][2]int{{3, 0}, {0, 3}, {3, 3}} {
+			a, b := sides(o.TA, 7, 21), sides(o.TB, 21, 19)
+			if batch[0] > 0 {
+				a = append([]int{batch[0]}, a...)
+			}
+			if batch[1] > 0 {
+				b = append([]int{batch[1]}, b...)
+			}
+			againstLaw(t, o, hard(r, a...), hard(r, b...))
+			againstLaw(t, op.MatMulJVP(o), hard(r, a...), hard(r, b...), hard(r, a...), hard(r, b...))
 		}
 	}
 }

@@ -35,7 +35,7 @@ func prepare(b *testing.B, o op.Op, in ...op.Tensor) (run func(), variant string
 		out[i] = op.New(t)
 	}
 	kernel, variant := pick(o, types, Variants())
-	w := &Workspace{}
+	w := &workspace{}
 	return func() {
 		kernel(w, out, in)
 		w.reset()
@@ -112,3 +112,26 @@ func BenchmarkTernaryMM(b *testing.B) {
 
 // noPeak: the rate of integer additions has no one roof.
 func noPeak() float64 { return 0 }
+
+// BenchmarkStrips takes the activations [128, 128] of a layer. Bytes are those of the operands and of as large a result.
+func BenchmarkStrips(b *testing.B) {
+	r := rand.New(rand.NewPCG(5, 6))
+	x, y := normals(r, 128, 128), normals(r, 128, 128)
+	for _, c := range []struct {
+		name string
+		o    op.Op
+		in   []op.Tensor
+	}{
+		{"add", op.Add, []op.Tensor{x, y}}, {"div", op.Div, []op.Tensor{x, y}}, {"max", op.Max, []op.Tensor{x, y}}, {"gt", op.Gt, []op.Tensor{x, y}},
+		{"relu", op.Relu, []op.Tensor{x}}, {"sqrt", op.Sqrt, []op.Tensor{x}},
+		{"sum/first", op.Sum{Axes: op.List(0)}, []op.Tensor{x}}, {"sum/last", op.Sum{Axes: op.List(1)}, []op.Tensor{x}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			run, _ := prepare(b, c.o, c.in...)
+			b.SetBytes(int64(4 * len(x.W) * (len(c.in) + 1)))
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}

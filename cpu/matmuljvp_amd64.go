@@ -5,8 +5,8 @@ package cpu
 import "lockstep/op"
 
 func init() {
-	twin("avx2", func(o op.MatMulJVP, _ []op.Type) Kernel {
-		return func(w *Workspace, out, in []op.Tensor) {
+	twin("avx2", func(o op.MatMulJVP, _ []op.Type) kernel {
+		return func(w *workspace, out, in []op.Tensor) {
 			d, _ := op.MatMul(o).Dims(in[0].Shape, in[1].Shape)
 			as, bs := [][]float32{in[0].F(), in[2].F()}, [][]float32{in[1].F(), in[3].F()}
 			newProduct(d, in[4:]).run(w, out[0].F(), as, bs, &matmulJVPTiles)

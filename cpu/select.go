@@ -5,8 +5,8 @@ package cpu
 import "lockstep/op"
 
 func init() {
-	twin("go", func(op.Select, []op.Type) Kernel {
-		return func(_ *Workspace, out, in []op.Tensor) {
+	twin("go", func(op.Select, []op.Type) kernel {
+		return func(_ *workspace, out, in []op.Tensor) {
 			y := out[0].W
 			c, a, b := in[0].W[:len(y)], in[1].W[:len(y)], in[2].W[:len(y)]
 			for i := range y {

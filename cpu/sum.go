@@ -5,12 +5,12 @@ package cpu
 import "lockstep/op"
 
 func init() {
-	twin("go", func(o op.Sum, in []op.Type) Kernel {
+	twin("go", func(o op.Sum, in []op.Type) kernel {
 		lead, n, inner, ok := summed(o, in[0].Shape)
 		if !ok || n > op.Chunk {
 			return nil
 		}
-		return func(w *Workspace, out, in []op.Tensor) {
+		return func(w *workspace, out, in []op.Tensor) {
 			lanes := floats(w.Words(op.Lanes * inner))
 			for i := range lead {
 				sumRows(out[0].F()[i*inner:(i+1)*inner], in[0].F()[i*n*inner:(i+1)*n*inner], lanes)

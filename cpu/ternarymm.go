@@ -9,11 +9,11 @@ import (
 )
 
 func init() {
-	twin("go", func(o op.TernaryMM, in []op.Type) Kernel {
+	twin("go", func(o op.TernaryMM, in []op.Type) kernel {
 		if in[0].DType != op.F32 {
 			return nil
 		}
-		return func(w *Workspace, out, in []op.Tensor) {
+		return func(w *workspace, out, in []op.Tensor) {
 			_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
 			if len(in) == 3 {
 				k = clampLen(in[2], k)
@@ -21,8 +21,8 @@ func init() {
 			ternaryRows(o.TB, n, k, out, in, w)
 		}
 	})
-	twin("go", func(o op.TernaryMMTail, _ []op.Type) Kernel {
-		return func(w *Workspace, out, in []op.Tensor) {
+	twin("go", func(o op.TernaryMMTail, _ []op.Type) kernel {
+		return func(w *workspace, out, in []op.Tensor) {
 			_, k, n, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
 			clear(out[0].W)
 			ternaryRows(o.TB, clampLen(in[2], n), k, out, in, w)
@@ -34,7 +34,7 @@ func init() {
 func clampLen(klen op.Tensor, n int) int { return int(min(uint64(n), uint64(klen.W[0]))) }
 
 // ternaryRows computes the first n outputs of every row of x, contracting over its first k entries.
-func ternaryRows(tb bool, n, k int, out, in []op.Tensor, w *Workspace) {
+func ternaryRows(tb bool, n, k int, out, in []op.Tensor, w *workspace) {
 	width, outWidth, pitch := in[0].At(1), out[0].At(1), op.RowWords(in[1].At(1))
 	sums := int64s(w.Words(2 * n))
 	q := int64s(w.Words(2 * k))

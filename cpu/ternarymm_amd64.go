@@ -17,12 +17,12 @@ import (
 // the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that are plus 1, unsigned.
 
 func init() {
-	twin("avx2", func(o op.TernaryMM, in []op.Type) Kernel {
+	twin("avx2", func(o op.TernaryMM, in []op.Type) kernel {
 		_, k, _, _ := o.Dims(in[0].Shape, in[1].Shape)
 		if in[0].DType != op.F32 || !o.TB && k > maxTernaryTerms {
 			return nil
 		}
-		return func(w *Workspace, out, in []op.Tensor) {
+		return func(w *workspace, out, in []op.Tensor) {
 			_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
 			if len(in) == 3 {
 				k = clampLen(in[2], k)
@@ -30,12 +30,12 @@ func init() {
 			ternaryVectors(w, o.TB, n, k, out[0], in)
 		}
 	})
-	twin("avx2", func(o op.TernaryMMTail, in []op.Type) Kernel {
+	twin("avx2", func(o op.TernaryMMTail, in []op.Type) kernel {
 		_, k, _, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
 		if !o.TB && k > maxTernaryTerms {
 			return nil
 		}
-		return func(w *Workspace, out, in []op.Tensor) {
+		return func(w *workspace, out, in []op.Tensor) {
 			_, k, n, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
 			clear(out[0].W)
 			ternaryVectors(w, o.TB, clampLen(in[2], n), k, out[0], in)
@@ -53,7 +53,7 @@ const (
 )
 
 // ternaryVectors computes the first n outputs of every row of x, contracting over its first k entries.
-func ternaryVectors(w *Workspace, tb bool, n, k int, out op.Tensor, in []op.Tensor) {
+func ternaryVectors(w *workspace, tb bool, n, k int, out op.Tensor, in []op.Tensor) {
 	width, outWidth := in[0].At(1), out.At(1)
 	for i := range in[0].At(0) {
 		p := ternary{w, in[0].F()[i*width : i*width+k], in[1].W, op.RowWords(in[1].At(1)), op.Scale{}}
@@ -92,7 +92,7 @@ func largest(x []float32) (m uint32) {
 
 // ternary is the product of one row of activations that are finite and not all zero.
 type ternary struct {
-	w     *Workspace
+	w     *workspace
 	x     []float32
 	codes []uint32 // W
 	pitch int      // words from row to row of W

@@ -10,8 +10,8 @@ import (
 	"lockstep/op"
 )
 
-// A Kernel computes out from in for one cell, with the bits of the op's law. The slices that it gets stay the caller's.
-type Kernel func(w *Workspace, out, in []op.Tensor)
+// A kernel computes out from in for one cell, with the bits of the op's law. The slices that it gets stay the caller's.
+type kernel func(w *workspace, out, in []op.Tensor)
 
 // Law is the variant of an op without a twin: the law itself.
 const Law = "law"
@@ -37,23 +37,23 @@ func Variants() (names []string) {
 }
 
 // twins holds, for each kind of op, the kernels that were registered for it: family -> maker.
-var twins = map[reflect.Type]map[string]func(o op.Op, in []op.Type) Kernel{}
+var twins = map[reflect.Type]map[string]func(o op.Op, in []op.Type) kernel{}
 
 // twin registers, for the ops of kind O, a family's maker. The maker returns the kernel for this very op value and these
 // operand types, or nil where it does not serve them. Each twin is registered in its own file.
-func twin[O op.Op](family string, makeKernel func(o O, in []op.Type) Kernel) {
+func twin[O op.Op](family string, makeKernel func(o O, in []op.Type) kernel) {
 	kind := reflect.TypeFor[O]()
 	if twins[kind] == nil {
-		twins[kind] = map[string]func(op.Op, []op.Type) Kernel{}
+		twins[kind] = map[string]func(op.Op, []op.Type) kernel{}
 	}
 	if twins[kind][family] != nil {
 		panic(fmt.Sprintf("cpu: a second %s twin of %s", family, kind))
 	}
-	twins[kind][family] = func(o op.Op, in []op.Type) Kernel { return makeKernel(o.(O), in) }
+	twins[kind][family] = func(o op.Op, in []op.Type) kernel { return makeKernel(o.(O), in) }
 }
 
 // pick chooses the kernel of an op: that of the first allowed family that has one, else the law. It returns its family.
-func pick(o op.Op, in []op.Type, allowed []string) (Kernel, string) {
+func pick(o op.Op, in []op.Type, allowed []string) (kernel, string) {
 	for _, v := range variants {
 		if !v.available || !slices.Contains(allowed, v.name) {
 			continue
@@ -64,7 +64,7 @@ func pick(o op.Op, in []op.Type, allowed []string) (Kernel, string) {
 			}
 		}
 	}
-	return func(_ *Workspace, out, in []op.Tensor) { o.Law(out, in) }, Law
+	return func(_ *workspace, out, in []op.Tensor) { o.Law(out, in) }, Law
 }
 
 // checkVariants refuses families that this build or machine lacks.
@@ -77,14 +77,14 @@ func checkVariants(names []string) error {
 	return nil
 }
 
-// Workspace is a thread's scratch memory for kernels.
-type Workspace struct {
+// workspace is a thread's scratch memory for kernels.
+type workspace struct {
 	buf  []uint32
 	used int
 }
 
 // Words hands out n words of undefined content, aligned to 64 bytes, until the kernel returns.
-func (w *Workspace) Words(n int) []uint32 {
+func (w *workspace) Words(n int) []uint32 {
 	const line = 16 // words of 64 bytes
 	whole := (n + line - 1) / line * line
 	if w.used+whole > len(w.buf) {
@@ -100,7 +100,7 @@ func (w *Workspace) Words(n int) []uint32 {
 }
 
 // reset takes everything back.
-func (w *Workspace) reset() { w.used = 0 }
+func (w *workspace) reset() { w.used = 0 }
 
 // floats views words as float32.
 func floats(w []uint32) []float32 { return op.Tensor{W: w}.F() }
@@ -121,7 +121,7 @@ func Has(o op.Op) (names []string) {
 }
 
 // elementwise is the maker if it serves the op on vectors, else nil.
-func elementwise(maker func(op.Op, []op.Type) Kernel, m op.Mapper) func(op.Op, []op.Type) Kernel {
+func elementwise(maker func(op.Op, []op.Type) kernel, m op.Mapper) func(op.Op, []op.Type) kernel {
 	if maker(m, slices.Repeat([]op.Type{op.T(op.F32, op.Cell, 64)}, m.Arity())) == nil {
 		return nil
 	}

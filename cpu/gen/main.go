@@ -26,6 +26,7 @@ var files = []struct {
 	{"matmul_amd64.s", matmul},
 	{"matmuljvp_amd64.s", matmuljvp},
 	{"peak_amd64.s", peak},
+	{"strips_amd64.s", strips},
 	{"ternarymm_amd64.s", ternarymm},
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -254,16 +253,7 @@ func packTransposed(c *build.Context) {
 	c.Label("tail") // k is now the number of terms left, less 8
 	c.ADDQ(operand.U8(8), k)
 	c.JZ(operand.LabelRef("done"))
-	mask := c.YMM()
-	base := c.GP64()
-	table := c.StaticGlobal("firstLanes")
-	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range 16 {
-		c.AddDatum(4*i, operand.I32(-min(1, max(0, 8-i))))
-	}
-	c.LEAQ(table, base)
-	c.NEGQ(k)
-	c.VMOVUPS(operand.Mem{Base: base, Index: k, Scale: 4, Disp: 32}, mask)
+	mask := firstLanes(c, k)
 	x = avx2.regs(c, 8)
 	for i, r := range x {
 		c.VMASKMOVPS(indexed(rows[i], at, 4), mask, r)
