@@ -12,9 +12,8 @@ import (
 )
 
 var (
-	inf  = float32(math.Inf(1))
-	nan  = float32(math.NaN())
-	zero = float32(0)
+	inf = float32(math.Inf(1))
+	nan = float32(math.NaN())
 )
 
 // within tells whether a case is small enough for the slow restatements of these tests.
