@@ -3,7 +3,7 @@
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test mutants licences generate fmt lint ci clean
+.PHONY: all build run toy test mutants licences cpu-record generate fmt lint ci clean
 
 all: build
 
@@ -25,6 +25,16 @@ test:
 # Known faults, planted one at a time: the tests must notice each.
 mutants:
 	$(GO) run ./internal/mutants
+
+# A record of the full suite and of the kernels' speed on this CPU, to commit under bench/results.
+cpu-record:
+	@mkdir -p bench/results
+	@file=bench/results/$$(date +%F)-$$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//').txt; \
+	{ grep -m1 'model name' /proc/cpuinfo; \
+	  echo "features: $$(grep -m1 flags /proc/cpuinfo | tr ' ' '\n' | grep -E '^(fma|avx2|avx512|avx_vnni)' | tr '\n' ' ')"; \
+	  echo "processors: $$(nproc)"; $(GO) version; echo "commit: $$(git rev-parse --short HEAD)"; echo; \
+	  echo "REQUIRE=avx2 go test -count=1 ./..."; REQUIRE=avx2 $(GO) test -count=1 ./... ; echo; \
+	  echo "go test -run xxx -bench . -benchtime 0.2s ./cpu"; $(GO) test -run xxx -bench . -benchtime 0.2s ./cpu; } > $$file; echo "wrote $$file"
 
 licences:
 	$(GO) run ./internal/licences > docs/LICENCES.md
