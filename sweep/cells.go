@@ -226,6 +226,10 @@ func (c *Cell) check(r *reader) {
 		r.fail("model", err)
 		return
 	}
+	if set.In == 0 && c.Batch != set.N {
+		r.fail("batch", fmt.Errorf("batch is %d; data %s have no inputs to choose from, so it is %d", c.Batch, c.Data, set.N))
+		return
+	}
 	if err := c.Rule.Check(); err != nil {
 		r.fail("rule", err)
 		return

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/cpu"
@@ -59,6 +60,7 @@ type spy struct {
 	graph.Engine
 	poison   bool
 	poisoned int
+	packs    int
 	kernels  []graph.KernelInfo
 }
 
@@ -76,6 +78,7 @@ type spyExecutable struct {
 }
 
 func (s *spy) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
+	s.packs++
 	p, err := s.Engine.NewPack(cells, groups)
 	return &spyPack{p, s, cells, groups[op.Seed]}, err
 }
@@ -195,6 +198,25 @@ func TestOneDigest(t *testing.T) {
 				}
 			}
 		}
+	}
+	// Packs that do not fit are split, and a cell that does not fit alone is an error.
+	engine, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &spy{Engine: engine}
+	results, err := Run(context.Background(), cells, Options{Engine: s, Memory: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Digest(results); err != nil || got != want {
+		t.Errorf("in 1 MiB: digest %s, %v; want %s", got, err, want)
+	}
+	if s.packs <= 3 {
+		t.Errorf("%d packs in 1 MiB; want more than the 3 of unlimited memory", s.packs)
+	}
+	if _, err := Run(context.Background(), cells, Options{Engine: s, Memory: 1 << 10}); err == nil || !strings.Contains(err.Error(), "alone needs") {
+		t.Errorf("in 1 KiB: %v", err)
 	}
 	for _, v := range cpu.Variants() {
 		if got, _ := run(cpu.Options{Threads: 2, Variants: []string{v}}, 64, true); got != want {

@@ -21,17 +21,7 @@ type job struct {
 }
 
 func (p *packPlan) run(ctx context.Context, o Options) ([]Result, error) {
-	j := &job{packPlan: p}
-	slots := map[uint64]int{}
-	largest := 1
-	for _, c := range p.cells {
-		if _, ok := slots[c.Seed]; !ok {
-			slots[c.Seed] = len(slots)
-		}
-		j.seeds = append(j.seeds, slots[c.Seed])
-		largest = max(largest, c.Dim())
-	}
-	j.capacity = p.recipe.capacity(largest)
+	j := &job{packPlan: p, capacity: p.capacity(), seeds: p.seeds()}
 	var err error
 	if j.pack, err = o.Engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
 		return nil, err

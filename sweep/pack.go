@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"lockstep/data"
+	"lockstep/graph"
 	"lockstep/model"
+	"lockstep/op"
 	"lockstep/subspace"
 )
 
@@ -90,4 +92,73 @@ func (r *recipe) key(set *data.Set) (string, error) {
 	}
 	a, b := setup.Hash(), training.Hash()
 	return hex.EncodeToString(slices.Concat(set.Hash[:], a[:], b[:])), nil
+}
+
+// fit cuts packs in halves until the engine's plan of each needs at most limit bytes. Error: a cell that needs more alone.
+func fit(packs []*packPlan, engine graph.Engine, limit int64) (fitting []*packPlan, err error) {
+	for len(packs) > 0 {
+		p := packs[0]
+		packs = packs[1:]
+		programs, err := p.programs()
+		if err != nil {
+			return nil, err
+		}
+		need, err := engine.Plan(programs, len(p.cells), graph.Groups{op.Seed: p.seeds()})
+		switch half := len(p.cells) / 2; {
+		case err != nil:
+			return nil, err
+		case need.Bytes <= limit:
+			fitting = append(fitting, p)
+		case half == 0:
+			return nil, fmt.Errorf("cell (%s) alone needs %.1f MB on the %s engine; there are %.1f MB",
+				p.cells[0].Name(), megabytes(need.Bytes), engine.Name(), megabytes(limit))
+		default:
+			a, b := *p, *p
+			a.cells, a.index = p.cells[:half], p.index[:half]
+			b.cells, b.index = p.cells[half:], p.index[half:]
+			packs = append([]*packPlan{&a, &b}, packs...)
+		}
+	}
+	return fitting, nil
+}
+
+func megabytes(n int64) float64 { return float64(n) / 1e6 }
+
+// seeds is the slot of each cell's seed.
+func (p *packPlan) seeds() (slots []int) {
+	slot := map[uint64]int{}
+	for _, c := range p.cells {
+		if _, ok := slot[c.Seed]; !ok {
+			slot[c.Seed] = len(slot)
+		}
+		slots = append(slots, slot[c.Seed])
+	}
+	return slots
+}
+
+// capacity is the number of entries that the pack's z are padded to.
+func (p *packPlan) capacity() int {
+	largest := 1
+	for _, c := range p.cells {
+		largest = max(largest, c.Dim())
+	}
+	return p.recipe.capacity(largest)
+}
+
+// programs are those that the pack runs, largest first in what they need.
+func (p *packPlan) programs() (all []*graph.Program, err error) {
+	add := func(prog *graph.Program, e error) {
+		all = append(all, prog)
+		if err == nil {
+			err = e
+		}
+	}
+	capacity := p.capacity()
+	add(p.recipe.training(capacity))
+	add(p.recipe.setup(capacity))
+	add(p.recipe.evaluation("train", p.recipe.train, min(evalRows, p.recipe.train), capacity))
+	if p.recipe.test > 0 {
+		add(p.recipe.evaluation("test", p.recipe.test, min(evalRows, p.recipe.test), capacity))
+	}
+	return all, err
 }

@@ -11,15 +11,18 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every ten seconds.
-// Close it when the sweep has ended.
-func NewProgress(w *os.File, cells []Cell) interface {
+// Reporter is a Progress on a screen or in a log; Close it when the sweep has ended.
+type Reporter interface {
 	Progress
 	io.Closer
-} {
-	c := counter{cells: len(cells), start: time.Now()}
+}
+
+// NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every ten seconds.
+func NewProgress(w *os.File, cells []Cell) Reporter {
+	c := counter{cells: len(cells), start: time.Now(), steps: map[string]int{}}
 	for _, cell := range cells {
 		c.total += cell.Steps
+		c.steps[cell.ID()] = cell.Steps
 	}
 	if info, err := w.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return &plain{counter: c, w: w, last: time.Now()}
@@ -33,13 +36,22 @@ type counter struct {
 	total, did  int // cell-steps
 	best        float64
 	start       time.Time
+	steps       map[string]int // of each cell, by identity
 }
 
-func (c *counter) Done(results []Result) {
+func (c *counter) Done(results []Result) error {
 	c.done += len(results)
 	for _, r := range results {
 		c.best = max(c.best, r.Derived.Performance)
 	}
+	return nil
+}
+
+func (c *counter) Skip(results []Result) error {
+	for _, r := range results {
+		c.total -= c.steps[r.ID]
+	}
+	return c.Done(results)
 }
 
 // rate is the cell-steps per second so far.
@@ -112,10 +124,18 @@ func (b *bar) Advance(cellSteps int) {
 	b.bar.IncrBy(cellSteps)
 }
 
-func (b *bar) Done(results []Result) {
+func (b *bar) Done(results []Result) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.counter.Done(results)
+	return b.counter.Done(results)
+}
+
+func (b *bar) Skip(results []Result) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.counter.Skip(results)
+	b.bar.SetTotal(int64(max(b.total, 1)), false)
+	return err
 }
 
 func (b *bar) Close() error {

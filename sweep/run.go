@@ -8,19 +8,23 @@ import (
 	"time"
 
 	"lockstep/graph"
+	"lockstep/internal/memory"
 )
 
 // Options choose how a sweep runs, never what it gives.
 type Options struct {
 	Engine    graph.Engine
-	PackCells int // most cells in a pack; 0: 64
+	PackCells int   // most cells in a pack; 0: 64
+	Memory    int64 // bytes that a pack may take; 0: most of what is available
 	Progress  Progress
 }
 
-// Progress is told how far a sweep is. Calls come from one goroutine.
+// Progress is told how far a sweep is. Calls come from one goroutine; an error ends the sweep.
 type Progress interface {
 	Advance(cellSteps int)
-	Done(results []Result)
+	Done(results []Result) error
+	// Skip tells of results that an earlier run had finished.
+	Skip(results []Result) error
 }
 
 const (
@@ -40,6 +44,9 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if packs, err = fit(packs, o.Engine, cmp.Or(o.Memory, memory.Available()/10*8)); err != nil {
+		return nil, err
+	}
 	results := make([]Result, len(cells))
 	done := make([]bool, len(cells))
 	for _, p := range packs {
@@ -51,7 +58,9 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 			results[p.index[i]], done[p.index[i]] = r, true
 		}
 		if o.Progress != nil {
-			o.Progress.Done(res)
+			if err = o.Progress.Done(res); err != nil {
+				break
+			}
 		}
 	}
 	if err != nil {

@@ -118,6 +118,9 @@ func TestBadInput(t *testing.T) {
 		{"op run matmul " + good + " " + dir + " -o " + out, dir},
 		{"op run matmul " + good + " -o " + out, "matmul"},
 		{"op run fill --attr To=2147483647,2147483647,2147483647 -o " + out, "2^36"},
+		{"op run fill --attr To=2000000000,30 -o " + out, "MB"},
+		{"op run iota --attr N=5 -o " + out + " --variant go", "no go twin"},
+		{"op law matmull", `"matmul"`},
 		{"op run neg " + good, `"o"`},
 		{"op run neg " + good + " -o " + out + " -o " + out, "1 result"},
 		{"op run neg " + good + " -o " + filepath.Join(dir, "no", "out.npy"), "no"},
@@ -231,8 +234,11 @@ func TestInterruptedRunKeepsResults(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var stdout, stderr bytes.Buffer
-	if status := run(ctx, []string{"lockstep", "sweep", "run", card, "--out", out, "--set", "steps=100000"}, &stdout, &stderr); status != 130 {
+	if status := run(ctx, []string{"lockstep", "sweep", "run", card, "--out", out}, &stdout, &stderr); status != 130 {
 		t.Errorf("an interrupted run has status %d: %s", status, stderr.String())
+	}
+	if status, _, stderr := lockstep("sweep", "run", card, "--out", out, "--set", "steps=3"); status == 0 || !strings.Contains(stderr, "another folder") {
+		t.Errorf("another sweep in the folder has status %d: %s", status, stderr)
 	}
 	if d := must(t, "sweep", "digest", out); d != digest {
 		t.Error("an interrupted run changed the results of an earlier one")

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,6 +13,8 @@ import (
 	"lockstep/cpu"
 	"lockstep/data"
 	"lockstep/graph"
+	"lockstep/internal/memory"
+	"lockstep/internal/nearest"
 	"lockstep/op"
 )
 
@@ -48,7 +51,7 @@ func opCommand() *cli.Command {
 					"Operands are f4, u4, i4, b1 or i1 arrays; where an op takes ternary codes, an i1 array of -1, 0 and 1 is packed.",
 				Flags: []cli.Flag{
 					&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
-					&cli.StringFlag{Name: "variant", Usage: "the variant that must run it: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
+					&cli.StringFlag{Name: "variant", Usage: "the only variant that may run it, or the ops that it is made of, beside the law: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
 					&cli.StringSliceFlag{Name: "o", Usage: "write a result to `OUT.npy`; once for each result of the op", Required: true},
 				},
 				Action: runOp,
@@ -64,7 +67,12 @@ func opArg(c *cli.Context) (op.Op, error) {
 	}
 	o, err := op.Named(c.Args().First())
 	if err != nil {
-		return nil, err
+		var names []string
+		for _, o := range op.All {
+			names = append(names, o.Name())
+		}
+		slices.Sort(names)
+		return nil, nearest.Unknown("op", c.Args().First(), names)
 	}
 	for _, a := range c.StringSlice("attr") {
 		key, value, ok := strings.Cut(a, "=")
@@ -149,6 +157,14 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	need, err := engine.Plan([]*graph.Program{p}, 1, nil)
+	if err != nil {
+		return nil, err
+	}
+	// The results are held three times: in the pack, as a tensor and as the file's content.
+	if free := memory.Available(); 3*need.Bytes > free {
+		return nil, fmt.Errorf("%s needs about %d MB; there are %d MB", op.Describe(o), 3*need.Bytes/1e6, free/1e6)
+	}
 	for i, t := range in {
 		if err := pack.Put(fmt.Sprint("in", i), p.Types[p.In[i].V], 0, littleEndian(t.W)); err != nil {
 			return nil, err
@@ -159,11 +175,13 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 		return nil, err
 	}
 	defer x.Close()
+	ran := false
 	for _, k := range x.Kernels() {
 		fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", k.Op, k.Variant)
-		if variant != "" && variant != k.Variant && len(p.Nodes) == len(x.Kernels()) {
-			return nil, fmt.Errorf("%s has no %s twin for these operands; there are: %s", k.Op, variant, strings.Join(cpu.Has(o), ", "))
-		}
+		ran = ran || k.Variant == variant
+	}
+	if variant != "" && !ran {
+		return nil, fmt.Errorf("%s has no %s twin for these operands, nor have the ops that it is made of; it has: %s", op.Describe(o), variant, strings.Join(cpu.Has(o), ", "))
 	}
 	if err := x.Run(c.Context, 1); err != nil {
 		return nil, err

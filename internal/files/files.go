@@ -1,30 +1,66 @@
-// Package files writes files that are either whole or not there.
+// Package files writes files that are either whole or not there, and locks folders.
 package files
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
 
 // WriteWhole writes content to a new file beside path, which then takes path's name: whoever opens path finds the old
-// content or the new, and a write that fails leaves the old.
+// content or the new, and a write that fails leaves the old. A link is followed; a file that is no regular one, such as a
+// device or a pipe, is written into.
 func WriteWhole(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		target, err = path, nil
+	}
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o666) // less the process's mask
+	switch info, err := os.Stat(target); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory; want a file to write", path)
+	case !info.Mode().IsRegular():
+		return writeInto(target, os.O_WRONLY, 0, content)
+	default:
+		mode = info.Mode().Perm()
+	}
+	beside := filepath.Join(filepath.Dir(target), fmt.Sprintf(".%s.%08x", filepath.Base(target), rand.Uint32()))
+	err = writeInto(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode, content)
+	if err == nil {
+		err = os.Rename(beside, target)
+	}
+	if err != nil {
+		os.Remove(beside)
+		return fmt.Errorf("%s cannot be written: %w", path, cause(err))
+	}
+	return nil
+}
+
+func writeInto(path string, flag int, mode fs.FileMode, content []byte) error {
+	f, err := os.OpenFile(path, flag, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	return err
+}
+
+// cause is an error without the path that it names: here that of the file beside, which means nothing to a user.
+func cause(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
 	}
 	return err
 }
