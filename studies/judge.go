@@ -19,7 +19,7 @@ type Finding struct {
 	Expect   sweep.Expect
 	Where    []sweep.Axis
 	Params   int                // D
-	Cells    int                // seeds, times the dimensions tried
+	Seeds    int                // over which means are taken
 	Measured analysis.Intrinsic // d_int90
 	Mean     float64            // performance
 	OK       bool               // inside the expected range
@@ -54,7 +54,7 @@ func Judge(card *sweep.Card, results []sweep.Result) (all []Finding, err error) 
 // intrinsic measures d_int90 in every group of cells with equal values of the axes in e.By.
 func intrinsic(e sweep.Expect, results []sweep.Result) (all []Finding, err error) {
 	for _, group := range groups(results, e.Arm, e.By) {
-		f := Finding{Expect: e, Where: group.where, Params: group.results[0].Params, Cells: len(group.results)}
+		f := Finding{Expect: e, Where: group.where, Params: group.results[0].Params}
 		byD := map[int][]sweep.Result{}
 		for _, r := range group.results {
 			byD[r.D] = append(byD[r.D], r)
@@ -71,6 +71,7 @@ func intrinsic(e sweep.Expect, results []sweep.Result) (all []Finding, err error
 		if f.Measured, err = analysis.IntrinsicDimension(f.points, f.baseline, Fraction, 0); err != nil {
 			return nil, fmt.Errorf("%s: %w", name(group.where), err)
 		}
+		f.Seeds = len(f.baseline)
 		d := float64(f.Measured.D)
 		f.OK = f.Measured.Reached && d >= e.Lo && d <= e.Hi
 		all = append(all, f)
@@ -105,7 +106,7 @@ func performance(e sweep.Expect, results []sweep.Result) (all []Finding, err err
 		if !inside {
 			continue
 		}
-		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params, Cells: len(g.results)}
+		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params, Seeds: len(g.results)}
 		for _, s := range scores(g.results) {
 			f.Mean += s / float64(len(g.results))
 		}
@@ -171,9 +172,9 @@ func Table(findings []Finding) string {
 			}
 			last = f.Expect.What
 			if last == "d_int90" {
-				fmt.Fprintln(t, "cells\tparameters\tbaseline\tthreshold\td_int90\tinterpolated [95 % interval]\texpected\t")
+				fmt.Fprintln(t, "cells\tparameters\tseeds\tbaseline\tthreshold\td_int90\tinterpolated [bootstrap over seeds]\texpected\t")
 			} else {
-				fmt.Fprintln(t, "cells\tparameters\tmean performance\texpected\t")
+				fmt.Fprintln(t, "cells\tparameters\tseeds\tmean performance\texpected\t")
 			}
 		}
 		verdict := "ok"
@@ -189,9 +190,9 @@ func Table(findings []Finding) string {
 			if m.AtFirst {
 				d, between = "<= "+d, ""
 			}
-			fmt.Fprintf(t, "%s\t%d\t%.4f\t%.4f\t%s\t%s\t%s\t%s\n", name(f.Where), f.Params, m.Baseline, m.Threshold, d, between, span(f.Expect), verdict)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%.4f\t%.4f\t%s\t%s\t%s\t%s\n", name(f.Where), f.Params, f.Seeds, m.Baseline, m.Threshold, d, between, span(f.Expect), verdict)
 		} else {
-			fmt.Fprintf(t, "%s\t%d\t%.4f\t%s\t%s\n", name(f.Where), f.Params, f.Mean, span(f.Expect), verdict)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%.4f\t%s\t%s\n", name(f.Where), f.Params, f.Seeds, f.Mean, span(f.Expect), verdict)
 		}
 	}
 	t.Flush()
