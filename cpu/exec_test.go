@@ -200,6 +200,47 @@ func TestOnceIsRefreshed(t *testing.T) {
 	want(t, "n", all(t, p, "n", 2), 69, 116)
 }
 
+// A cell that stops before the last step of a Run still has its outputs, those of the step that found it inactive. The
+// output is a State, so that it is no array in which a kernel computes, but a copy that the executor makes.
+func TestOutputOfStoppedCell(t *testing.T) {
+	prog := trace(t, func(b *graph.Builder) {
+		n := b.State("n", b.FillU(0), op.Cell)
+		b.Next(n, plus(b, n, b.FillU(1)))
+		b.Active(b.Do(op.Lt, n, b.Input("end", op.T(op.U32, op.Cell))))
+		b.Output("seen", n)
+	})
+	p := newPack(t, 2, 3, nil)
+	for c, end := range []byte{2, 4, 100} {
+		put(t, p, "end", op.Cell, c, end)
+	}
+	run(t, start(t, p, prog), 7)
+	want(t, "n", all(t, p, "n", 3), 2, 4, 7)
+	want(t, "the output of the last step that ran", all(t, p, "seen", 3), 2, 4, 6)
+}
+
+// A Reset of one program makes stale what another has computed once from its State.
+func TestResetIsSeenElsewhere(t *testing.T) {
+	train := trace(t, func(b *graph.Builder) {
+		z := b.State("z", b.FillU(0), op.Cell)
+		b.Next(z, plus(b, z, b.FillU(1)))
+	})
+	eval := trace(t, func(b *graph.Builder) {
+		z := b.Input("z", op.T(op.U32, op.Cell))
+		b.Output("twice", plus(b, z, z))
+	})
+	p := newPack(t, 1, 2, nil)
+	x := start(t, p, train)
+	y := start(t, p, eval)
+	run(t, x, 3)
+	run(t, y, 1)
+	want(t, "twice z", all(t, p, "twice", 2), 6, 6)
+	if err := x.Reset(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, y, 1)
+	want(t, "twice z after Reset", all(t, p, "twice", 2), 0, 0)
+}
+
 // A checkpoint is every State, read; written into a new pack it goes on where it stopped.
 func TestResume(t *testing.T) {
 	prog := trace(t, func(b *graph.Builder) {

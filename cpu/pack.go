@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"lockstep/graph"
@@ -74,9 +73,7 @@ func (p *pack) Put(name string, t op.Type, slot int, src []byte) error {
 
 func (a *array) set(slot int, src []byte) {
 	w := a.at(slot).W
-	for i := range w {
-		w[i] = binary.LittleEndian.Uint32(src[4*i:])
-	}
+	op.PutWords(w, src)
 	if a.DType == op.F32 {
 		op.Canonical(w)
 	}
@@ -104,9 +101,7 @@ func (p *pack) Read(name string, cell int, dst []byte) error {
 	if err != nil {
 		return err
 	}
-	for i, w := range a.at(slot).W {
-		binary.LittleEndian.PutUint32(dst[4*i:], w)
-	}
+	op.PutBytes(dst, a.at(slot).W)
 	return nil
 }
 

@@ -45,17 +45,14 @@ func (e *Eager) Emit(o Op, in ...Value) []Value {
 }
 
 func (e *Eager) try(o Op, in []Value) ([]Value, error) {
-	types, tensors := make([]Type, len(in)), make([]Tensor, len(in))
+	tensors := make([]Tensor, len(in))
 	for i, v := range in {
 		if v == 0 {
 			return nil, fmt.Errorf("%s: operand %d is a symbolic zero", Describe(o), i)
 		}
-		types[i], tensors[i] = e.Type(v), e.Tensor(v)
-		if len(tensors[i].W) != types[i].Words() {
-			return nil, fmt.Errorf("%s: operand %d, %s, has %d words instead of %d", Describe(o), i, types[i], len(tensors[i].W), types[i].Words())
-		}
+		tensors[i] = e.Tensor(v)
 	}
-	outTypes, err := Outputs(o, types)
+	outTypes, err := outputs(o, tensors)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +63,18 @@ func (e *Eager) try(o Op, in []Value) ([]Value, error) {
 	}
 	o.Law(out, tensors)
 	return values, nil
+}
+
+// outputs is Outputs for operands that must have as many words as their types say.
+func outputs(o Op, in []Tensor) ([]Type, error) {
+	types := make([]Type, len(in))
+	for i, t := range in {
+		types[i] = t.Type
+		if len(t.W) != t.Words() {
+			return nil, fmt.Errorf("%s: operand %d, %s, has %d words instead of %d", Describe(o), i, t.Type, len(t.W), t.Words())
+		}
+	}
+	return Outputs(o, types)
 }
 
 // ExpandLaw is the law of a composite: the laws of its expansion, one after the other.

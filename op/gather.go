@@ -1,6 +1,6 @@
 package op
 
-// Gather copies rows of a table; an index outside of the table gives +0 (binding refuses such data). F32 or U32.
+// Gather copies rows of a table; an index outside of the table gives +0 (Check refuses it). F32 or U32.
 //
 //	table [n, ..], index u32[b] -> [b, ..]
 type Gather struct{}
@@ -13,6 +13,10 @@ func (o Gather) Shape(in []Type) ([]Type, error) {
 		return nil, bad(o, in, "a table [n, ..], f32 or u32, and an index u32[b]")
 	}
 	return result(in[0].DType, in[0].With(0, in[1].At(0))), nil
+}
+
+func (o Gather) Check(in []Tensor) error {
+	return checkIndex(o, in, 1, in[0].At(0), "rows of the table")
 }
 
 // Law: y[i] = table[index[i]] if index[i] < n, else +0.
@@ -52,6 +56,10 @@ func (o ScatterAdd) Shape(in []Type) ([]Type, error) {
 		return nil, bad(o, in, "index u32[b], rows f32[b, ..] and N of at least 0")
 	}
 	return result(F32, in[1].With(0, int(o.N))), nil
+}
+
+func (o ScatterAdd) Check(in []Tensor) error {
+	return checkIndex(o, in, 0, int(o.N), "rows of the result")
 }
 
 func (o ScatterAdd) Law(out, in []Tensor) {

@@ -83,6 +83,11 @@ func klen(in []Tensor, i, k int) int {
 	return k
 }
 
+func (o MatMul) Check(in []Tensor) error {
+	d, _ := o.Dims(in[0].Shape, in[1].Shape)
+	return checkKlen(o, in, 2, d.K)
+}
+
 func (o MatMul) Law(out, in []Tensor) {
 	d, _ := o.Dims(in[0].Shape, in[1].Shape)
 	a, b, kn := in[0].F(), in[1].F(), klen(in, 2, d.K)
@@ -157,11 +162,16 @@ func (o MatMul) cotangents(e Emitter, a, b, g Value, klen []Value) (ga, gb Value
 func (MatMul) adjoint(e Emitter, p MatMul, x, y Value, s Shape) Value {
 	g := one(e, p, x, y)
 	if t := e.Type(g).Shape; t.Rank > s.Rank {
-		axes := make([]int, t.Rank-2)
-		for i := range axes {
-			axes[i] = i
+		var axes []int
+		for i := range int(t.Rank) - 2 {
+			if t.At(i) != 1 { // as for Broadcast: an axis of size 1 is a view, not a Sum
+				axes = append(axes, i)
+			}
 		}
-		g = one(e, Reshape{s}, one(e, Sum{List(axes...)}, g))
+		if len(axes) > 0 {
+			g = one(e, Sum{List(axes...)}, g)
+		}
+		g = one(e, Reshape{s}, g)
 	}
 	return g
 }

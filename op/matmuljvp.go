@@ -24,6 +24,11 @@ func (o MatMulJVP) Shape(in []Type) ([]Type, error) {
 	return out, nil
 }
 
+func (o MatMulJVP) Check(in []Tensor) error {
+	d, _ := o.primal().Dims(in[0].Shape, in[1].Shape)
+	return checkKlen(o, in, 4, d.K)
+}
+
 func (o MatMulJVP) Law(out, in []Tensor) {
 	d, _ := o.primal().Dims(in[0].Shape, in[1].Shape)
 	a, b, da, db, kn := in[0].F(), in[1].F(), in[2].F(), in[3].F(), klen(in, 4, d.K)

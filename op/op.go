@@ -80,5 +80,14 @@ type Composite interface {
 	Expand(e Emitter, in []Value) []Value
 }
 
+// Checker is an op that does not take every value of its integer operands: indices lie in their table or axis, labels below
+// the number of classes, klen is at most the size of its axis. It must hold when data are bound, which CheckData tells; what
+// a program computes is not looked at, and the law and the engines drop the entries for which it does not hold.
+type Checker interface {
+	Op
+	// Check is nil or a *DataError. The caller has checked the types of in with Shape.
+	Check(in []Tensor) error
+}
+
 // one emits an op with a single result.
 func one(e Emitter, o Op, in ...Value) Value { return e.Emit(o, in...)[0] }

@@ -17,6 +17,10 @@ func (o Pick) Shape(in []Type) ([]Type, error) {
 	return result(F32, in[1].Shape), nil
 }
 
+func (o Pick) Check(in []Tensor) error {
+	return checkIndex(o, in, 1, in[0].At(int(o.Axis)), "places along the axis")
+}
+
 // Law: y = x[.., index, ..] if index < n, else +0.
 func (o Pick) Law(out, in []Tensor) {
 	outer, n, inner := in[0].split(int(o.Axis))
@@ -56,6 +60,10 @@ func (o OneHot) Shape(in []Type) ([]Type, error) {
 		return nil, bad(o, in, "an index u32[.., 1, ..] with 1 at axis %d, N of at least 0, To f32 or bool", o.Axis)
 	}
 	return result(o.To, in[0].With(int(o.Axis), int(o.N))), nil
+}
+
+func (o OneHot) Check(in []Tensor) error {
+	return checkIndex(o, in, 0, int(o.N), "places along the axis")
 }
 
 // Law: y[.., k, ..] = k == index ? 1 : 0.

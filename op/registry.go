@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"sort"
 	"strconv"
@@ -74,7 +75,11 @@ func Describe(o Op) string {
 func WithAttr(o Op, key, text string) (Op, error) {
 	v := reflect.New(reflect.TypeOf(o)).Elem()
 	v.Set(reflect.ValueOf(o))
-	err := fmt.Errorf("%s has no attribute %q; it has: %s", o.Name(), key, strings.Join(append(Attrs(o), "none else"), ", "))
+	has := "none"
+	if names := Attrs(o); len(names) > 0 {
+		has = strings.Join(names, ", ")
+	}
+	err := fmt.Errorf("%s has no attribute %q; it has %s", o.Name(), key, has)
 	attrs(v, func(name string, f reflect.Value) {
 		if !strings.EqualFold(name, key) {
 			return
@@ -100,13 +105,8 @@ func setAttr(f reflect.Value, text string) error {
 		f.SetUint(uint64(d))
 		return err
 	case Bits:
-		if hex, ok := strings.CutPrefix(text, "0x"); ok {
-			b, err := strconv.ParseUint(hex, 16, 32)
-			f.SetUint(b)
-			return err
-		}
-		x, err := strconv.ParseFloat(text, 32)
-		f.SetUint(uint64(B(float32(x))))
+		b, err := parseBits(text)
+		f.SetUint(uint64(b))
 		return err
 	case Shape:
 		l, err := ParseInts(text)
@@ -128,16 +128,38 @@ func setAttr(f reflect.Value, text string) error {
 	switch f.Kind() {
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is no bool (true or false)", text)
+		}
 		f.SetBool(b)
-		return err
+		return nil
 	case reflect.Int8, reflect.Int32:
-		i, err := strconv.ParseInt(text, 10, f.Type().Bits())
+		bits := f.Type().Bits()
+		i, err := strconv.ParseInt(text, 10, bits)
+		if err != nil {
+			return fmt.Errorf("%q is no integer of %d bits (%d to %d)", text, bits, -1<<(bits-1), 1<<(bits-1)-1)
+		}
 		f.SetInt(i)
-		return err
+		return nil
 	case reflect.Uint32:
 		u, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return fmt.Errorf("%q is no unsigned integer of 32 bits (0 to %d)", text, uint32(math.MaxUint32))
+		}
 		f.SetUint(u)
-		return err
+		return nil
 	}
 	return fmt.Errorf("cannot be set from text")
+}
+
+// parseBits reads a float32 as a decimal number, or its bits as 0x and up to eight hexadecimal digits.
+func parseBits(text string) (Bits, error) {
+	if hex, ok := strings.CutPrefix(text, "0x"); ok {
+		if b, err := strconv.ParseUint(hex, 16, 32); err == nil {
+			return Bits(b), nil
+		}
+	} else if x, err := strconv.ParseFloat(text, 32); err == nil {
+		return B(float32(x)), nil
+	}
+	return 0, fmt.Errorf("%q is no float32 (a number such as 0.5, or its bits such as 0x3f000000)", text)
 }

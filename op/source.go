@@ -7,6 +7,8 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -14,14 +16,15 @@ import (
 var source embed.FS
 
 // Source is the law of an op as it stands in this package: the op's type with its doc comment, the method Law (for a
-// composite also Expand), and for an elementwise function the scalar law.
+// composite also Expand), and for an elementwise function its row of the table of functions and its scalar law. The error
+// says that the package does not hold the op.
 func Source(o Op) (string, error) {
 	kind := reflect.TypeOf(o).Name()
 	files, err := source.ReadDir(".")
 	if err != nil {
 		return "", err
 	}
-	var decls, laws, scalars []string
+	var decls, laws, rows, scalars []string
 	for _, f := range files {
 		text, err := source.ReadFile(f.Name())
 		if err != nil {
@@ -52,16 +55,41 @@ func Source(o Op) (string, error) {
 				switch {
 				case receiver(d) == kind && (d.Name.Name == "Law" || d.Name.Name == "Expand"):
 					laws = append(laws, cut(d.Doc, d))
-				case d.Recv == nil && strings.EqualFold(d.Name.Name, o.Name()+"32"):
+				case d.Recv == nil && (strings.EqualFold(d.Name.Name, o.Name()+"32") || d.Name.Name == strings.ToLower(kind)):
 					scalars = append(scalars, cut(d.Doc, d))
 				}
 			}
 		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			if isRow(n, o.Name()) {
+				rows = append(rows, cut(nil, n))
+			}
+			return true
+		})
 	}
 	if len(decls) == 0 {
 		return "", fmt.Errorf("no source of %s", o.Name())
 	}
-	return strings.Join(append(append(decls, laws...), scalars...), "\n"), nil
+	return strings.Join(slices.Concat(decls, laws, rows, scalars), "\n"), nil
+}
+
+// isRow tells whether n is the row of a function in a table: a key and a literal whose first field is the name, such as
+// add: {"add", ..} or max2: {name: "max", ..}.
+func isRow(n ast.Node, name string) bool {
+	row, ok := n.(*ast.KeyValueExpr)
+	if !ok {
+		return false
+	}
+	lit, ok := row.Value.(*ast.CompositeLit)
+	if !ok || len(lit.Elts) == 0 {
+		return false
+	}
+	first := lit.Elts[0]
+	if field, ok := first.(*ast.KeyValueExpr); ok {
+		first = field.Value
+	}
+	text, ok := first.(*ast.BasicLit)
+	return ok && text.Kind == token.STRING && text.Value == strconv.Quote(name)
 }
 
 // receiver is the name of a method's receiver type.

@@ -16,6 +16,8 @@ func (o Tail) Shape(in []Type) ([]Type, error) {
 	return result(F32, in[0].Shape), nil
 }
 
+func (o Tail) Check(in []Tensor) error { return checkKlen(o, in, 1, in[0].At(int(o.Axis))) }
+
 // Law: place i along the axis is copied if i < klen, else +0.
 func (o Tail) Law(out, in []Tensor) {
 	outer, n, inner := in[0].split(int(o.Axis))

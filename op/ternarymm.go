@@ -48,6 +48,8 @@ func (o TernaryMM) Shape(in []Type) ([]Type, error) {
 	return result(I32, S(m, n)), nil
 }
 
+func (o TernaryMM) Check(in []Tensor) error { return checkKlen(o, in, 2, in[0].At(1)) }
+
 func (o TernaryMM) Law(out, in []Tensor) {
 	m, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
 	kn := klen(in, 2, k)
@@ -158,6 +160,11 @@ func (o TernaryMMTail) Shape(in []Type) ([]Type, error) {
 		}
 	}
 	return nil, bad(o, in, "x f32[m, k], W t2[k, n] (TB: [n, k]) and klen u32[]")
+}
+
+func (o TernaryMMTail) Check(in []Tensor) error {
+	_, _, n, _ := TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
+	return checkKlen(o, in, 2, n)
 }
 
 // Law is the law of the expansion: tail(ternarymm(x, W), klen) on the last axis.

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -129,6 +130,16 @@ func (s Shape) Dims() []int {
 }
 
 func (s Shape) String() string { return "[" + joinInts(s.Dims()) + "]" }
+
+// Coordinates is where element i stands, in row-major order.
+func (s Shape) Coordinates(i int) []int {
+	c := make([]int, s.Rank)
+	for d := len(c) - 1; d >= 0; d-- {
+		c[d] = i % s.At(d)
+		i /= s.At(d)
+	}
+	return c
+}
 
 // split views s as [outer, s.At(axis), inner].
 func (s Shape) split(axis int) (outer, n, inner int) {
@@ -280,6 +291,27 @@ func Words32(d DType, s Shape, w ...uint32) Tensor {
 	t := New(Type{d, Shared, s})
 	copy(t.W, w)
 	return t
+}
+
+// Bytes is the words as bytes, little endian: the form in which tensors are stored, hashed and handed to packs.
+func Bytes(w []uint32) []byte {
+	b := make([]byte, 4*len(w))
+	PutBytes(b, w)
+	return b
+}
+
+// PutBytes stores the words at dst as bytes, little endian; dst has at least 4 len(w) bytes.
+func PutBytes(dst []byte, w []uint32) {
+	for i, x := range w {
+		binary.LittleEndian.PutUint32(dst[4*i:], x)
+	}
+}
+
+// PutWords stores little-endian bytes as words: the inverse of PutBytes. It fills dst; src has at least 4 len(dst) bytes.
+func PutWords(dst []uint32, src []byte) {
+	for i := range dst {
+		dst[i] = binary.LittleEndian.Uint32(src[4*i:])
+	}
 }
 
 // F views the words of an F32 tensor as float32. Reading is free of traps; write through SetF, which keeps NaNs canonical.

@@ -18,6 +18,8 @@ func (o Xent) Shape(in []Type) ([]Type, error) {
 	return result(F32, in[1].Shape), nil
 }
 
+func (o Xent) Check(in []Tensor) error { return checkIndex(o, in, 1, in[0].At(1), "classes") }
+
 // Law is the law of the expansion.
 func (o Xent) Law(out, in []Tensor) { ExpandLaw(o, out, in) }
 
@@ -58,6 +60,8 @@ func (o XentGrad) Shape(in []Type) ([]Type, error) {
 	return nil, bad(o, in, "logits f32[b, c], labels u32[b, 1] and a cotangent f32[b, 1]")
 }
 
+func (o XentGrad) Check(in []Tensor) error { return checkIndex(o, in, 1, in[0].At(1), "classes") }
+
 // Law is the law of the expansion.
 func (o XentGrad) Law(out, in []Tensor) { ExpandLaw(o, out, in) }
 
@@ -83,5 +87,7 @@ func (XentGrad) VJP(e Emitter, n Node, ct []Value) []Value {
 	s := e.Type(n.In[0]).Shape
 	dp := one(e, Mul, ct[0], one(e, Broadcast{s}, n.In[2]))
 	dg := one(e, Mul, ct[0], Xent{}.residual(e, n.In[0], n.In[1]))
-	return []Value{Softmax{}.tangent(e, one(e, Softmax{}, n.In[0]), dp), 0, one(e, Sum{List(1)}, dg)}
+	dx := Softmax{}.tangent(e, one(e, Softmax{}, n.In[0]), dp)
+	repeat := Broadcast{s} // its own rule: for c = 1 it is a view and no Sum, which would turn -0 into +0
+	return []Value{dx, 0, repeat.VJP(e, Node{Op: repeat, In: n.In[2:]}, []Value{dg})[0]}
 }

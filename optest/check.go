@@ -2,7 +2,6 @@ package optest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -150,14 +149,13 @@ func (r *run) bind(prog *graph.Program) error {
 			}
 			bound[slot] = true
 			data := r.c.Draw(slot)[i]
-			b := make([]byte, 0, 4*len(data.W))
-			for k, w := range data.W {
+			words := slices.Clone(data.W)
+			for k, w := range words {
 				if t.DType == op.F32 && w == op.NaN {
-					w = []uint32{0x7f800001, 0xffc00000, 0x7fc12345, op.NaN}[k%4]
+					words[k] = []uint32{0x7f800001, 0xffc00000, 0x7fc12345, op.NaN}[k%4]
 				}
-				b = binary.LittleEndian.AppendUint32(b, w)
 			}
-			if err := r.pack.Put(in.Name, t, slot, b); err != nil {
+			if err := r.pack.Put(in.Name, t, slot, op.Bytes(words)); err != nil {
 				return err
 			}
 		}
@@ -184,9 +182,7 @@ func (r *run) compare(name, what string, cell int, want op.Tensor) error {
 		return fmt.Errorf("%s, %s: %w", r.c, r.p.name, err)
 	}
 	got := op.New(want.Type)
-	for i := range got.W {
-		got.W[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
+	op.PutWords(got.W, b)
 	diff := Diff(got, want)
 	if diff == "" {
 		return nil

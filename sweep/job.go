@@ -84,7 +84,7 @@ func (j *job) bind() error {
 		}
 		targets := floatBytes(t)
 		if set.Classes > 0 {
-			targets = wordBytes(y)
+			targets = op.Bytes(y)
 		}
 		if err := j.pack.Put(targetsOf(part.name), r.loss.Target(len(part.rows), r.out), 0, targets); err != nil {
 			return err
@@ -93,12 +93,12 @@ func (j *job) bind() error {
 	for i, c := range j.cells {
 		for name, stream := range map[string]string{keyTheta: "theta", keyBasis: "basis", keyOrder: "order"} {
 			k := op.Key(c.Seed, stream)
-			if err := j.pack.Put(name, op.T(op.U32, op.Seed, 2), j.seeds[i], wordBytes(k[:])); err != nil {
+			if err := j.pack.Put(name, op.T(op.U32, op.Seed, 2), j.seeds[i], op.Bytes(k[:])); err != nil {
 				return err
 			}
 		}
 		for name, n := range map[string]int{dIn: c.Dim(), stepsIn: c.Steps} {
-			if err := j.pack.Put(name, op.T(op.U32, op.Cell), i, wordBytes([]uint32{uint32(n)})); err != nil {
+			if err := j.pack.Put(name, op.T(op.U32, op.Cell), i, op.Bytes([]uint32{uint32(n)})); err != nil {
 				return err
 			}
 		}
@@ -219,14 +219,6 @@ func (j *job) result(i int) (Result, error) {
 	}
 	res.derive(j.recipe.test)
 	return res, err
-}
-
-func wordBytes(w []uint32) []byte {
-	b := make([]byte, 0, 4*len(w))
-	for _, x := range w {
-		b = binary.LittleEndian.AppendUint32(b, x)
-	}
-	return b
 }
 
 func floatBytes(f []float32) []byte {

@@ -75,6 +75,7 @@ func TestBadInput(t *testing.T) {
 	}
 	cut := write(t, dir, "cut.npy", string(whole[:len(whole)-5]))
 	text := write(t, dir, "text.npy", "no array")
+	far := writeNPY(t, filepath.Join(dir, "far.npy"), op.Words32(op.U32, op.S(2), 0, 2))
 	out := filepath.Join(dir, "out.npy")
 	file := write(t, dir, "file", "")
 	damaged := filepath.Join(dir, "damaged")
@@ -113,6 +114,7 @@ func TestBadInput(t *testing.T) {
 		{"study run intrinsic-digit", `"intrinsic-digits"`},
 		{"op law nothing", "nothing"},
 		{"op run matmul " + good + " " + good + " -o " + out, "equal k"},
+		{"op run gather " + good + " " + far + " -o " + out, "index below 2"},
 		{"op run matmul " + good + " " + cut + " -o " + out, "cut.npy"},
 		{"op run matmul " + good + " " + text + " -o " + out, "text.npy"},
 		{"op run matmul " + good + " " + dir + " -o " + out, dir},
@@ -184,6 +186,17 @@ func TestOpRunPacksTernary(t *testing.T) {
 	y, err := data.ReadNPY(out)
 	if err != nil || y.F()[0] != -1.5 || y.F()[1] != -2 {
 		t.Errorf("got %v, %v; want [-1.5 -2]", y.F(), err)
+	}
+}
+
+func TestOpRunUnchecked(t *testing.T) {
+	dir := t.TempDir()
+	table := writeNPY(t, filepath.Join(dir, "t.npy"), op.Float32s(op.S(2, 1), 5, 6))
+	index := writeNPY(t, filepath.Join(dir, "i.npy"), op.Words32(op.U32, op.S(2), 1, 2))
+	out := filepath.Join(dir, "y.npy")
+	must(t, "op", "run", "gather", table, index, "-o", out, "--unchecked")
+	if y, err := data.ReadNPY(out); err != nil || y.F()[0] != 6 || y.F()[1] != 0 {
+		t.Errorf("got %v, %v; want [6 0]", y.F(), err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -52,6 +51,7 @@ func opCommand() *cli.Command {
 				Flags: []cli.Flag{
 					&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
 					&cli.StringFlag{Name: "variant", Usage: "the only variant that may run it, or the ops that it is made of, beside the law: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
+					&cli.BoolFlag{Name: "unchecked", Usage: "take operands that are an error when data are bound, such as an index outside of its table"},
 					&cli.StringSliceFlag{Name: "o", Usage: "write a result to `OUT.npy`; once for each result of the op", Required: true},
 				},
 				Action: runOp,
@@ -131,6 +131,11 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.Bool("unchecked") {
+		if err := op.CheckData(o, in); err != nil {
+			return nil, err
+		}
+	}
 	var options cpu.Options
 	variant := c.String("variant")
 	if variant != "" {
@@ -166,7 +171,7 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 		return nil, fmt.Errorf("%s needs about %d MB; there are %d MB", op.Describe(o), 3*need.Bytes/1e6, free/1e6)
 	}
 	for i, t := range in {
-		if err := pack.Put(fmt.Sprint("in", i), p.Types[p.In[i].V], 0, littleEndian(t.W)); err != nil {
+		if err := pack.Put(fmt.Sprint("in", i), p.Types[p.In[i].V], 0, op.Bytes(t.W)); err != nil {
 			return nil, err
 		}
 	}
@@ -193,9 +198,7 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 		if err := pack.Read(fmt.Sprint("out", i), 0, b); err != nil {
 			return nil, err
 		}
-		for j := range out[i].W {
-			out[i].W[j] = binary.LittleEndian.Uint32(b[4*j:])
-		}
+		op.PutWords(out[i].W, b)
 	}
 	return out, nil
 }
@@ -224,12 +227,4 @@ func fit(o op.Op, in []op.Tensor) ([]op.Type, error) {
 		in[i] = was
 	}
 	return out, err
-}
-
-func littleEndian(w []uint32) []byte {
-	b := make([]byte, 0, 4*len(w))
-	for _, x := range w {
-		b = binary.LittleEndian.AppendUint32(b, x)
-	}
-	return b
 }
