@@ -111,6 +111,9 @@ func ReadResults(name string, r io.Reader) ([]Result, error) {
 		if len(res.ID) != 2*sha256.Size {
 			return nil, fmt.Errorf("%s: line %d is no result: its id is %q, not a SHA-256", name, n, res.ID)
 		}
+		if again, err := json.Marshal(res); err != nil || !bytes.Equal(again, lines.Bytes()) {
+			return nil, fmt.Errorf("%s: line %d is no result as it was written: fields are missing, twice or out of order", name, n)
+		}
 		out = append(out, res)
 	}
 	if err := lines.Err(); err != nil {

@@ -32,6 +32,8 @@ type manifest struct {
 	Law   int    `json:"law"`
 	Cells int    `json:"cells"`
 	Plan  string `json:"plan"` // SHA-256 over the sorted identities of the cells
+	// Digest is that of the results, once they are whole.
+	Digest string `json:"digest,omitempty"`
 }
 
 func manifestOf(ids []string) manifest {
@@ -39,76 +41,98 @@ func manifestOf(ids []string) manifest {
 	for _, id := range slices.Sorted(slices.Values(ids)) {
 		fmt.Fprintln(h, id)
 	}
-	return manifest{op.Version, len(ids), hex.EncodeToString(h.Sum(nil))}
+	return manifest{Law: op.Version, Cells: len(ids), Plan: hex.EncodeToString(h.Sum(nil))}
 }
 
 // RunTo runs the cells and writes their results to dir, which is made if it is missing. Results are written as packs
 // finish, so a run that fails, is interrupted or killed loses no finished pack: the next one with the same cells goes on
 // from there. Errors: another run is at work in dir; dir holds another sweep.
-func RunTo(ctx context.Context, dir string, cells []Cell, o Options) (results []Result, err error) {
+func RunTo(ctx context.Context, dir string, cells []Cell, o Options) ([]Result, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
-	release, err := files.Lock(filepath.Join(dir, lockFile))
+	lock, err := files.NewLock(filepath.Join(dir, lockFile))
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	place := map[string]int{} // of each cell in the sweep, by identity
+	defer lock.Release()
+	byID := map[string]Cell{}
 	var ids []string
-	for i, c := range cells {
+	for _, c := range cells {
 		ids = append(ids, c.ID())
-		place[ids[i]] = i
+		byID[ids[len(ids)-1]] = c
 	}
-	if err := claim(dir, manifestOf(ids)); err != nil {
+	m := manifestOf(ids)
+	if err := claim(dir, m); err != nil {
 		return nil, err
 	}
-	before, err := finished(filepath.Join(dir, partFile), place)
+	results, err := runRest(ctx, dir, cells, byID, o)
 	if err != nil {
 		return nil, err
 	}
-	part, err := os.OpenFile(filepath.Join(dir, partFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	if err := lock.Held(); err != nil {
+		return nil, err
+	}
+	return results, publish(dir, m, ids, results)
+}
+
+// runRest adopts what an earlier run had finished, runs the other cells, and returns all results.
+func runRest(ctx context.Context, dir string, cells []Cell, byID map[string]Cell, o Options) ([]Result, error) {
+	path := filepath.Join(dir, partFile)
+	before, err := adopt(path, byID)
+	if err != nil {
+		return nil, err
+	}
+	part, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
 	defer part.Close()
-	for _, r := range before {
-		delete(place, r.ID)
-	}
-	var rest []Cell
-	for i, c := range cells {
-		if _, open := place[ids[i]]; open {
-			rest = append(rest, c)
-		}
-	}
-	w := &writer{next: o.Progress, file: part}
 	if o.Progress != nil && len(before) > 0 {
 		if err := o.Progress.Skip(before); err != nil {
 			return nil, err
 		}
 	}
+	done := map[string]bool{}
+	for _, r := range before {
+		done[r.ID] = true
+	}
+	rest := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return done[c.ID()] })
+	w := &writer{next: o.Progress, file: part}
 	o.Progress = w
-	if _, err := Run(ctx, rest, o); err != nil {
+	results, err := Run(ctx, rest, o)
+	if err != nil {
 		return nil, fmt.Errorf("%w (%d of %d cells are done and kept; the same command goes on from there)", err, len(before)+w.written, len(cells))
 	}
-	if err := part.Sync(); err != nil {
-		return nil, err
-	}
+	return append(before, results...), part.Sync()
+}
+
+// publish writes the results, which must be those of the cells with the given identities, each once, in their order; then
+// the manifest with their digest; and removes what the run had left beside.
+func publish(dir string, m manifest, ids []string, results []Result) error {
+	place := map[string]int{}
 	for i, id := range ids {
 		place[id] = i
 	}
-	if results, err = finished(filepath.Join(dir, partFile), place); err != nil {
-		return nil, err
-	}
 	slices.SortFunc(results, func(a, b Result) int { return cmp.Compare(place[a.ID], place[b.ID]) })
+	if !slices.EqualFunc(results, ids, func(r Result, id string) bool { return r.ID == id }) {
+		return fmt.Errorf("%d results are not those of the %d cells, each once; nothing is published", len(results), len(ids))
+	}
 	var whole bytes.Buffer
-	if err := WriteResults(&whole, results...); err != nil {
-		return nil, err
+	err := WriteResults(&whole, results...)
+	if err == nil {
+		m.Digest, err = Digest(results)
 	}
-	if err := files.WriteWhole(filepath.Join(dir, ResultsFile), whole.Bytes()); err != nil {
-		return nil, err
+	if err == nil {
+		err = files.WriteWhole(filepath.Join(dir, ResultsFile), whole.Bytes())
 	}
-	return results, os.Remove(filepath.Join(dir, partFile))
+	if err == nil {
+		err = writeManifest(dir, m)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(dir, partFile))
 }
 
 // claim writes the manifest into a folder that has none, and holds it against the one that is there.
@@ -119,18 +143,22 @@ func claim(dir string, m manifest) error {
 		if _, err := os.Stat(filepath.Join(dir, ResultsFile)); err == nil {
 			return fmt.Errorf("%s holds results, but no %s that says of which cells; choose another folder", dir, manifestFile)
 		}
-		text, err := json.Marshal(m)
-		if err != nil {
-			return err
-		}
-		return files.WriteWhole(path, append(text, '\n'))
+		return writeManifest(dir, m)
 	case err != nil:
 		return err
-	case there != m:
+	case there.Plan != m.Plan || there.Law != m.Law:
 		return fmt.Errorf("%s holds a sweep of %d other cells (law %d, plan %.12s; these %d are law %d, plan %.12s); choose another folder, or remove this one",
 			dir, there.Cells, there.Law, there.Plan, m.Cells, m.Law, m.Plan)
 	}
 	return nil
+}
+
+func writeManifest(dir string, m manifest) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return files.WriteWhole(filepath.Join(dir, manifestFile), append(text, '\n'))
 }
 
 func readManifest(path string) (m manifest, err error) {
@@ -139,14 +167,14 @@ func readManifest(path string) (m manifest, err error) {
 		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("%s is damaged: %w", path, err)
+		return m, fmt.Errorf("%s is damaged: %w; remove the folder to start anew", path, err)
 	}
 	return m, nil
 }
 
-// finished reads the results of a run that did not end, of cells that it was to train. The last line may have been cut
-// off; it is dropped, also from the file.
-func finished(path string, cells map[string]int) ([]Result, error) {
+// adopt reads the results of a run that did not end. The last line may have been cut off; it is dropped, also from the
+// file. Labels and derived numbers are those of the cells as they are now.
+func adopt(path string, cells map[string]Cell) ([]Result, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -162,14 +190,18 @@ func finished(path string, cells map[string]int) ([]Result, error) {
 	}
 	results, err := ReadResults(path, bytes.NewReader(text[:whole]))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; remove the file to start anew", err)
 	}
 	seen := map[string]bool{}
-	for _, r := range results {
-		if _, ours := cells[r.ID]; !ours || r.Law != op.Version || seen[r.ID] {
-			return nil, fmt.Errorf("%s holds a result of cell %s that does not belong there; remove the file to start anew", path, r.ID)
+	for i := range results {
+		r := &results[i]
+		c, ours := cells[r.ID]
+		if !ours || seen[r.ID] || r.Law != op.Version || r.Seed != c.Seed || r.Params != c.Model.D() || r.D != c.Dim() {
+			return nil, fmt.Errorf("%s: line %d is no result of a cell of this sweep, or its second; remove the file to start anew", path, i+1)
 		}
 		seen[r.ID] = true
+		r.Arm, r.Axes = c.Arm, c.Axes
+		r.derive(c.test)
 	}
 	return results, nil
 }
@@ -219,12 +251,11 @@ func LoadResults(dir string) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, r := range results {
-		ids = append(ids, r.ID)
+	if want.Digest == "" {
+		return nil, fmt.Errorf("%s has no digest: the sweep did not end", filepath.Join(dir, manifestFile))
 	}
-	if have := manifestOf(ids); have.Plan != want.Plan {
-		return nil, fmt.Errorf("%s has %d results that are not those of the %d cells of %s", path, len(results), want.Cells, manifestFile)
+	if have, err := Digest(results); err != nil || have != want.Digest {
+		return nil, fmt.Errorf("%s is damaged: its %d results do not have the digest that %s says", path, len(results), manifestFile)
 	}
 	return results, nil
 }

@@ -117,14 +117,14 @@ func TestFolderHoldsOneSweep(t *testing.T) {
 	if _, err := runTo(t, dir, smallCells(t)[:3], &stopper{}); err == nil || !strings.Contains(err.Error(), "another folder") {
 		t.Errorf("another sweep in the folder: %v", err)
 	}
-	release, err := files.Lock(filepath.Join(dir, lockFile))
+	lock, err := files.NewLock(filepath.Join(dir, lockFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := runTo(t, dir, cells, &stopper{}); err == nil || !strings.Contains(err.Error(), "another run") {
 		t.Errorf("a second run in the folder: %v", err)
 	}
-	if err := release(); err != nil {
+	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if digestOf(t, dir) != before {
@@ -142,6 +142,14 @@ func TestDamagedFolders(t *testing.T) {
 		"no file":          func(dir string) error { return os.Remove(filepath.Join(dir, ResultsFile)) },
 		"no manifest":      func(dir string) error { return os.Remove(filepath.Join(dir, manifestFile)) },
 		"damaged manifest": func(dir string) error { return os.WriteFile(filepath.Join(dir, manifestFile), []byte("{"), 0o666) },
+		"an edited number": func(dir string) error {
+			path := filepath.Join(dir, ResultsFile)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, []byte(strings.Replace(string(b), `"steps":7`, `"steps":6`, 1)), 0o666)
+		},
 		"half the results": func(dir string) error {
 			b, err := os.ReadFile(filepath.Join(dir, ResultsFile))
 			if err != nil {
@@ -163,11 +171,60 @@ func TestDamagedFolders(t *testing.T) {
 			t.Logf("%s: %v", name, err)
 		}
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, partFile), []byte("{}\n"), 0o666); err != nil {
+}
+
+// Unfinished results are adopted only if they are whole results of cells of the sweep, each once.
+func TestStrangeUnfinishedResults(t *testing.T) {
+	cells := smallCells(t)[:2]
+	whole := t.TempDir()
+	if _, err := runTo(t, whole, cells, &stopper{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runTo(t, dir, cells, &stopper{}); err == nil || !strings.Contains(err.Error(), partFile) {
-		t.Errorf("strange unfinished results: %v", err)
+	b, err := os.ReadFile(filepath.Join(whole, ResultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.SplitAfter(string(b), "\n")[0]
+	for name, part := range map[string]string{
+		"an empty object":   "{}\n",
+		"missing fields":    `{"id":"` + cells[0].ID() + `","law":1}` + "\n",
+		"a cell twice":      line + line,
+		"another law":       strings.Replace(line, `"law":1`, `"law":7`, 1),
+		"another dimension": strings.Replace(line, `"d":`, `"d":1`, 1),
+		"zeros":             strings.Repeat("\x00", 100) + "\n",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, partFile), []byte(part), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := runTo(t, dir, cells, &stopper{}); err == nil || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A result keeps its bits, not its labels.
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, partFile), []byte(line), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for i := range cells {
+		cells[i].Arm = "renamed"
+	}
+	s := &stopper{}
+	results, err := runTo(t, dir, cells, s)
+	if err != nil || s.skipped != 1 || results[0].Arm != "renamed" || digestOf(t, dir) != digestOf(t, whole) {
+		t.Errorf("adopted %d results, %v", s.skipped, err)
+	}
+}
+
+// A folder that loses its lock or its unfinished results while a run is at work publishes nothing wrong.
+func TestFolderTamperedWith(t *testing.T) {
+	cells := smallCells(t)[:4]
+	dir := t.TempDir()
+	_, err := runTo(t, dir, cells, &stopper{stop: func(int) error { return os.Remove(filepath.Join(dir, lockFile)) }})
+	if err == nil {
+		t.Error("a run whose lock was removed published its results")
+	}
+	if _, err := LoadResults(dir); err == nil {
+		t.Error("there are results")
 	}
 }

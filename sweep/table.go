@@ -2,27 +2,35 @@ package sweep
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// Table lists results as text, a line each.
+// Table lists results as text, a line each. Its columns are all axes of all arms; "-" stands where an arm has none.
 func Table(results []Result) string {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "arm\t")
-	if len(results) > 0 {
-		for _, a := range results[0].Axes {
-			fmt.Fprintf(t, "%s\t", a.Name)
+	var axes []string
+	for _, r := range results {
+		for _, a := range r.Axes {
+			if !slices.Contains(axes, a.Name) {
+				axes = append(axes, a.Name)
+			}
 		}
 	}
-	fmt.Fprintln(t, "seed\tD\td\ttrain loss\ttest accuracy\tperformance\t")
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "arm\t%s", strings.Join(append(axes, ""), "\t"))
+	fmt.Fprintln(t, "seed\tparameters\tdimension\ttrain loss\ttest accuracy\tperformance\t")
 	for _, r := range results {
 		fmt.Fprintf(t, "%s\t", r.Arm)
-		if len(results[0].Axes) == len(r.Axes) {
+		for _, name := range axes {
+			value := "-"
 			for _, a := range r.Axes {
-				fmt.Fprintf(t, "%s\t", a.Value)
+				if a.Name == name {
+					value = a.Value
+				}
 			}
+			fmt.Fprintf(t, "%s\t", value)
 		}
 		accuracy := "-"
 		if a := r.Derived.TestAccuracy; a != nil {

@@ -51,6 +51,9 @@ func writeInto(path string, flag int, mode fs.FileMode, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
+	if err == nil && flag&os.O_EXCL != 0 {
+		err = f.Sync() // before the file takes its name
+	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -63,4 +66,17 @@ func cause(err error) error {
 		return inner
 	}
 	return err
+}
+
+// Held tells whether the lock file is still the one that was locked: an error if somebody removed or replaced it, so that
+// others may have taken the lock since.
+func (l *Lock) Held() error {
+	ours, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(l.path); err != nil || !os.SameFile(ours, there) {
+		return fmt.Errorf("%s was removed or replaced while this run was at work; nothing is published", l.path)
+	}
+	return nil
 }

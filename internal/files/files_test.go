@@ -70,18 +70,35 @@ func TestWriteWholeFollowsLinks(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	release, err := Lock(path)
+	lock, err := NewLock(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Lock(path); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := NewLock(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second lock gives %v", err)
 	}
-	if err := release(); err != nil {
+	if err := lock.Held(); err != nil {
+		t.Error(err)
+	}
+	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if release, err = Lock(path); err != nil {
+	if lock, err = NewLock(path); err != nil {
 		t.Fatal("a lock that was given back:", err)
 	}
-	release()
+	defer lock.Release()
+	if err := os.Remove(path); err != nil {
+		t.Skip("SKIPPED: a file that is open cannot be removed here:", err)
+	}
+	if err := lock.Held(); err == nil {
+		t.Error("a lock whose file was removed is held")
+	}
+	other, err := NewLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Release()
+	if err := lock.Held(); err == nil {
+		t.Error("a lock whose file was replaced is held")
+	}
 }

@@ -9,9 +9,15 @@ import (
 	"os"
 )
 
-// Lock makes the lock file at path, which must not be there; release removes it. Error: it is there, because another
-// process has it or ended without giving it back.
-func Lock(path string) (release func() error, err error) {
+// Lock is a lock file that this process made.
+type Lock struct {
+	path string
+	file *os.File
+}
+
+// NewLock makes the lock file at path, which must not be there. Error: it is, because another process has it or ended
+// without giving it back.
+func NewLock(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s is there: another run is at work, or was killed; in that case remove the file", path)
@@ -19,5 +25,8 @@ func Lock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() error { return errors.Join(f.Close(), os.Remove(path)) }, nil
+	return &Lock{path, f}, nil
 }
+
+// Release gives the lock back.
+func (l *Lock) Release() error { return errors.Join(l.file.Close(), os.Remove(l.path)) }

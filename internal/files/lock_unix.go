@@ -9,9 +9,14 @@ import (
 	"syscall"
 )
 
-// Lock takes the lock file at path, which it makes if it is missing, for this process; release gives it back, and so does
-// the end of the process, whatever ends it. Error: another process has it.
-func Lock(path string) (release func() error, err error) {
+// Lock is a lock file that this process holds; the end of the process, whatever ends it, releases it.
+type Lock struct {
+	path string
+	file *os.File
+}
+
+// NewLock takes the lock file at path, which it makes if it is missing. Error: another process has it.
+func NewLock(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
@@ -23,5 +28,8 @@ func Lock(path string) (release func() error, err error) {
 		}
 		return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
 	}
-	return f.Close, nil
+	return &Lock{path, f}, nil
 }
+
+// Release gives the lock back.
+func (l *Lock) Release() error { return l.file.Close() }
