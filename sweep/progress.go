@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -17,14 +18,16 @@ type Reporter interface {
 	io.Closer
 }
 
-// NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every ten seconds.
+// NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every five seconds.
 func NewProgress(w *os.File, cells []Cell) Reporter {
 	c := counter{cells: len(cells), start: time.Now(), steps: map[string]int{}}
 	for _, cell := range cells {
 		c.total += cell.Steps
 		c.steps[cell.ID()] = cell.Steps
 	}
-	if info, err := w.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	// mpb draws nothing on a terminal that does not tell its size.
+	terminal := cupwriter.New(w, false)
+	if width, _, err := terminal.GetTermSize(); !terminal.IsTerminal() || err != nil || width == 0 || os.Getenv("TERM") == "dumb" {
 		return &plain{counter: c, w: w, last: time.Now()}
 	}
 	return newBar(w, c)
@@ -76,7 +79,7 @@ type plain struct {
 	last time.Time
 }
 
-const plainEvery = 10 * time.Second
+const plainEvery = 5 * time.Second
 
 func (p *plain) Advance(cellSteps int) {
 	p.did += cellSteps
@@ -87,6 +90,9 @@ func (p *plain) Advance(cellSteps int) {
 }
 
 func (p *plain) Close() error {
+	if p.did == 0 && p.done == 0 {
+		return nil
+	}
 	_, err := fmt.Fprintf(p.w, "%s, %s\n", &p.counter, time.Since(p.start).Round(100*time.Millisecond))
 	return err
 }
@@ -108,11 +114,16 @@ func newBar(w io.Writer, c counter) *bar {
 			return f()
 		})
 	}
-	b.bar = b.ui.AddBar(int64(max(c.total, 1)),
+	b.bar = b.ui.AddBar(int64(c.total)+1, // the last one is Close's: results come after the last step
 		mpb.PrependDecorators(decor.Percentage(decor.WCSyncSpace)),
 		mpb.AppendDecorators(
 			show(func() string { return " " + b.counter.String() }),
-			show(func() string { return fmt.Sprintf(", %s left", b.left()) }),
+			show(func() string {
+				if b.done == b.cells {
+					return ", " + time.Since(b.start).Round(100*time.Millisecond).String()
+				}
+				return fmt.Sprintf(", %s left", b.left())
+			}),
 		))
 	return b
 }
@@ -134,12 +145,17 @@ func (b *bar) Skip(results []Result) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	err := b.counter.Skip(results)
-	b.bar.SetTotal(int64(max(b.total, 1)), false)
+	b.bar.SetTotal(int64(b.total)+1, false)
 	return err
 }
 
 func (b *bar) Close() error {
-	if !b.bar.Completed() {
+	b.mu.Lock()
+	whole := b.done == b.cells
+	b.mu.Unlock()
+	if whole {
+		b.bar.SetTotal(-1, true)
+	} else {
 		b.bar.Abort(false)
 	}
 	b.ui.Wait()

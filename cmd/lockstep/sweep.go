@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -115,10 +117,16 @@ func runCard(c *cli.Context, card *sweep.Card) ([]sweep.Result, error) {
 	progress := sweep.NewProgress(os.Stderr, cells)
 	o.Progress = progress
 	var results []sweep.Result
-	if dir := c.String("out"); dir != "" {
+	if dir := c.String("out"); c.IsSet("out") {
+		if dir == "" {
+			return nil, errors.New("--out names no folder")
+		}
 		results, err = sweep.RunTo(c.Context, dir, cells, o)
 	} else {
 		results, err = sweep.Run(c.Context, cells, o)
+		if errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("%w: interrupted, and nothing is kept without --out", err)
+		}
 	}
 	if e := progress.Close(); err == nil {
 		err = e

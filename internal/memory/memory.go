@@ -9,9 +9,9 @@ import (
 )
 
 // Available is a careful guess of the bytes that this process can still take: what the system says is available, or what a
-// limit on the process leaves, whichever is less. Where neither is known it is very large.
+// limit on the process or its control group leaves, whichever is least. Where neither is known it is very large.
 func Available() int64 {
-	return min(system(), limit())
+	return min(system(), limit(), group())
 }
 
 // system reads MemAvailable of Linux's /proc/meminfo.
@@ -28,4 +28,23 @@ func system() int64 {
 		}
 	}
 	return math.MaxInt64
+}
+
+// group is what the memory limit of the control group at the root of this process's view (cgroup v2) leaves: that of its
+// container.
+func group() int64 {
+	read := func(name string) (int64, bool) {
+		text, err := os.ReadFile("/sys/fs/cgroup/" + name)
+		if err != nil {
+			return 0, false
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		return n, err == nil // "max" is no limit
+	}
+	most, limited := read("memory.max")
+	used, known := read("memory.current")
+	if !limited || !known {
+		return math.MaxInt64
+	}
+	return max(most-used, 0)
 }
