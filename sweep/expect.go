@@ -41,8 +41,9 @@ func (c *Card) readExpect(r *reader, arms []arm) {
 		all = r.tables("expect")
 	} else if v != nil {
 		all = append(all, r.table("expect"))
+	} else {
+		*r.keys = append(*r.keys, "expect") // for the list of what could have been meant
 	}
-	*r.keys = append(*r.keys, "expect")
 	for _, r := range all {
 		c.Expect = append(c.Expect, readOne(r, arms))
 	}
