@@ -1,7 +1,6 @@
 // Package model describes networks and their training rules, and traces them into programs.
 //
-// This file is the declarative half: what a card says, checked, with the parameters laid out. A Spec is a list of
-// layers on rows of data; its parameters are flattened in layer order, each matrix W [in, out] row-major, then its bias.
+// A Spec is what a card says of a network, checked: a list of layers on rows of data. Its parameters are flattened in layer order, each matrix W [in, out] row-major, then its bias.
 package model
 
 import (
