@@ -12,7 +12,7 @@ import (
 func Draw(card *sweep.Card, findings []Finding, dir string) (paths []string, err error) {
 	p := analysis.Picture{Title: card.Name + ": test accuracy in random subspaces", Score: "test accuracy", Fraction: Fraction}
 	for _, f := range findings {
-		if f.Expect.What == "d_int90" {
+		if f.Expect.What == "d_int90" && f.Problem == nil {
 			p.Curves = append(p.Curves, analysis.Curve{Label: name(f.Where), Points: f.points, Baseline: f.baseline, Intrinsic: f.Measured})
 		}
 	}

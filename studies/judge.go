@@ -22,6 +22,7 @@ type Finding struct {
 	Seeds    int                // over which means are taken
 	Measured analysis.Intrinsic // d_int90
 	Mean     float64            // performance
+	Problem  error              // why nothing could be measured, or not be trusted
 	OK       bool               // inside the expected range
 	points   []analysis.Point
 	baseline []float64
@@ -68,15 +69,30 @@ func intrinsic(e sweep.Expect, results []sweep.Result) (all []Finding, err error
 				f.baseline = scores(g.results)
 			}
 		}
-		if f.Measured, err = analysis.IntrinsicDimension(f.points, f.baseline, Fraction, 0); err != nil {
-			return nil, fmt.Errorf("%s: %w", name(group.where), err)
+		if f.Measured, f.Problem = analysis.IntrinsicDimension(f.points, f.baseline, Fraction, 0); f.Problem == nil {
+			f.Problem = unfit(results, e, group.where)
 		}
 		f.Seeds = len(f.baseline)
 		d := float64(f.Measured.D)
-		f.OK = f.Measured.Reached && d >= e.Lo && d <= e.Hi
+		f.OK = f.Problem == nil && f.Measured.Reached && d >= e.Lo && d <= e.Hi
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// unfit finds a baseline's cell that ended without a finite loss: what is measured against it means nothing.
+func unfit(results []sweep.Result, e sweep.Expect, where []sweep.Axis) error {
+	for _, g := range groups(results, e.Baseline, e.By) {
+		if !slices.Equal(g.where, where) {
+			continue
+		}
+		for _, r := range g.results {
+			if r.Declared.Diverged || r.Derived.TrainLoss == nil {
+				return fmt.Errorf("the baseline of seed %d has no finite loss", r.Seed)
+			}
+		}
+	}
+	return nil
 }
 
 // performance measures the mean performance at every point of the grid where the axes of e.Where lie in theirs.
@@ -180,6 +196,9 @@ func Table(findings []Finding) string {
 		verdict := "ok"
 		if !f.OK {
 			verdict = "NOT AS EXPECTED"
+		}
+		if f.Problem != nil {
+			verdict += ": " + f.Problem.Error()
 		}
 		if last == "d_int90" {
 			m := f.Measured

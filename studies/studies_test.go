@@ -49,7 +49,8 @@ func digits(t *testing.T, score func(width string, d int) float64) (*sweep.Card,
 			}
 		}
 		r := sweep.Result{ID: c.ID(), Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim()}
-		r.Derived.Performance = score(width, c.Dim())
+		loss := 0.1
+		r.Derived.Performance, r.Derived.TrainLoss = score(width, c.Dim()), &loss
 		results = append(results, r)
 	}
 	return card, results
@@ -85,6 +86,34 @@ func TestJudgeIntrinsicDimension(t *testing.T) {
 		}
 		if text := Table(findings); strings.Contains(text, "NOT AS EXPECTED") == ok || !strings.Contains(text, "80 to 200") {
 			t.Errorf("the table for %d:\n%s", at, text)
+		}
+	}
+}
+
+// A baseline that blew up is no yardstick, even where its score would do; and one of nothing is a finding, not an error.
+func TestJudgeRefusesBrokenBaselines(t *testing.T) {
+	for name, broken := range map[string]func(r *sweep.Result){
+		"no finite loss": func(r *sweep.Result) { r.Derived.TrainLoss = nil },
+		"diverged":       func(r *sweep.Result) { r.Declared.Diverged = true },
+		"no score":       func(r *sweep.Result) { r.Derived.Performance = 0 },
+	} {
+		card, results := digits(t, step(125))
+		for i := range results {
+			if results[i].Arm == "baseline" && results[i].Params < 5000 {
+				broken(&results[i])
+			}
+		}
+		findings, err := Judge(card, results)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			if f.OK != (f.Params > 5000) || (f.Problem == nil) != f.OK {
+				t.Errorf("%s: %d parameters: OK %v, problem %v", name, f.Params, f.OK, f.Problem)
+			}
+		}
+		if text := Table(findings); !strings.Contains(text, "NOT AS EXPECTED: ") {
+			t.Errorf("%s: the table\n%s", name, text)
 		}
 	}
 }

@@ -263,6 +263,28 @@ func TestDivergedCellIsFrozen(t *testing.T) {
 	}
 }
 
+// A cell whose last update blew it up has done its steps, but is worth nothing.
+func TestLastUpdateTooFar(t *testing.T) {
+	cells := smallCells(t)
+	i := slices.IndexFunc(cells, func(c Cell) bool { return c.Arm == "identity" })
+	cell := cells[i]
+	cell.Rule.LR, cell.Steps = mustDecimal(t, "1e38"), 1
+	engine, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(context.Background(), []Cell{cell}, Options{Engine: engine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r[0].Declared.Diverged || r[0].Derived.TestLoss != nil || r[0].Derived.Performance != 0 {
+		t.Errorf("%+v, %+v; want a performance of 0 and no finite loss", r[0].Declared, r[0].Derived)
+	}
+	if text := Table(r); !strings.Contains(text, "loss not finite") {
+		t.Errorf("the table does not tell:\n%s", text)
+	}
+}
+
 func TestDigestIsOfDeclaredResults(t *testing.T) {
 	a := Result{ID: fmt.Sprintf("%064x", 1), Law: 1, Declared: Declared{Steps: 3, TrainLoss: 0.5}}
 	b := Result{ID: fmt.Sprintf("%064x", 2), Law: 1}

@@ -45,7 +45,7 @@ type Derived struct {
 	TrainLoss    *float64 `json:"train_loss"` // null where it is not finite
 	TestLoss     *float64 `json:"test_loss"`
 	TestAccuracy *float64 `json:"test_accuracy"` // null where there are no test rows
-	Performance  float64  `json:"performance"`   // test accuracy; exp(-train loss) where there are no test rows; 0 for a diverged cell
+	Performance  float64  `json:"performance"`   // test accuracy; exp(-train loss) where there are no test rows; 0 for a diverged cell and for one whose loss is not finite
 }
 
 // Result is what one cell gave: one line of a sweep's results.jsonl.
@@ -73,9 +73,14 @@ func (r *Result) derive(testRows int) {
 	case r.Derived.TrainLoss != nil:
 		r.Derived.Performance = math.Exp(-*r.Derived.TrainLoss)
 	}
-	if d.Diverged {
+	if d.Diverged || r.unfit(testRows) {
 		r.Derived.Performance = 0
 	}
+}
+
+// unfit tells whether the loss that the cell ended with is not finite: its last update may have been the one too far.
+func (r *Result) unfit(testRows int) bool {
+	return r.Derived.TrainLoss == nil || testRows > 0 && r.Derived.TestLoss == nil
 }
 
 func finite(x float64) *float64 {

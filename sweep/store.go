@@ -9,11 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 
+	"lockstep/data"
 	"lockstep/internal/files"
 	"lockstep/op"
 )
@@ -32,8 +35,9 @@ type manifest struct {
 	Law   int    `json:"law"`
 	Cells int    `json:"cells"`
 	Plan  string `json:"plan"` // SHA-256 over the sorted identities of the cells
-	// Digest is that of the results, once they are whole.
+	// Once the results are whole: their digest, and the SHA-256 of their file.
 	Digest string `json:"digest,omitempty"`
+	File   string `json:"file,omitempty"`
 }
 
 func manifestOf(ids []string) manifest {
@@ -62,11 +66,11 @@ func RunTo(ctx context.Context, dir string, cells []Cell, o Options) ([]Result, 
 		ids = append(ids, c.ID())
 		byID[ids[len(ids)-1]] = c
 	}
-	m := manifestOf(ids)
-	if err := claim(dir, m); err != nil {
+	m, err := claim(dir, manifestOf(ids))
+	if err != nil {
 		return nil, err
 	}
-	results, err := runRest(ctx, dir, cells, byID, o)
+	results, err := runRest(ctx, dir, cells, byID, lock, o)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func RunTo(ctx context.Context, dir string, cells []Cell, o Options) ([]Result, 
 }
 
 // runRest adopts what an earlier run had finished, runs the other cells, and returns all results.
-func runRest(ctx context.Context, dir string, cells []Cell, byID map[string]Cell, o Options) ([]Result, error) {
+func runRest(ctx context.Context, dir string, cells []Cell, byID map[string]Cell, lock *files.Lock, o Options) ([]Result, error) {
 	path := filepath.Join(dir, partFile)
 	before, err := adopt(path, byID)
 	if err != nil {
@@ -98,7 +102,7 @@ func runRest(ctx context.Context, dir string, cells []Cell, byID map[string]Cell
 		done[r.ID] = true
 	}
 	rest := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return done[c.ID()] })
-	w := &writer{next: o.Progress, file: part}
+	w := &writer{next: o.Progress, file: part, lock: lock}
 	o.Progress = w
 	results, err := Run(ctx, rest, o)
 	if err != nil {
@@ -119,11 +123,16 @@ func publish(dir string, m manifest, ids []string, results []Result) error {
 		return fmt.Errorf("%d results are not those of the %d cells, each once; nothing is published", len(results), len(ids))
 	}
 	var whole bytes.Buffer
-	err := WriteResults(&whole, results...)
-	if err == nil {
-		m.Digest, err = Digest(results)
+	digest, err := Digest(results)
+	if err == nil && m.Digest != "" && m.Digest != digest {
+		return fmt.Errorf("these results have digest %s, those that %s holds have %s: one of them is wrong; the new ones are kept in %s", digest, dir, m.Digest, partFile)
 	}
 	if err == nil {
+		err = WriteResults(&whole, results...)
+	}
+	if err == nil {
+		h := sha256.Sum256(whole.Bytes())
+		m.Digest, m.File = digest, hex.EncodeToString(h[:])
 		err = files.WriteWhole(filepath.Join(dir, ResultsFile), whole.Bytes())
 	}
 	if err == nil {
@@ -135,22 +144,23 @@ func publish(dir string, m manifest, ids []string, results []Result) error {
 	return os.Remove(filepath.Join(dir, partFile))
 }
 
-// claim writes the manifest into a folder that has none, and holds it against the one that is there.
-func claim(dir string, m manifest) error {
+// claim writes the manifest into a folder that has none, and holds it against the one that is there, which it returns.
+func claim(dir string, m manifest) (manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	switch there, err := readManifest(path); {
+	there, err := readManifest(path)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Join(dir, ResultsFile)); err == nil {
-			return fmt.Errorf("%s holds results, but no %s that says of which cells; choose another folder", dir, manifestFile)
+			return m, fmt.Errorf("%s holds results, but no %s that says of which cells; choose another folder", dir, manifestFile)
 		}
-		return writeManifest(dir, m)
+		return m, writeManifest(dir, m)
 	case err != nil:
-		return err
+		return m, err
 	case there.Plan != m.Plan || there.Law != m.Law:
-		return fmt.Errorf("%s holds a sweep of %d other cells (law %d, plan %.12s; these %d are law %d, plan %.12s); choose another folder, or remove this one",
+		return m, fmt.Errorf("%s holds a sweep of %d other cells (law %d, plan %.12s; these %d are law %d, plan %.12s); choose another folder, or remove this one",
 			dir, there.Cells, there.Law, there.Plan, m.Cells, m.Law, m.Plan)
 	}
-	return nil
+	return there, nil
 }
 
 func writeManifest(dir string, m manifest) error {
@@ -166,7 +176,10 @@ func readManifest(path string) (m manifest, err error) {
 	if err != nil {
 		return m, err
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err = json.Unmarshal(text, &m); err == nil && len(m.Plan) != 2*sha256.Size {
+		err = errors.New("it names no plan")
+	}
+	if err != nil {
 		return m, fmt.Errorf("%s is damaged: %w; remove the folder to start anew", path, err)
 	}
 	return m, nil
@@ -196,20 +209,28 @@ func adopt(path string, cells map[string]Cell) ([]Result, error) {
 	for i := range results {
 		r := &results[i]
 		c, ours := cells[r.ID]
-		if !ours || seen[r.ID] || r.Law != op.Version || r.Seed != c.Seed || r.Params != c.Model.D() || r.D != c.Dim() {
+		was := r.Derived
+		if r.derive(c.test); !ours || seen[r.ID] || !possible(r.Declared, c) || !reflect.DeepEqual(was, r.Derived) || r.Law != op.Version || r.Seed != c.Seed || r.Params != c.Model.D() || r.D != c.Dim() {
 			return nil, fmt.Errorf("%s: line %d is no result of a cell of this sweep, or its second; remove the file to start anew", path, i+1)
 		}
 		seen[r.ID] = true
 		r.Arm, r.Axes = c.Arm, c.Axes
-		r.derive(c.test)
 	}
 	return results, nil
+}
+
+// possible tells whether a cell can have such results.
+func possible(d Declared, c Cell) bool {
+	set, err := data.Open(c.Data)
+	return err == nil && d.Steps >= 0 && d.Steps <= c.Steps && d.Diverged == (d.Steps < c.Steps) && len(d.Z) == 2*sha256.Size &&
+		d.TestCorrect >= 0 && d.TestCorrect <= c.test && d.TrainCorrect >= 0 && d.TrainCorrect <= set.N-c.test
 }
 
 // writer puts results into a file on their way to the next Progress.
 type writer struct {
 	next    Progress
 	file    *os.File
+	lock    *files.Lock
 	written int
 }
 
@@ -222,6 +243,9 @@ func (w *writer) Advance(cellSteps int) {
 }
 
 func (w *writer) Done(results []Result) error {
+	if err := w.lock.Held(); err != nil { // better now than after all the others
+		return err
+	}
 	if err := WriteResults(w.file, results...); err != nil {
 		return err
 	}
@@ -243,7 +267,8 @@ func LoadResults(dir string) ([]Result, error) {
 		return nil, err
 	}
 	defer f.Close()
-	results, err := ReadResults(path, f)
+	h := sha256.New()
+	results, err := ReadResults(path, io.TeeReader(f, h))
 	if err != nil {
 		return nil, err
 	}
@@ -254,8 +279,8 @@ func LoadResults(dir string) ([]Result, error) {
 	if want.Digest == "" {
 		return nil, fmt.Errorf("%s has no digest: the sweep did not end", filepath.Join(dir, manifestFile))
 	}
-	if have, err := Digest(results); err != nil || have != want.Digest {
-		return nil, fmt.Errorf("%s is damaged: its %d results do not have the digest that %s says", path, len(results), manifestFile)
+	if have, err := Digest(results); err != nil || have != want.Digest || hex.EncodeToString(h.Sum(nil)) != want.File {
+		return nil, fmt.Errorf("%s is damaged: it is not the file, or its %d results have not the digest, that %s says", path, len(results), manifestFile)
 	}
 	return results, nil
 }

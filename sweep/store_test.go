@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,15 @@ func TestDamagedFolders(t *testing.T) {
 			}
 			return os.WriteFile(path, []byte(strings.Replace(string(b), `"steps":7`, `"steps":6`, 1)), 0o666)
 		},
+		"an edited label": func(dir string) error {
+			path := filepath.Join(dir, ResultsFile)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, []byte(strings.Replace(string(b), `"arm":"ternary"`, `"arm":"ternarx"`, 1)), 0o666)
+		},
+		"an empty manifest": func(dir string) error { return os.WriteFile(filepath.Join(dir, manifestFile), []byte("{}"), 0o666) },
 		"half the results": func(dir string) error {
 			b, err := os.ReadFile(filepath.Join(dir, ResultsFile))
 			if err != nil {
@@ -190,6 +200,9 @@ func TestStrangeUnfinishedResults(t *testing.T) {
 		"missing fields":    `{"id":"` + cells[0].ID() + `","law":1}` + "\n",
 		"a cell twice":      line + line,
 		"another law":       strings.Replace(line, `"law":1`, `"law":7`, 1),
+		"too many right":    regexp.MustCompile(`"test_correct":\d+`).ReplaceAllString(line, `"test_correct":9999`),
+		"too many steps":    strings.Replace(line, `"steps":7`, `"steps":70`, 1),
+		"other derived":     regexp.MustCompile(`"performance":[0-9.e-]+`).ReplaceAllString(line, `"performance":0.5`),
 		"another dimension": strings.Replace(line, `"d":`, `"d":1`, 1),
 		"zeros":             strings.Repeat("\x00", 100) + "\n",
 	} {
@@ -213,6 +226,27 @@ func TestStrangeUnfinishedResults(t *testing.T) {
 	results, err := runTo(t, dir, cells, s)
 	if err != nil || s.skipped != 1 || results[0].Arm != "renamed" || digestOf(t, dir) != digestOf(t, whole) {
 		t.Errorf("adopted %d results, %v", s.skipped, err)
+	}
+}
+
+// A run that gives other results than the folder holds says so and leaves them.
+func TestDisagreementIsAnError(t *testing.T) {
+	cells := smallCells(t)[:2]
+	dir := t.TempDir()
+	if _, err := runTo(t, dir, cells, &stopper{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readManifest(filepath.Join(dir, manifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := m.Digest
+	m.Digest = strings.Repeat("0", 64)
+	if err := writeManifest(dir, m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runTo(t, dir, cells, &stopper{}); err == nil || !strings.Contains(err.Error(), before) || !strings.Contains(err.Error(), m.Digest) {
+		t.Errorf("results that disagree with the folder's: %v", err)
 	}
 }
 

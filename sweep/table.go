@@ -39,6 +39,8 @@ func Table(results []Result) string {
 		note := ""
 		if r.Declared.Diverged {
 			note = fmt.Sprintf("  diverged at step %d", r.Declared.Steps)
+		} else if r.Derived.TrainLoss == nil || r.Derived.TestAccuracy != nil && r.Derived.TestLoss == nil {
+			note = "  loss not finite"
 		}
 		fmt.Fprintf(t, "%d\t%d\t%d\t%.4g\t%s\t%.4f\t%s\n", r.Seed, r.Params, r.D, float32(r.Declared.TrainLoss), accuracy, r.Derived.Performance, note)
 	}

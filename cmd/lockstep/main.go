@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "lockstep:", err)
+	fmt.Fprintln(stderr, "lockstep:", strings.Replace(err.Error(), context.Canceled.Error(), "interrupted", 1))
 	if errors.Is(err, context.Canceled) {
 		return 130
 	}

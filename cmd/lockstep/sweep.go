@@ -53,6 +53,9 @@ func sweepCommand() *cli.Command {
 					if !c.Bool("json") {
 						fmt.Fprint(c.App.Writer, sweep.Table(results))
 					}
+					if len(card.Expect) > 0 {
+						fmt.Fprintf(c.App.ErrWriter, "note: what the card expects is judged by lockstep study run %s\n", c.Args().First())
+					}
 					return printDigest(c, results)
 				},
 			},
@@ -125,7 +128,7 @@ func runCard(c *cli.Context, card *sweep.Card) ([]sweep.Result, error) {
 	} else {
 		results, err = sweep.Run(c.Context, cells, o)
 		if errors.Is(err, context.Canceled) {
-			err = fmt.Errorf("%w: interrupted, and nothing is kept without --out", err)
+			err = fmt.Errorf("%w; nothing is kept without --out", err)
 		}
 	}
 	if e := progress.Close(); err == nil {

@@ -76,7 +76,7 @@ func (l *Lock) Held() error {
 		return err
 	}
 	if there, err := os.Stat(l.path); err != nil || !os.SameFile(ours, there) {
-		return fmt.Errorf("%s was removed or replaced while this run was at work; nothing is published", l.path)
+		return fmt.Errorf("%s was removed or replaced while this run was at work", l.path)
 	}
 	return nil
 }

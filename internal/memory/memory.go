@@ -46,5 +46,15 @@ func group() int64 {
 	if !limited || !known {
 		return math.MaxInt64
 	}
+	// The pages of files that were not used lately count as used, but are given back when memory is wanted.
+	if text, err := os.ReadFile("/sys/fs/cgroup/memory.stat"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) == 2 && f[0] == "inactive_file" {
+				if n, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					used -= n
+				}
+			}
+		}
+	}
 	return max(most-used, 0)
 }

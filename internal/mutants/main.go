@@ -41,6 +41,8 @@ var faults = []fault{
 	{"once nodes never refreshed", "cpu/exec.go", "stale = stale || x.seen[a] != a.version", "stale = stale || false", "./cpu"},
 	{"multiply-add in the twin of sum", "cpu/sum.go", "a[j] += b[j]", "a[j] += b[j] * 1.0000001", "./cpu"},
 	{"the twin of matmul takes klen for k", "cpu/matmul_amd64.go", "p.terms = clampLen(klen[0], d.K)", "p.terms = d.K", "./cpu"},
+	{"performance of a cell whose loss is not finite", "sweep/result.go", "if d.Diverged || r.unfit(testRows) {", "if d.Diverged {", "./sweep"},
+	{"a second result of a cell adopted", "sweep/store.go", "!ours || seen[r.ID] ||", "!ours ||", "./sweep"},
 	{"the test rows trained on", "sweep/job.go", "{\"train\", order[r.test:]}", "{\"train\", order[:len(order)-r.test]}", "./sweep"},
 }
 
