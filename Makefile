@@ -8,7 +8,7 @@ BIN := bin/lockstep
 all: build
 
 build:
-	$(GO) build -trimpath -o $(BIN) ./cmd/lockstep
+	$(GO) build -trimpath -buildvcs=auto -o $(BIN) ./cmd/lockstep
 
 # The main job: the intrinsic dimension of networks on handwritten digits, 90 cells; table and plot.
 run: build

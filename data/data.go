@@ -1,18 +1,21 @@
 // Package data holds the data sets: rows of inputs with a label or with targets each.
 //
-// A set is whole; its test rows are the first floor(N/5) examples of the permutation of stream "split". What a result
-// hangs on is the set's Hash, which stands in the identity of every cell.
+// A set is whole: its rows for training and for testing together, which Split takes apart. What a result hangs on is the
+// set's Hash and the split, which stand in the identity of every cell.
 package data
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
-	"sync"
 
-	"lockstep/internal/nearest"
+	"lockstep/op"
 )
+
+// SplitSeed is the seed of stream "split", which draws the test rows: one for all cells, whatever their own.
+const SplitSeed = 0
 
 // Set is a data set; it is shared and must not be written. A set for classification has Y and Classes, a set for
 // regression has T and Targets; the others are empty and 0.
@@ -21,6 +24,7 @@ type Set struct {
 	N, In   int // rows, input columns
 	Classes int
 	Targets int       // target columns
+	Given   int       // test rows that the set brings: its last ones; 0: a fifth is drawn
 	X       []float32 // [N, In] row-major
 	Y       []uint32  // [N] labels below Classes
 	T       []float32 // [N, Targets] row-major
@@ -44,14 +48,40 @@ func (s *Set) Loss() string {
 	return "squared-error"
 }
 
-// Test is the number of test rows: a fifth, rounded down.
-func (s *Set) Test() int { return s.N / 5 }
+// Test is the number of test rows: those given, or a fifth, rounded down.
+func (s *Set) Test() int {
+	if s.Given > 0 {
+		return s.Given
+	}
+	return s.N / 5
+}
+
+// Split gives the rows to train on and to test on, by their numbers below N, in the order in which they are bound: of
+// given test rows train [0, N-Given) and test [N-Given, N), ascending; else test is the first Test() of the permutation
+// of stream "split", and train the rest of it.
+func (s *Set) Split() (train, test []int) {
+	rows := make([]int, s.N)
+	if s.Given > 0 {
+		for i := range rows {
+			rows[i] = i
+		}
+		cut := s.N - s.Given
+		return rows[:cut:cut], rows[cut:]
+	}
+	key, cut := op.Key(SplitSeed, "split"), s.Test()
+	for i := range rows {
+		rows[i] = int(op.Permute(key, 0, uint32(s.N), uint32(i)))
+	}
+	return rows[cut:], rows[:cut:cut]
+}
 
 // seal checks the set's sizes and fills in its Hash.
 func (s *Set) seal() (*Set, error) {
 	switch {
 	case s.N < 1:
 		return nil, fmt.Errorf("data %s: no rows", s.Name)
+	case s.Given < 0 || s.Given >= s.N:
+		return nil, fmt.Errorf("data %s: %d of %d rows are given for testing; at least one is for training", s.Name, s.Given, s.N)
 	case (s.Classes > 0) == (s.Targets > 0):
 		return nil, fmt.Errorf("data %s: %d classes and %d targets; a set has either", s.Name, s.Classes, s.Targets)
 	case len(s.X) != s.N*s.In || len(s.T) != s.N*s.Targets || s.Classes > 0 && len(s.Y) != s.N:
@@ -67,61 +97,24 @@ func (s *Set) seal() (*Set, error) {
 }
 
 // hash is SHA-256 over: ASCII "lockstep/data/1" and one zero byte; N, In, Classes, Targets as u64; the bits of X, then
-// Y, then the bits of T as u32, each in row-major order. All integers are little endian. The name is no part of it.
+// Y, then the bits of T as u32, each in row-major order. All integers are little endian. Name and Given are no part of it.
 func (s *Set) hash() [32]byte {
-	b := []byte("lockstep/data/1\x00")
+	h := sha256.New()
+	w := bufio.NewWriter(h) // a hash never fails
+	word := func(x uint32) { w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), x)) }
+	w.WriteString("lockstep/data/1\x00")
 	for _, n := range []int{s.N, s.In, s.Classes, s.Targets} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+		w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(n)))
 	}
 	for _, x := range s.X {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+		word(math.Float32bits(x))
 	}
 	for _, y := range s.Y {
-		b = binary.LittleEndian.AppendUint32(b, y)
+		word(y)
 	}
 	for _, t := range s.T {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(t))
+		word(math.Float32bits(t))
 	}
-	return sha256.Sum256(b)
-}
-
-// sets: one line per entry. Each is read once.
-var sets = []struct {
-	name string
-	open func() (*Set, error)
-}{
-	{"digits", sync.OnceValues(readDigits)},
-	{"toy", sync.OnceValues(makeToy)},
-}
-
-// Names lists the data sets.
-func Names() (names []string) {
-	for _, s := range sets {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-// Open returns the data set of the given name; equal names give one and the same set. Error: no such name, with the
-// nearest one.
-func Open(name string) (*Set, error) {
-	for _, s := range sets {
-		if s.name == name {
-			return s.open()
-		}
-	}
-	return nil, nearest.Unknown("data set", name, Names())
-}
-
-// Digits is Open("digits"): the 1,797 handwritten digits of the UCI set "Optical Recognition of Handwritten Digits".
-func Digits() (*Set, error) { return Open("digits") }
-
-// makeToy is the target of the toy problem of Li et al. 2018 (arXiv 1804.08838, section 2): one row without inputs, whose
-// ten targets are 1 to 10. Its model is a group-sum layer of ten groups of 100 parameters.
-func makeToy() (*Set, error) {
-	s := &Set{Name: "toy", N: 1, Targets: 10}
-	for i := range s.Targets {
-		s.T = append(s.T, float32(i+1))
-	}
-	return s.seal()
+	w.Flush()
+	return [32]byte(h.Sum(nil))
 }

@@ -17,7 +17,7 @@ func TestSets(t *testing.T) {
 		{"digits", 1797, 64, 10, 0, "cross-entropy", "a0e75ac869a5af09dcb3c3e55fbfdb892b8378701b1028a93f007db738a107a7"},
 		{"toy", 1, 0, 0, 10, "squared-error", "fcb244d4d25183fb88ec805d74f924850f08bd1492507cc0f5d8a7ec37bb45f0"},
 	} {
-		s, err := Open(c.name)
+		s, err := Source{}.Open(c.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,14 +27,14 @@ func TestSets(t *testing.T) {
 		if got := hex.EncodeToString(s.Hash[:]); got != c.hash {
 			t.Errorf("%s: hash %s; want %s", s.Name, got, c.hash)
 		}
-		if again, _ := Open(c.name); again != s {
+		if again, _ := (Source{}).Open(c.name); again != s {
 			t.Errorf("%s: read a second time", c.name)
 		}
 	}
 }
 
 func TestDigits(t *testing.T) {
-	s, err := Digits()
+	s, err := Source{}.Open("digits")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDigits(t *testing.T) {
 }
 
 func TestOpenUnknown(t *testing.T) {
-	if _, err := Open("digit"); err == nil || !strings.Contains(err.Error(), `unknown data set "digit"; nearest is "digits"`) {
+	if _, err := (Source{}).Open("digit"); err == nil || !strings.Contains(err.Error(), `unknown data set "digit"; nearest is "digits"`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -66,6 +66,8 @@ func TestOpenUnknown(t *testing.T) {
 func TestSeal(t *testing.T) {
 	for want, s := range map[string]Set{
 		"no rows":                 {},
+		"1 of 1 rows are given":   {N: 1, Targets: 1, T: []float32{1}, Given: 1},
+		"-1 of 1 rows are given":  {N: 1, Targets: 1, T: []float32{1}, Given: -1},
 		"0 classes and 0 targets": {N: 1},
 		"2 classes and 1 targets": {N: 1, Classes: 2, Targets: 1, Y: []uint32{0}, T: []float32{1}},
 		"1 inputs, 1 labels":      {N: 1, In: 2, Classes: 2, X: []float32{1}, Y: []uint32{0}},

@@ -30,25 +30,13 @@ var npyTypes = []struct {
 	{"|i1", op.I8, 1},
 }
 
-// NPYError says what is wrong with an NPY file, where, and what would be right.
-type NPYError struct {
-	File   string
-	Offset int // of the first wrong byte
-	Got    string
-	Want   string
-}
-
-func (e *NPYError) Error() string {
-	return fmt.Sprintf("%s: byte %d: %s; expected %s", e.File, e.Offset, e.Got, e.Want)
-}
-
 // ReadNPY reads a tensor from an NPY file of little-endian f4, u4, i4, b1 or i1 in C order, of up to six axes. Every NaN
-// becomes the canonical one. Errors: those of the file system, and NPYError.
+// becomes the canonical one. Errors: those of the file system, and FileError.
 func ReadNPY(path string) (op.Tensor, error) {
 	if info, err := os.Stat(path); err != nil {
 		return op.Tensor{}, err
 	} else if info.IsDir() {
-		return op.Tensor{}, &NPYError{path, 0, "it is a directory", "an NPY file"}
+		return op.Tensor{}, &FileError{path, 0, "it is a directory", "an NPY file"}
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -144,7 +132,7 @@ type npyReader struct {
 
 func (r *npyReader) fail(at int, got, want string) error {
 	if r.err == nil {
-		r.err = &NPYError{r.name, at, got, want}
+		r.err = &FileError{r.name, at, got, want}
 	}
 	return r.err
 }

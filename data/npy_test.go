@@ -156,9 +156,9 @@ func TestNPYDamaged(t *testing.T) {
 		{npy(header("|b1", "False", "(2,)"), 1, 2), 69, "a bool of value 2; expected 0 or 1"},
 	} {
 		_, err := DecodeNPY("a.npy", c.file)
-		var e *NPYError
+		var e *FileError
 		if !errors.As(err, &e) {
-			t.Errorf("%q: got %v; want an NPYError with %q", c.file, err, c.want)
+			t.Errorf("%q: got %v; want a FileError with %q", c.file, err, c.want)
 		} else if !strings.Contains(err.Error(), c.want) || e.Offset != c.offset || e.File != "a.npy" {
 			t.Errorf("%q: got %v; want byte %d and %q", c.file, err, c.offset, c.want)
 		}

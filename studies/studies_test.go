@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"lockstep/data/idxtest"
 	"lockstep/sweep"
 )
 
@@ -18,8 +19,16 @@ func TestEveryStudyHasCellsAndAnExpectation(t *testing.T) {
 	if len(cards) < 2 {
 		t.Errorf("%d studies", len(cards))
 	}
+	files := t.TempDir()
+	if err := idxtest.Write(files, 20, 10, 28, 1); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range cards {
+		c.Data.Dir = files
 		cells, err := c.Cells()
+		if n, e := c.Size(); n != len(cells) || e != nil {
+			t.Errorf("%s: a size of %d, %v; %d cells", c.Name, n, e, len(cells))
+		}
 		if err != nil || len(cells) == 0 || len(c.Expect) == 0 || c.About == "" {
 			t.Errorf("%s: %d cells, %d expectations, about %q, %v", c.Name, len(cells), len(c.Expect), c.About, err)
 		}

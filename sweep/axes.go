@@ -1,6 +1,8 @@
 package sweep
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,9 +14,60 @@ import (
 )
 
 // Axis is the value of one axis in a cell, as the card writes it.
-type Axis struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+type Axis struct{ Name, Value string }
+
+// Axes are the values of all axes of a cell, in the order of the card. As JSON they are one object.
+type Axes []Axis
+
+// value is that of the axis of that name, or otherwise when there is none.
+func (a Axes) value(name, otherwise string) string {
+	for _, x := range a {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return otherwise
+}
+
+// MarshalJSON keeps the order.
+func (a Axes) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, x := range a {
+		name, err := json.Marshal(x.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(x.Value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, name...), ':'), value...)
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON keeps the order, too.
+func (a *Axes) UnmarshalJSON(b []byte) error {
+	*a = nil
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("axes are %.40s; want an object", b)
+	}
+	for dec.More() {
+		var x Axis
+		name, err := dec.Token()
+		if err == nil {
+			x.Name, err = name.(string), dec.Decode(&x.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("axes: %w", err)
+		}
+		*a = append(*a, x)
+	}
+	return nil
 }
 
 // axis is a named list of values, the same for all cells of an arm.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"lockstep/data"
 	"lockstep/internal/nearest"
 )
 
@@ -36,12 +37,15 @@ import (
 //
 // Unknown keys are refused wherever they stand.
 type Card struct {
-	File   string // for errors
-	Name   string
-	About  string // one sentence
-	Seeds  []uint64
-	Expect []Expect
-	root   *node
+	File     string   // for errors
+	Source   []byte   // its text
+	Settings []string // what Set changed in it
+	Name     string
+	About    string // one sentence
+	Seeds    []uint64
+	Expect   []Expect
+	Data     data.Source // where Cells opens data sets
+	root     *node
 }
 
 // LoadCard reads the card in the file at path.
@@ -65,11 +69,13 @@ func ParseCard(name string, b []byte) (*Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCard(name, root)
+	return (&Card{File: name, Source: b}).with(root)
 }
 
-func newCard(file string, root *node) (*Card, error) {
-	c := &Card{File: file, root: root}
+// with is the card with the content of root.
+func (c Card) with(root *node) (*Card, error) {
+	file := c.File
+	c.root, c.Expect = root, nil
 	p := &place{file: file, sketch: true}
 	r := p.reader(root, "")
 	c.Name, c.About = r.text("name", ""), r.text("about", "")
@@ -84,7 +90,7 @@ func newCard(file string, root *node) (*Card, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return c, nil
+	return &c, nil
 }
 
 // arm is one grid of a card.
@@ -92,6 +98,19 @@ type arm struct {
 	name     string
 	settings *node  // the card's tables with the arm's put in
 	axes     []axis // the card's, then the arm's
+}
+
+// Size is the number of cells; it opens no data. Error: as Cells.
+func (c *Card) Size() (n int, err error) {
+	sketch := (&place{file: c.File, sketch: true}).reader(c.root, "")
+	for _, a := range c.readArms(sketch) {
+		points, err := c.points(a, n)
+		if err != nil {
+			return 0, err
+		}
+		n += points * len(c.Seeds)
+	}
+	return n, sketch.err
 }
 
 // settingKeys are the keys that describe a cell; an arm may give each of them.
@@ -188,10 +207,11 @@ func (c *Card) Set(setting string) error {
 			return fmt.Errorf("setting %q: %s: %w", setting, strings.Join(keys[:i+1], "."), err)
 		}
 	}
-	changed, err := newCard(c.File, root)
+	changed, err := c.with(root)
 	if err != nil {
 		return fmt.Errorf("setting %q: %w", setting, err)
 	}
+	changed.Settings = append(c.Settings[:len(c.Settings):len(c.Settings)], setting)
 	*c = *changed
 	return nil
 }

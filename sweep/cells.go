@@ -14,9 +14,9 @@ import (
 // Axes say where in the card it stands; they are for tables, not part of the description.
 type Cell struct {
 	Arm  string
-	Axes []Axis
+	Axes Axes
 
-	Data  string // a name that data.Open knows
+	Data  string // a name that data.Source.Open knows
 	Model model.Spec
 	Map   Map
 	Rule  model.Rule
@@ -24,10 +24,7 @@ type Cell struct {
 	Steps int
 	Batch int // rows of a step's batch
 
-	// What follows from Data, and stands in the identity.
-	dataHash [32]byte
-	loss     string
-	test     int // rows
+	set *data.Set
 }
 
 // Map is how z becomes theta: a type of subspace.Names, and the dimension of z.
@@ -41,10 +38,14 @@ func (c Cell) Dim() int { return c.Map.D }
 
 // Name tells a reader which cell it is: arm, axes, seed.
 func (c Cell) Name() string {
-	return fmt.Sprintf("%s, seed %d", whereabouts(c.Arm, c.Axes), c.Seed)
+	return cellName(c.Arm, c.Axes, c.Seed)
 }
 
-func whereabouts(arm string, axes []Axis) string {
+func cellName(arm string, axes Axes, seed uint64) string {
+	return fmt.Sprintf("%s, seed %d", whereabouts(arm, axes), seed)
+}
+
+func whereabouts(arm string, axes Axes) string {
 	var b strings.Builder
 	b.WriteString("arm " + arm)
 	for _, a := range axes {
@@ -119,12 +120,21 @@ func readSettings(r *reader) (c Cell) {
 	d := r.table("data")
 	c.Data = d.text("name", "")
 	d.done()
-	if set, err := data.Open(c.Data); c.Data != "" && err != nil {
-		d.fail("name", err)
-	} else if err == nil {
-		c.Model.In, c.dataHash, c.loss, c.test = set.In, set.Hash, set.Loss(), set.Test()
-	} else if !r.sketch {
+	switch {
+	case c.Data == "" && !r.sketch:
 		d.fail("", fmt.Errorf("name is missing; it is one of %s", strings.Join(data.Names(), ", ")))
+	case c.Data == "":
+	case r.sketch:
+		if err := data.Known(c.Data); err != nil {
+			d.fail("name", err)
+		}
+	default:
+		set, err := r.data.Open(c.Data)
+		if err != nil {
+			d.fail("name", err)
+			break
+		}
+		c.Model.In, c.set = set.In, set
 	}
 	m := r.table("model")
 	c.Model.Init = model.Init(m.text("init", string(model.He)))
@@ -167,14 +177,9 @@ func (c *Card) Cells() ([]Cell, error) {
 
 // armCells lists the cells of one arm; before is the number of cells in front of them.
 func (c *Card) armCells(a arm, before int) (cells []Cell, err error) {
-	points := 1
-	for _, x := range a.axes {
-		if points *= len(x.values); points > maxCells { // both at most maxCells: no overflow
-			break
-		}
-	}
-	if points > maxCells || before+points*len(c.Seeds) > maxCells {
-		return nil, &CardError{File: c.File, Err: fmt.Errorf("arm %s: the card has more than %d cells", a.name, maxCells)}
+	points, err := c.points(a, before)
+	if err != nil {
+		return nil, err
 	}
 	used := map[string]bool{}
 	for i := range points {
@@ -196,16 +201,30 @@ func (c *Card) armCells(a arm, before int) (cells []Cell, err error) {
 	return cells, nil
 }
 
+// points is the number of points of an arm's grid; before is the number of cells in front of it.
+func (c *Card) points(a arm, before int) (int, error) {
+	points := 1
+	for _, x := range a.axes {
+		if points *= len(x.values); points > maxCells { // both at most maxCells: no overflow
+			break
+		}
+	}
+	if points > maxCells || before+points*len(c.Seeds) > maxCells {
+		return 0, &CardError{File: c.File, Err: fmt.Errorf("arm %s: the card has more than %d cells", a.name, maxCells)}
+	}
+	return points, nil
+}
+
 // point is the cell of the arm at point i of its grid, without a seed. It notes which axes were used.
 func (c *Card) point(a arm, i int, used map[string]bool) (Cell, error) {
 	vars := map[string]*node{}
-	axes := make([]Axis, len(a.axes))
+	axes := make(Axes, len(a.axes))
 	for k, x := range slices.Backward(a.axes) {
 		v := x.values[i%len(x.values)]
 		i /= len(x.values)
 		vars[x.name], axes[k] = v, Axis{x.name, v.text}
 	}
-	p := &place{file: c.File, vars: vars, used: used, note: whereabouts(a.name, axes)}
+	p := &place{file: c.File, data: c.Data, vars: vars, used: used, note: whereabouts(a.name, axes)}
 	r := p.reader(a.settings, "")
 	cell := readSettings(r)
 	cell.Arm, cell.Axes = a.name, axes
@@ -217,11 +236,7 @@ func (c *Card) point(a arm, i int, used map[string]bool) (Cell, error) {
 
 // check holds the parts of the cell against each other, and fills in what follows from them.
 func (c *Cell) check(r *reader) {
-	set, err := data.Open(c.Data)
-	if err != nil {
-		r.fail("data", err)
-		return
-	}
+	set := c.set
 	if err := c.Model.Check(set.Out()); err != nil {
 		r.fail("model", err)
 		return

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strconv"
 
+	"lockstep/data"
 	"lockstep/op"
 )
 
@@ -36,12 +37,16 @@ func (c Cell) Canonical() []byte {
 		maps.Copy(fields, l.Fields())
 		layers = append(layers, fields)
 	}
+	split := object{"seed": data.SplitSeed, "stream": "split", "test": c.set.Test()}
+	if c.set.Given > 0 { // test rows are the last ones
+		split = object{"last": c.set.Given}
+	}
 	return canonical(object{
 		"law":   op.Version,
-		"data":  object{"name": c.Data, "sha256": hex.EncodeToString(c.dataHash[:])},
-		"split": object{"seed": splitSeed, "stream": "split", "test": c.test},
+		"data":  object{"name": c.Data, "sha256": hex.EncodeToString(c.set.Hash[:])},
+		"split": split,
 		"model": object{"init": string(c.Model.Init), "layers": layers},
-		"loss":  c.loss,
+		"loss":  c.set.Loss(),
 		"map":   object{"type": c.Map.Type, "d": c.Map.D},
 		"rule":  rule,
 		"seed":  whole(c.Seed),

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
-	"time"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -15,80 +15,74 @@ import (
 // job is a pack at work.
 type job struct {
 	*packPlan
+	*runner
 	pack     graph.Pack
 	capacity int
 	seeds    []int // slot of each cell
+	trains   []training
+	states   []state // of the training program
 }
 
-func (p *packPlan) run(ctx context.Context, o Options) ([]Result, error) {
-	j := &job{packPlan: p, capacity: p.capacity(), seeds: p.seeds()}
-	var err error
-	if j.pack, err = o.Engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
-		return nil, err
+// work trains and evaluates a pack, and hands over its cells' results one by one.
+func (r *runner) work(ctx context.Context, p *packPlan) (err error) {
+	j := &job{packPlan: p, runner: r, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
+	if j.pack, err = r.Engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
+		return err
 	}
 	defer j.pack.Close()
+	for i, c := range p.cells {
+		j.trains[i].kept = LossSteps(c.Steps)
+	}
 	if err := j.bind(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := j.once(ctx)(p.recipe.setup(j.capacity)); err != nil {
-		return nil, err
+		return err
 	}
-	if err := j.train(ctx, o); err != nil {
-		return nil, err
+	if err := j.train(ctx); err != nil {
+		return err
 	}
-	if err := j.evaluate(ctx, "train", p.recipe.train); err != nil {
-		return nil, err
+	if err := j.handOver(ctx); err != nil {
+		if e := j.checkpoint(); e != nil { // or what was trained since the last one is lost
+			err = fmt.Errorf("%w; moreover %w", err, e)
+		}
+		return err
 	}
-	if p.recipe.test > 0 {
-		if err := j.evaluate(ctx, "test", p.recipe.test); err != nil {
-			return nil, err
+	return j.forget()
+}
+
+// handOver evaluates the cells and hands over their results.
+func (j *job) handOver(ctx context.Context) error {
+	if err := j.evaluateAll(ctx); err != nil {
+		return err
+	}
+	for i := range j.cells {
+		res, err := j.result(i)
+		if err == nil {
+			err = j.done(res)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	results := make([]Result, len(p.cells))
-	for i := range p.cells {
-		if results[i], err = j.result(i); err != nil {
-			return nil, err
-		}
+	return nil
+}
+
+func (j *job) evaluateAll(ctx context.Context) error {
+	if err := j.evaluate(ctx, "train", j.recipe.train); err != nil || j.recipe.test == 0 {
+		return err
 	}
-	return results, nil
+	return j.evaluate(ctx, "test", j.recipe.test)
 }
 
 // bind puts the data, the keys and the cells' numbers into the pack.
 func (j *job) bind() error {
-	r, set := j.recipe, j.set
-	order := make([]int, set.N)
-	key := op.Key(splitSeed, "split")
-	for i := range order {
-		order[i] = int(op.Permute(key, 0, uint32(set.N), uint32(i)))
+	train, test := j.set.Split()
+	if err := j.bindRows("train", train); err != nil {
+		return err
 	}
-	for _, part := range []struct {
-		name string
-		rows []int
-	}{{"test", order[:r.test]}, {"train", order[r.test:]}} {
-		if len(part.rows) == 0 {
-			continue
-		}
-		var x, t []float32
-		var y []uint32
-		for _, i := range part.rows {
-			x = append(x, set.X[i*set.In:(i+1)*set.In]...)
-			t = append(t, set.T[i*set.Targets:(i+1)*set.Targets]...)
-			if set.Classes > 0 {
-				y = append(y, set.Y[i])
-			}
-		}
-		if set.In > 0 {
-			if err := j.pack.Put(rowsOf(part.name), op.T(op.F32, op.Shared, len(part.rows), set.In), 0, floatBytes(x)); err != nil {
-				return err
-			}
-		}
-		targets := floatBytes(t)
-		if set.Classes > 0 {
-			targets = op.Bytes(y)
-		}
-		if err := j.pack.Put(targetsOf(part.name), r.loss.Target(len(part.rows), r.out), 0, targets); err != nil {
-			return err
-		}
+	if err := j.bindRows("test", test); err != nil {
+		return err
 	}
 	for i, c := range j.cells {
 		for name, stream := range map[string]string{keyTheta: "theta", keyBasis: "basis", keyOrder: "order"} {
@@ -103,12 +97,38 @@ func (j *job) bind() error {
 			}
 		}
 		for _, k := range c.Rule.Constants() {
-			if err := j.pack.Put(constant(k.Name), op.T(op.F32, op.Cell), i, floatBytes([]float32{k.Value})); err != nil {
+			if err := j.pack.Put(constant(k.Name), op.T(op.F32, op.Cell), i, appendFloats(nil, []float32{k.Value})); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// bindRows puts rows of the data into the pack, in the given order, and their targets.
+func (j *job) bindRows(name string, rows []int) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	set := j.set
+	if set.In > 0 {
+		x := make([]byte, 0, 4*len(rows)*set.In)
+		for _, i := range rows {
+			x = appendFloats(x, set.X[i*set.In:(i+1)*set.In])
+		}
+		if err := j.pack.Put(rowsOf(name), op.T(op.F32, op.Shared, len(rows), set.In), 0, x); err != nil {
+			return err
+		}
+	}
+	var targets []byte
+	for _, i := range rows {
+		if set.Classes > 0 {
+			targets = binary.LittleEndian.AppendUint32(targets, set.Y[i])
+		} else {
+			targets = appendFloats(targets, set.T[i*set.Targets:(i+1)*set.Targets])
+		}
+	}
+	return j.pack.Put(targetsOf(name), j.recipe.loss.Target(len(rows), j.recipe.out), 0, targets)
 }
 
 // once runs one step of a program.
@@ -124,48 +144,6 @@ func (j *job) once(ctx context.Context) func(p *graph.Program, err error) error 
 		defer x.Close()
 		return x.Run(ctx, 1)
 	}
-}
-
-// train runs the training program until every cell has done its steps or has diverged.
-func (j *job) train(ctx context.Context, o Options) error {
-	p, err := j.recipe.training(j.capacity)
-	if err != nil {
-		return err
-	}
-	x, err := j.pack.Compile(p)
-	if err != nil {
-		return err
-	}
-	defer x.Close()
-	if err := x.Reset(ctx); err != nil {
-		return err
-	}
-	total := 0
-	for _, c := range j.cells {
-		total = max(total, c.Steps)
-	}
-	chunk := 4
-	for done := 0; done < total; {
-		n := min(chunk, total-done)
-		start := time.Now()
-		if err := x.Run(ctx, n); err != nil {
-			return err
-		}
-		if o.Progress != nil {
-			cellSteps := 0
-			for _, c := range j.cells {
-				cellSteps += min(done+n, c.Steps) - min(done, c.Steps)
-			}
-			o.Progress.Advance(cellSteps)
-		}
-		done += n
-		if took := time.Since(start); took < chunkTime/2 {
-			chunk *= 2
-		} else if took > 2*chunkTime {
-			chunk = max(1, chunk/2)
-		}
-	}
-	return nil
 }
 
 func (j *job) evaluate(ctx context.Context, set string, total int) error {
@@ -196,17 +174,15 @@ func (j *job) result(i int) (Result, error) {
 		Declared: Declared{TestLoss: Hex(math.Float32frombits(op.NaN))},
 	}
 	var err error
-	word := func(name string) uint32 {
-		b := make([]byte, 4)
-		if e := j.pack.Read(name, i, b); err == nil {
+	number := func(name string) float32 {
+		w, e := j.word(name, i)
+		if err == nil {
 			err = e
 		}
-		return binary.LittleEndian.Uint32(b)
+		return math.Float32frombits(w)
 	}
-	number := func(name string) float32 { return math.Float32frombits(word(name)) }
 	d := &res.Declared
-	d.Steps = int(word(stepDone))
-	d.Diverged = d.Steps < c.Steps
+	d.Steps, d.Diverged, d.Losses = j.trains[i].steps, j.trains[i].frozen, j.trains[i].losses
 	z := make([]byte, 4*j.capacity)
 	if e := j.pack.Read(zState, i, z); err == nil {
 		err = e
@@ -221,8 +197,14 @@ func (j *job) result(i int) (Result, error) {
 	return res, err
 }
 
-func floatBytes(f []float32) []byte {
-	b := make([]byte, 0, 4*len(f))
+// word reads an array of one word.
+func (j *job) word(name string, cell int) (uint32, error) {
+	var b [4]byte
+	err := j.pack.Read(name, cell, b[:])
+	return binary.LittleEndian.Uint32(b[:]), err
+}
+
+func appendFloats(b []byte, f []float32) []byte {
 	for _, x := range f {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}

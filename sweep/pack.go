@@ -22,19 +22,16 @@ type packPlan struct {
 }
 
 // recipeOf collects what shapes a cell's programs.
-func recipeOf(c Cell) (*recipe, *data.Set, error) {
-	set, err := data.Open(c.Data)
-	if err != nil {
-		return nil, nil, err
-	}
+func recipeOf(c Cell) (*recipe, error) {
 	m := subspace.Named(c.Map.Type)
 	if m == nil {
-		return nil, nil, fmt.Errorf("no map is called %q", c.Map.Type)
+		return nil, fmt.Errorf("no map is called %q", c.Map.Type)
 	}
+	set := c.set
 	return &recipe{
 		model: c.Model, rule: c.Rule, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
 		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(),
-	}, set, nil
+	}, nil
 }
 
 // planPacks groups cells whose programs, traced without d, are the same, and cuts the groups into packs. Within a pack the
@@ -46,16 +43,16 @@ func planPacks(cells []Cell, most int) ([]*packPlan, error) {
 	groups := map[string]*packPlan{}
 	var order []*packPlan
 	for i, c := range cells {
-		r, set, err := recipeOf(c)
+		r, err := recipeOf(c)
 		if err != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
 		}
-		key, err := r.key(set)
+		key, err := r.key(c.set)
 		if err != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
 		}
 		if groups[key] == nil {
-			groups[key] = &packPlan{recipe: r, set: set}
+			groups[key] = &packPlan{recipe: r, set: c.set}
 			order = append(order, groups[key])
 		}
 		groups[key].cells = append(groups[key].cells, c)

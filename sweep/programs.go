@@ -31,6 +31,7 @@ const (
 	stepsIn  = "steps"     // u32[] per cell: the steps to do
 	stepDone = "step"      // u32[] per cell: the steps done
 	dIn      = "d"         // u32[] per cell: entries of z in use
+	lastLoss = "loss"      // f32[] per cell: of the batch of the step that was done last
 )
 
 func constant(name string) string  { return "rule." + name }   // f32[] per cell, see model.Rule.Constants
@@ -111,7 +112,7 @@ func (r *recipe) training(capacity int) (*graph.Program, error) {
 		finite := b.Do(op.Eq, b.Do(op.Sub, loss, loss), b.Fill(0))
 		more := b.Do(op.Lt, step, steps)
 		b.Active(b.Do(op.Select{}, finite, more, finite))
-		b.Output("loss", loss)
+		b.Output(lastLoss, loss)
 	})
 }
 

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -20,11 +21,7 @@ type Reporter interface {
 
 // NewProgress reports a sweep of the given cells on w: a bar where w is a terminal, else a plain line every five seconds.
 func NewProgress(w *os.File, cells []Cell) Reporter {
-	c := counter{cells: len(cells), start: time.Now(), steps: map[string]int{}}
-	for _, cell := range cells {
-		c.total += cell.Steps
-		c.steps[cell.ID()] = cell.Steps
-	}
+	c := newCounter(cells)
 	// mpb draws nothing on a terminal that does not tell its size.
 	terminal := cupwriter.New(w, false)
 	if width, _, err := terminal.GetTermSize(); !terminal.IsTerminal() || err != nil || width == 0 || os.Getenv("TERM") == "dumb" {
@@ -39,23 +36,29 @@ type counter struct {
 	total, did  int // cell-steps
 	best        float64
 	start       time.Time
-	steps       map[string]int // of each cell, by identity
 }
 
-func (c *counter) Done(results []Result) error {
-	c.done += len(results)
-	for _, r := range results {
-		c.best = max(c.best, r.Derived.Performance)
+func newCounter(cells []Cell) counter {
+	c := counter{cells: len(cells), start: time.Now()}
+	for _, cell := range cells {
+		c.total += cell.Steps
 	}
+	return c
+}
+
+func (c *counter) Done(r Result) error {
+	c.done++
+	c.best = max(c.best, r.Derived.Performance)
 	return nil
 }
 
-func (c *counter) Skip(results []Result) error {
-	for _, r := range results {
-		c.total -= c.steps[r.ID]
-	}
-	return c.Done(results)
+func (c *counter) Skip(cells, cellSteps int, best float64) {
+	c.done += cells
+	c.total -= cellSteps
+	c.best = max(c.best, best)
 }
+
+func (c *counter) Saved(int) {}
 
 // rate is the cell-steps per second so far.
 func (c *counter) rate() float64 { return float64(c.did) / max(time.Since(c.start).Seconds(), 1e-3) }
@@ -135,18 +138,17 @@ func (b *bar) Advance(cellSteps int) {
 	b.bar.IncrBy(cellSteps)
 }
 
-func (b *bar) Done(results []Result) error {
+func (b *bar) Done(r Result) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.counter.Done(results)
+	return b.counter.Done(r)
 }
 
-func (b *bar) Skip(results []Result) error {
+func (b *bar) Skip(cells, cellSteps int, best float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err := b.counter.Skip(results)
+	b.counter.Skip(cells, cellSteps, best)
 	b.bar.SetTotal(int64(b.total)+1, false)
-	return err
 }
 
 func (b *bar) Close() error {
@@ -160,4 +162,65 @@ func (b *bar) Close() error {
 	}
 	b.ui.Wait()
 	return nil
+}
+
+// NewEvents reports a sweep of the given cells as events: JSON objects, one a line, each with its name under "event".
+//
+//	start       what there is to do: cells, of which done, and cell_steps
+//	skip        cells and cell_steps that need not be done: ended in an earlier run, in its checkpoint, or lost to a divergence
+//	progress    at most one a second: cells, done, cell_steps done, of, per_second, seconds_left, best
+//	cell        a cell that has ended, see Result
+//	checkpoint  of so many cells, on the disk
+//	end         as progress
+func NewEvents(w io.Writer, cells []Cell) Reporter {
+	e := &events{counter: newCounter(cells), out: json.NewEncoder(w)}
+	e.emit("start", map[string]any{"cells": e.cells, "cell_steps": e.total})
+	return e
+}
+
+type events struct {
+	counter
+	out  *json.Encoder
+	last time.Time
+	err  error // the first one of the writer's
+}
+
+const eventsEvery = time.Second
+
+func (e *events) emit(name string, fields map[string]any) {
+	fields["event"] = name
+	if err := e.out.Encode(fields); e.err == nil {
+		e.err = err
+	}
+}
+
+func (e *events) state() map[string]any {
+	return map[string]any{"cells": e.cells, "done": e.done, "cell_steps": e.did, "of": e.total,
+		"per_second": e.rate(), "seconds_left": e.left().Seconds(), "best": e.best}
+}
+
+func (e *events) Advance(cellSteps int) {
+	e.did += cellSteps
+	if time.Since(e.last) >= eventsEvery {
+		e.last = time.Now()
+		e.emit("progress", e.state())
+	}
+}
+
+func (e *events) Skip(cells, cellSteps int, best float64) {
+	e.counter.Skip(cells, cellSteps, best)
+	e.emit("skip", map[string]any{"cells": cells, "cell_steps": cellSteps})
+}
+
+func (e *events) Saved(cells int) { e.emit("checkpoint", map[string]any{"cells": cells}) }
+
+func (e *events) Done(r Result) error {
+	e.counter.Done(r)
+	e.emit("cell", map[string]any{"result": r})
+	return e.err
+}
+
+func (e *events) Close() error {
+	e.emit("end", e.state())
+	return e.err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lockstep/data"
 	"lockstep/internal/nearest"
 	"lockstep/model"
 )
@@ -26,6 +27,7 @@ type reader struct {
 // place is what the readers of one card share.
 type place struct {
 	file   string
+	data   data.Source
 	vars   map[string]*node // values of the axes
 	used   map[string]bool  // axes whose value was asked for
 	note   string           // which cell this is, for errors about values

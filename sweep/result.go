@@ -1,13 +1,14 @@
 package sweep
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"slices"
@@ -38,6 +39,22 @@ type Declared struct {
 	TrainCorrect int    `json:"train_correct"` // training rows classified right
 	TestLoss     Hex    `json:"test_loss"`     // NaN where there are no test rows
 	TestCorrect  int    `json:"test_correct"`
+	Losses       []Hex  `json:"losses"` // of the training batches of LossSteps, as far as Steps went
+}
+
+// keptLosses bounds the losses that a result keeps.
+const keptLosses = 64
+
+// LossSteps are the steps of a training whose loss a result keeps: 64 of them at equal distances, or all if there are
+// fewer, the first and the last among them.
+func LossSteps(steps int) []int {
+	kept := make([]int, min(steps, keptLosses))
+	for i := range kept {
+		if i > 0 {
+			kept[i] = i * (steps - 1) / (len(kept) - 1)
+		}
+	}
+	return kept
 }
 
 // Derived is what float64 host code makes of the declared results: for reading, never hashed.
@@ -48,11 +65,11 @@ type Derived struct {
 	Performance  float64  `json:"performance"`   // test accuracy; exp(-train loss) where there are no test rows; 0 for a diverged cell and for one whose loss is not finite
 }
 
-// Result is what one cell gave: one line of a sweep's results.jsonl.
+// Result is what one cell gave.
 type Result struct {
 	ID       string   `json:"id"` // the cell's identity
 	Arm      string   `json:"arm"`
-	Axes     []Axis   `json:"axes"`
+	Axes     Axes     `json:"axes"`
 	Seed     uint64   `json:"seed"`
 	Params   int      `json:"params"` // D
 	D        int      `json:"d"`
@@ -60,6 +77,9 @@ type Result struct {
 	Declared Declared `json:"declared"`
 	Derived  Derived  `json:"derived"`
 }
+
+// Name tells a reader which cell it is: arm, axes, seed.
+func (r Result) Name() string { return cellName(r.Arm, r.Axes, r.Seed) }
 
 // derive fills in the derived results.
 func (r *Result) derive(testRows int) {
@@ -101,46 +121,49 @@ func WriteResults(w io.Writer, results ...Result) error {
 	return nil
 }
 
-// ReadResults reads what WriteResults wrote; name stands in its errors. A damaged line is an error that names it.
-func ReadResults(name string, r io.Reader) ([]Result, error) {
-	var out []Result
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<24)
-	for n := 1; lines.Scan(); n++ {
-		dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
-		dec.DisallowUnknownFields()
-		var res Result
-		if err := dec.Decode(&res); err != nil {
-			return nil, fmt.Errorf("%s: line %d is no result: %w", name, n, err)
-		}
-		if len(res.ID) != 2*sha256.Size {
-			return nil, fmt.Errorf("%s: line %d is no result: its id is %q, not a SHA-256", name, n, res.ID)
-		}
-		if again, err := json.Marshal(res); err != nil || !bytes.Equal(again, lines.Bytes()) {
-			return nil, fmt.Errorf("%s: line %d is no result as it was written: fields are missing, twice or out of order", name, n)
-		}
-		out = append(out, res)
+// strictly reads JSON as it was written: no field missing, unknown, twice or out of order.
+func strictly(text []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if again, err := json.Marshal(v); err != nil || !bytes.Equal(again, text) {
+		return errors.New("fields are missing, twice or out of order")
 	}
-	return out, nil
+	return nil
 }
 
 // Digest is the SHA-256 over the results' identities and declared results, sorted by identity. Two runs of the same cells
 // agree when their digests do, whatever engine, pack and threads they used.
 func Digest(results []Result) (string, error) {
-	sorted := slices.SortedFunc(slices.Values(results), func(a, b Result) int { return cmp.Compare(a.ID, b.ID) })
-	h := sha256.New()
-	for i, r := range sorted {
-		if i > 0 && r.ID == sorted[i-1].ID {
-			return "", fmt.Errorf("two results of cell %s", r.ID)
-		}
-		d, err := json.Marshal(r.Declared)
-		if err != nil {
+	d := newDigester()
+	for _, r := range slices.SortedFunc(slices.Values(results), func(a, b Result) int { return cmp.Compare(a.ID, b.ID) }) {
+		if err := d.add(r); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "law %d\n%s\n%s\n", r.Law, r.ID, d)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return d.sum(), nil
 }
+
+// digester makes a digest of results that come in the order of their identities.
+type digester struct {
+	hash hash.Hash
+	last string
+}
+
+func newDigester() *digester { return &digester{hash: sha256.New()} }
+
+func (d *digester) add(r Result) error {
+	if r.ID <= d.last {
+		return fmt.Errorf("cell %s comes after %s: twice, or out of order", r.ID, d.last)
+	}
+	d.last = r.ID
+	declared, err := json.Marshal(r.Declared)
+	if err == nil {
+		_, err = fmt.Fprintf(d.hash, "law %d\n%s\n%s\n", r.Law, r.ID, declared)
+	}
+	return err
+}
+
+func (d *digester) sum() string { return hex.EncodeToString(d.hash.Sum(nil)) }

@@ -24,13 +24,7 @@ func Table(results []Result) string {
 	for _, r := range results {
 		fmt.Fprintf(t, "%s\t", r.Arm)
 		for _, name := range axes {
-			value := "-"
-			for _, a := range r.Axes {
-				if a.Name == name {
-					value = a.Value
-				}
-			}
-			fmt.Fprintf(t, "%s\t", value)
+			fmt.Fprintf(t, "%s\t", r.Axes.value(name, "-"))
 		}
 		accuracy := "-"
 		if a := r.Derived.TestAccuracy; a != nil {

@@ -8,9 +8,9 @@ import (
 // Every value stands in the column of its axis, whatever axes the arms have.
 func TestTableColumns(t *testing.T) {
 	text := Table([]Result{
-		{Arm: "sub", Axes: []Axis{{"width", "32"}, {"d", "10"}}, Seed: 5, Params: 99, D: 10},
-		{Arm: "base", Axes: []Axis{{"width", "64"}}, Seed: 6, Params: 98, D: 98},
-		{Arm: "rate", Axes: []Axis{{"lr", "0.5"}, {"width", "16"}}, Seed: 7, Params: 97, D: 97, Declared: Declared{Diverged: true, Steps: 3}},
+		{Arm: "sub", Axes: Axes{{"width", "32"}, {"d", "10"}}, Seed: 5, Params: 99, D: 10},
+		{Arm: "base", Axes: Axes{{"width", "64"}}, Seed: 6, Params: 98, D: 98},
+		{Arm: "rate", Axes: Axes{{"lr", "0.5"}, {"width", "16"}}, Seed: 7, Params: 97, D: 97, Declared: Declared{Diverged: true, Steps: 3}},
 	})
 	var got []string
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {

@@ -27,7 +27,10 @@ var verbs = []func() *cli.Command{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, func() {
+		stop() // the next signal kills
+		fmt.Fprintln(os.Stderr, "\nlockstep: interrupted; the step at hand is finished and kept (once more quits at once)")
+	})
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,7 +81,7 @@ func TestBadInput(t *testing.T) {
 	if err := os.Mkdir(damaged, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	write(t, damaged, "results.jsonl", "{\"id\": 3}\n")
+	write(t, damaged, "ledger.sqlite", strings.Repeat("no ledger ", 500))
 	for _, c := range []struct{ args, want string }{
 		{"sweep run " + card("key", "steps = 2", "stepps = 2"), `"steps"`},
 		{"sweep run " + card("rule", "lr = 0.1", "lrr = 0.1"), `"lr"`},
@@ -109,8 +108,26 @@ func TestBadInput(t *testing.T) {
 		{"sweep run " + card("fine", "steps", "steps") + " --out " + file, "file"},
 		{"sweep runn", `"run"`},
 		{"sweep run --outt x", "outt"},
-		{"sweep digest " + dir, "no finished sweep"},
-		{"sweep digest " + damaged, "line 1"},
+		{"sweep run " + card("fine", "steps", "steps") + " --resume", "--out DIR"},
+		{"sweep run " + card("fine", "steps", "steps") + " --checkpoint 5s", "--out DIR"},
+		{"sweep run " + card("fine", "steps", "steps") + " --out " + filepath.Join(dir, "o") + " --checkpoint -5s", "--checkpoint -5s"},
+		{"sweep run " + card("fine", "steps", "steps") + " --out " + damaged, "no ledger, or damaged"},
+		{"sweep run " + card("fine", "steps", "steps") + " --out " + damaged + " --resume", "no ledger, or damaged"},
+		{"sweep run " + card("mnist", `"digits"`, `"mnist"`), "--data DIR"},
+		{"sweep run " + card("mnist", `"digits"`, `"mnist"`) + " --data " + dir, "train-images-idx3-ubyte"},
+		{"sweep digest " + dir, "holds no sweep"},
+		{"sweep digest " + damaged, "no ledger, or damaged"},
+		{"sweep digest", "one folder"},
+		{"sweep status " + dir, "holds no sweep"},
+		{"sweep status " + filepath.Join(dir, "none"), "holds no sweep"},
+		{"sweep status " + damaged, "no ledger, or damaged"},
+		{"sweep export " + dir, "holds no sweep"},
+		{"sweep export " + dir + " --format cvs", `"csv"`},
+		{"sweep report " + dir, "holds no sweep"},
+		{"sweep verify " + dir, "holds no sweep"},
+		{"sweep verify " + dir + " --engine lawn", `"law"`},
+		{"sweep verify " + dir + " --sample 0", "--sample 0"},
+		{"sweep verify " + dir + " --threads 0", "--threads 0"},
 		{"study run intrinsic-digit", `"intrinsic-digits"`},
 		{"op law nothing", "nothing"},
 		{"op run matmul " + good + " " + good + " -o " + out, "equal k"},
@@ -197,64 +214,6 @@ func TestOpRunUnchecked(t *testing.T) {
 	must(t, "op", "run", "gather", table, index, "-o", out, "--unchecked")
 	if y, err := data.ReadNPY(out); err != nil || y.F()[0] != 6 || y.F()[1] != 0 {
 		t.Errorf("got %v, %v; want [6 0]", y.F(), err)
-	}
-}
-
-func TestSweepRunAndDigest(t *testing.T) {
-	dir := t.TempDir()
-	card := write(t, dir, "tiny.toml", tiny)
-	out := filepath.Join(dir, "out")
-	must(t, "sweep", "run", card, "--out", out)
-	digest := must(t, "sweep", "digest", out)
-	if len(digest) != 65 {
-		t.Errorf("digest %q", digest)
-	}
-	if _, err := os.Stat(filepath.Join(out, "results.jsonl.part")); err == nil {
-		t.Error("a finished sweep left its .part behind")
-	}
-	lines := strings.Split(strings.TrimSpace(must(t, "sweep", "run", card, "--json", "--threads", "1", "--pack", "1")), "\n")
-	if len(lines) != 2 {
-		t.Fatalf("--json printed %d lines for 2 cells", len(lines))
-	}
-	for _, l := range lines {
-		var v map[string]any
-		if err := json.Unmarshal([]byte(l), &v); err != nil || v["declared"] == nil {
-			t.Errorf("%v: %s", err, l)
-		}
-	}
-	again := filepath.Join(dir, "again")
-	must(t, "sweep", "run", card, "--out", again, "--threads", "1", "--pack", "1", "--variant", cpu.Law)
-	if d := must(t, "sweep", "digest", again); d != digest {
-		t.Errorf("one cell a pack on the law gives digest %s; want %s", d, digest)
-	}
-	if n := strings.Count(must(t, "sweep", "run", card, "--json", "--set", "seeds=[1, 2,3]"), "\n"); n != 6 {
-		t.Errorf("three seeds at two d give %d results", n)
-	}
-	other := filepath.Join(dir, "other")
-	must(t, "sweep", "run", card, "--out", other, "--set", "steps=3")
-	if d := must(t, "sweep", "digest", other); d == digest {
-		t.Error("another number of steps gives the same digest")
-	}
-}
-
-// An interrupted run keeps the results of an earlier one.
-func TestInterruptedRunKeepsResults(t *testing.T) {
-	dir := t.TempDir()
-	card := write(t, dir, "tiny.toml", tiny)
-	out := filepath.Join(dir, "out")
-	must(t, "sweep", "run", card, "--out", out)
-	digest := must(t, "sweep", "digest", out)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	var stdout, stderr bytes.Buffer
-	if status := run(ctx, []string{"lockstep", "sweep", "run", card, "--out", out}, &stdout, &stderr); status != 130 {
-		t.Errorf("an interrupted run has status %d: %s", status, stderr.String())
-	}
-	if status, _, stderr := lockstep("sweep", "run", card, "--out", out, "--set", "steps=3"); status == 0 || !strings.Contains(stderr, "another folder") {
-		t.Errorf("another sweep in the folder has status %d: %s", status, stderr)
-	}
-	if d := must(t, "sweep", "digest", out); d != digest {
-		t.Error("an interrupted run changed the results of an earlier one")
 	}
 }
 

@@ -29,11 +29,11 @@ func studyCommand() *cli.Command {
 					}
 					t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 					for _, card := range cards {
-						cells, err := card.Cells()
+						cells, err := card.Size()
 						if err != nil {
 							return err
 						}
-						fmt.Fprintf(t, "%s\t%d cells\t%s\n", card.Name, len(cells), card.About)
+						fmt.Fprintf(t, "%s\t%d cells\t%s\n", card.Name, cells, card.About)
 					}
 					return t.Flush()
 				},

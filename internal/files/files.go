@@ -4,16 +4,26 @@ package files
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
-// WriteWhole writes content to a new file beside path, which then takes path's name: whoever opens path finds the old
-// content or the new, and a write that fails leaves the old. A link is followed; a file that is no regular one, such as a
-// device or a pipe, is written into.
+// WriteWhole is Write of the given content.
 func WriteWhole(path string, content []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// Write has fill write a new file beside path, which then takes path's name: whoever opens path finds the old content or
+// the new, also after a loss of power, and a write that fails leaves the old. A link is followed; a file that is no regular
+// one, such as a device or a pipe, is written into.
+func Write(path string, fill func(w io.Writer) error) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		target, err = path, nil
@@ -29,12 +39,12 @@ func WriteWhole(path string, content []byte) error {
 	case info.IsDir():
 		return fmt.Errorf("%s is a directory; want a file to write", path)
 	case !info.Mode().IsRegular():
-		return writeInto(target, os.O_WRONLY, 0, content)
+		return writeInto(target, os.O_WRONLY, 0, fill)
 	default:
 		mode = info.Mode().Perm()
 	}
 	beside := filepath.Join(filepath.Dir(target), fmt.Sprintf(".%s.%08x", filepath.Base(target), rand.Uint32()))
-	err = writeInto(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode, content)
+	err = writeInto(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode, fill)
 	if err == nil {
 		err = os.Rename(beside, target)
 	}
@@ -42,15 +52,37 @@ func WriteWhole(path string, content []byte) error {
 		os.Remove(beside)
 		return fmt.Errorf("%s cannot be written: %w", path, cause(err))
 	}
+	return syncFolder(filepath.Dir(target))
+}
+
+// syncFolder puts a folder's names on the disk, on systems where a folder can be synced.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
 	return nil
 }
 
-func writeInto(path string, flag int, mode fs.FileMode, content []byte) error {
+// Leftovers removes what a killed process has left of its Writes to files of the folder.
+func Leftovers(dir string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, ".*.????????"))
+	for _, p := range paths {
+		err = errors.Join(err, os.Remove(p))
+	}
+	return err
+}
+
+func writeInto(path string, flag int, mode fs.FileMode, fill func(w io.Writer) error) error {
 	f, err := os.OpenFile(path, flag, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = fill(f)
 	if err == nil && flag&os.O_EXCL != 0 {
 		err = f.Sync() // before the file takes its name
 	}

@@ -28,5 +28,11 @@ func NewLock(path string) (*Lock, error) {
 	return &Lock{path, f}, nil
 }
 
+// Locked tells whether the lock file at path is there.
+func Locked(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // Release gives the lock back.
 func (l *Lock) Release() error { return errors.Join(l.file.Close(), os.Remove(l.path)) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Lock is a lock file that this process holds; the end of the process, whatever ends it, releases it.
@@ -21,7 +22,12 @@ func NewLock(path string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for tries := 0; tries < 5 && errors.Is(err, syscall.EWOULDBLOCK); tries++ { // it may only be looked at: see Locked
+		time.Sleep(20 * time.Millisecond)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%s is locked: another run is at work there", path)
@@ -29,6 +35,16 @@ func NewLock(path string) (*Lock, error) {
 		return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
 	}
 	return &Lock{path, f}, nil
+}
+
+// Locked tells whether a process holds the lock file at path.
+func Locked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // Release gives the lock back.

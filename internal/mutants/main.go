@@ -42,8 +42,13 @@ var faults = []fault{
 	{"multiply-add in the twin of sum", "cpu/sum.go", "a[j] += b[j]", "a[j] += b[j] * 1.0000001", "./cpu"},
 	{"the twin of matmul takes klen for k", "cpu/matmul_amd64.go", "p.terms = clampLen(klen[0], d.K)", "p.terms = d.K", "./cpu"},
 	{"performance of a cell whose loss is not finite", "sweep/result.go", "if d.Diverged || r.unfit(testRows) {", "if d.Diverged {", "./sweep"},
-	{"a second result of a cell adopted", "sweep/store.go", "!ours || seen[r.ID] ||", "!ours ||", "./sweep"},
-	{"the test rows trained on", "sweep/job.go", "{\"train\", order[r.test:]}", "{\"train\", order[:len(order)-r.test]}", "./sweep"},
+	{"the test rows trained on", "data/data.go", "return rows[cut:], rows[:cut:cut]", "return rows[:len(rows)-cut], rows[len(rows)-cut:]", "./data"},
+	{"a checkpoint forgets the optimiser's state", "sweep/checkpoint.go", "if err := j.pack.Write(s.name, i, b); err != nil {", "if s.name != stepDone && s.name != zState {\n\t\t\tcontinue\n\t\t}\n\t\tif err := j.pack.Write(s.name, i, b); err != nil {", "./sweep"},
+	{"a killed checkpoint is believed", "sweep/checkpoint.go", "if sumOf(sum) != f.Meta[\"sha256\"] {", "if f.Meta[\"sha256\"] == \"\" {", "./sweep"},
+	{"a cell's row in a checkpoint is its neighbour's", "sweep/checkpoint.go", "int64(r.at*len(b))", "int64((r.at/2)*len(b))", "./sweep"},
+	{"a kept loss is another cell's", "sweep/train.go", "j.word(lastLoss, i)", "j.word(lastLoss, 0)", "./sweep"},
+	{"verify compares what it was given", "sweep/verify.go", "if x, y := value(from), value(to); x != y {", "if x, y := value(from), value(from); x != y {", "./sweep"},
+	{"a changed card is gone on with", "sweep/resume.go", "if !same {\n\t\treturn mismatch", "if !same && was.Law == 99 {\n\t\treturn mismatch", "./sweep"},
 }
 
 func main() {

@@ -1,0 +1,343 @@
+package sweep
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lockstep/data"
+	"lockstep/internal/files"
+	"lockstep/op"
+)
+
+// A checkpoint is a safetensors file of a pack at work: every State of its training program, stacked over the cells, and the
+// losses kept so far. Cells find their own rows in it, so a run may go on in other packs than the one that wrote it.
+const (
+	checkpointDir    = "checkpoints"
+	checkpointEnding = ".safetensors"
+	checkpointFormat = "lockstep/checkpoint/1"
+)
+
+// saving is what a runner knows of checkpoints.
+type saving struct {
+	saved checkpoints
+	last  time.Time // when one was written, or a pack was begun
+	took  time.Duration
+}
+
+// state is a State of the training program.
+type state struct {
+	name string
+	t    op.Type // over cells
+}
+
+// maxShare bounds the share of the time that checkpoints may take: one that takes long is written less often.
+const maxShare = 0.01
+
+// due tells whether it is time for a checkpoint.
+func (j *job) due() bool {
+	if j.ledger == nil {
+		return false
+	}
+	every := j.Checkpoint
+	if every == 0 {
+		every = max(defaultCheckpoint, time.Duration(float64(j.took)/maxShare))
+	}
+	return time.Since(j.last) >= every
+}
+
+// checkpoint writes the pack as it is now. It replaces the pack's last one when it is whole and on the disk.
+func (j *job) checkpoint() error {
+	if j.ledger == nil {
+		return nil
+	}
+	if err := j.ledger.lock.Held(); err != nil {
+		return err
+	}
+	start := time.Now()
+	path := filepath.Join(j.ledger.dir, checkpointDir, j.name()+checkpointEnding)
+	if err := j.writeCheckpoint(path); err != nil {
+		return fmt.Errorf("%s cannot be written: %w; the one before is kept", path, err)
+	}
+	for i, c := range j.cells {
+		j.saved.rows[c.ID()] = row{path, i, uint32(j.trains[i].steps)}
+	}
+	if err := j.saved.prune(j.ledger.dir); err != nil {
+		return err
+	}
+	j.last, j.took = time.Now(), time.Since(start)
+	if j.Progress != nil {
+		j.Progress.Saved(len(j.cells))
+	}
+	return nil
+}
+
+// name of the pack: that of its first cells, for all that matters.
+func (j *job) name() string { return planOf(j.cells)[:16] }
+
+func (j *job) writeCheckpoint(path string) error {
+	ids := make([]string, len(j.cells))
+	for i, c := range j.cells {
+		ids[i] = c.ID()
+	}
+	cells, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	n := len(j.cells)
+	tensors := []data.Tensor{{Name: "losses", DType: op.F32, Shape: []int{n, keptLosses}}, {Name: "kept", DType: op.U32, Shape: []int{n}}}
+	types := map[string]op.Type{}
+	for _, s := range j.states {
+		t := data.Tensor{Name: "state." + s.name, DType: s.t.DType, Shape: []int{n}}
+		t.Shape = append(t.Shape, s.t.Shape.Dims()...)
+		tensors = append(tensors, t)
+		types[t.Name] = s.t
+	}
+	fill := func(t data.Tensor, w io.Writer) (err error) {
+		buf := make([]byte, 4*types[t.Name].Words())
+		for i := range j.cells {
+			switch t.Name {
+			case "losses":
+				buf = appendLosses(buf[:0], j.trains[i].losses)
+			case "kept":
+				buf = binary.LittleEndian.AppendUint32(buf[:0], uint32(len(j.trains[i].losses)))
+			default:
+				err = j.pack.Read(strings.TrimPrefix(t.Name, "state."), i, buf)
+			}
+			if err == nil {
+				_, err = w.Write(buf)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	sum := sha256.New()
+	for _, t := range tensors {
+		if err := fill(t, sum); err != nil {
+			return err
+		}
+	}
+	meta := map[string]string{"format": checkpointFormat, "law": strconv.Itoa(op.Version), "cells": string(cells), "sha256": sumOf(sum)}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	return files.Write(path, func(w io.Writer) error { return data.WriteTensors(w, tensors, meta, fill) })
+}
+
+func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+
+// appendLosses pads with NaN.
+func appendLosses(b []byte, losses []Hex) []byte {
+	for i := range keptLosses {
+		bits := op.NaN
+		if i < len(losses) {
+			bits = math.Float32bits(float32(losses[i]))
+		}
+		b = binary.LittleEndian.AppendUint32(b, bits)
+	}
+	return b
+}
+
+// checkpoints are those in a folder.
+type checkpoints struct {
+	rows map[string]row // of each cell, by identity
+}
+
+type row struct {
+	path  string
+	at    int
+	steps uint32 // done
+}
+
+// findCheckpoints reads which cells a folder has checkpoints of. Error: one is damaged.
+func findCheckpoints(dir string) (found checkpoints, err error) {
+	found.rows = map[string]row{}
+	paths, err := checkpointsIn(dir)
+	if err != nil {
+		return found, err
+	}
+	for _, path := range paths {
+		ids, steps, err := readCheckpoint(path)
+		if err != nil {
+			return found, fmt.Errorf("%w; remove the file to train its cells anew", err)
+		}
+		for i, id := range ids {
+			// Runs with other packs may have left several of a cell.
+			if has, ok := found.rows[id]; !ok || has.steps < steps[i] {
+				found.rows[id] = row{path, i, steps[i]}
+			}
+		}
+	}
+	return found, nil
+}
+
+// readCheckpoint checks a whole checkpoint and lists its cells, with the steps that they have done.
+func readCheckpoint(path string) (ids []string, steps []uint32, err error) {
+	f, err := data.OpenTensors(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	if f.Meta["format"] != checkpointFormat {
+		return nil, nil, fmt.Errorf("%s is no checkpoint that this build reads: format %q, not %q", path, f.Meta["format"], checkpointFormat)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f.Elements()); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if sumOf(sum) != f.Meta["sha256"] {
+		return nil, nil, fmt.Errorf("%s is damaged: its SHA-256 is not the one that it names", path)
+	}
+	if err := json.Unmarshal([]byte(f.Meta["cells"]), &ids); err != nil {
+		return nil, nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	n := len(ids)
+	done := "state." + stepDone
+	for _, t := range []data.Tensor{{Name: "losses", Shape: []int{n, keptLosses}}, {Name: "kept", Shape: []int{n}}, {Name: done, Shape: []int{n}}} {
+		if there, _ := f.Get(t.Name); !slices.Equal(there.Shape, t.Shape) {
+			return nil, nil, fmt.Errorf("%s is damaged: tensor %q has shape %v; %d cells need %v", path, t.Name, there.Shape, n, t.Shape)
+		}
+	}
+	b := make([]byte, 4*n)
+	if err := f.ReadAt(done, 0, b); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for i := range ids {
+		steps = append(steps, binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return ids, steps, nil
+}
+
+// restore takes up the cells that have a checkpoint.
+func (j *job) restore() error {
+	j.last = time.Now()
+	for i, c := range j.cells {
+		if r, ok := j.saved.rows[c.ID()]; ok {
+			if err := j.restoreCell(i, r); err != nil {
+				return fmt.Errorf("cell (%s): checkpoint %s: %w; remove the file to train its cells anew", c.Name(), r.path, err)
+			}
+			if j.Progress != nil {
+				j.Progress.Skip(0, j.trains[i].steps, 0)
+			}
+		}
+	}
+	return nil
+}
+
+func (j *job) restoreCell(i int, r row) error {
+	f, err := data.OpenTensors(r.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	read := func(name string, words int) ([]byte, error) {
+		b := make([]byte, 4*words)
+		return b, f.ReadAt(name, int64(r.at*len(b)), b)
+	}
+	for _, s := range j.states {
+		there, ok := f.Get("state." + s.name)
+		if !ok || there.DType != s.t.DType || len(there.Shape) != 1+len(s.t.Shape.Dims()) {
+			return fmt.Errorf("it has no state %q of type %s", s.name, s.t)
+		}
+		words := 1
+		for _, n := range there.Shape[1:] {
+			words *= n
+		}
+		b, err := read(there.Name, words)
+		if err != nil {
+			return err
+		}
+		// States of z's shape are padded to the largest d of their pack, which may have been another one.
+		if want := s.t.Words(); words != want {
+			if !j.recipe.subspace.Ragged() || min(words, want) < j.cells[i].Dim() {
+				return fmt.Errorf("its state %q has %d entries for a cell; the program has %d", s.name, words, want)
+			}
+			b = slices.Concat(b[:4*j.cells[i].Dim()], make([]byte, 4*(want-j.cells[i].Dim())))
+		}
+		if err := j.pack.Write(s.name, i, b); err != nil {
+			return err
+		}
+	}
+	steps, err := j.word(stepDone, i)
+	if err != nil {
+		return err
+	}
+	t := &j.trains[i]
+	t.steps = int(steps)
+	kept, err := read("kept", 1)
+	if err != nil {
+		return err
+	}
+	losses, err := read("losses", keptLosses)
+	if err != nil {
+		return err
+	}
+	n := int(binary.LittleEndian.Uint32(kept))
+	due := 0 // losses that so many steps give
+	for _, k := range t.kept {
+		if k < t.steps {
+			due++
+		}
+	}
+	if t.steps > j.cells[i].Steps || n != due {
+		return errors.New("its steps and losses do not fit together")
+	}
+	for k := range n {
+		t.losses = append(t.losses, Hex(math.Float32frombits(binary.LittleEndian.Uint32(losses[4*k:]))))
+	}
+	return nil
+}
+
+// forget removes what is kept of the pack's cells.
+func (j *job) forget() error {
+	if j.ledger == nil {
+		return nil
+	}
+	for _, c := range j.cells {
+		delete(j.saved.rows, c.ID())
+	}
+	return j.saved.prune(j.ledger.dir)
+}
+
+// prune removes the checkpoints that no row is left of.
+func (c *checkpoints) prune(dir string) error {
+	paths, err := checkpointsIn(dir)
+	if err != nil {
+		return err
+	}
+	needed := map[string]bool{}
+	for _, r := range c.rows {
+		needed[r.path] = true
+	}
+	for _, path := range paths {
+		if !needed[path] {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkpointsIn(dir string) ([]string, error) {
+	return filepath.Glob(filepath.Join(dir, checkpointDir, "*"+checkpointEnding))
+}
+
+// removeCheckpoints removes them all, and what a killed run left half written.
+func removeCheckpoints(dir string) error {
+	return os.RemoveAll(filepath.Join(dir, checkpointDir))
+}

@@ -1,0 +1,61 @@
+package sweep
+
+import (
+	"path/filepath"
+	"time"
+
+	"lockstep/data"
+	"lockstep/internal/files"
+)
+
+// Status is how far the sweep of a folder is.
+type Status struct {
+	Record
+	Running     bool             `json:"running"` // a process is at work on it
+	Best        float64          `json:"best"`    // the best performance so far
+	Checkpoints []CheckpointFile `json:"checkpoints,omitempty"`
+}
+
+// CheckpointFile is a checkpoint of a pack.
+type CheckpointFile struct {
+	Path    string    `json:"path"`
+	Written time.Time `json:"written"`
+	Cells   int       `json:"cells"`
+}
+
+// StatusOf reads the status of the sweep in dir, at work or not.
+func StatusOf(dir string) (s Status, err error) {
+	l, err := OpenLedger(dir)
+	if err != nil {
+		return s, err
+	}
+	defer l.Close()
+	if s.Record, err = l.Record(); err != nil {
+		return s, err
+	}
+	ended, err := l.ended()
+	if err != nil {
+		return s, err
+	}
+	for _, performance := range ended {
+		s.Best = max(s.Best, performance)
+	}
+	s.Running = files.Locked(filepath.Join(dir, lockFile))
+	paths, err := checkpointsIn(dir)
+	if err != nil {
+		return s, err
+	}
+	for _, path := range paths {
+		f, err := data.OpenTensors(path)
+		if err != nil {
+			continue // a run has just removed it
+		}
+		c := CheckpointFile{Path: path, Written: f.Written()}
+		if kept, ok := f.Get("kept"); ok && len(kept.Shape) == 1 {
+			c.Cells = kept.Shape[0]
+		}
+		s.Checkpoints = append(s.Checkpoints, c)
+		f.Close()
+	}
+	return s, nil
+}

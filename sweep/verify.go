@@ -1,0 +1,365 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"lockstep/data"
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// VerifyOptions choose what Verify recomputes, and on what.
+type VerifyOptions struct {
+	Engine   func() (graph.Engine, error) // called once for each worker
+	Workers  int                          // cells at a time
+	Sample   int                          // cells to recompute; 0: all
+	Seed     uint64                       // chooses the sample
+	Data     data.Source
+	Progress func(card *Card, cells []Cell) Reporter // may be nil
+}
+
+// Verification is what Verify found.
+type Verification struct {
+	Cells      int        `json:"cells"`   // of the sweep
+	Done       int        `json:"done"`    // of these, that have ended
+	Checked    int        `json:"checked"` // of these, that were recomputed
+	Mismatches []Mismatch `json:"mismatches"`
+}
+
+// Mismatch is a number that is not what its cell's description gives.
+type Mismatch struct {
+	Cell       string `json:"cell"` // arm, axes, seed
+	ID         string `json:"id"`
+	Number     string `json:"number"` // such as train_loss or losses[3]
+	Ledger     string `json:"ledger"`
+	Recomputed string `json:"recomputed"`
+}
+
+func (m Mismatch) String() string {
+	return fmt.Sprintf("cell (%s): %s is %s in the ledger; recomputed it is %s", m.Cell, m.Number, m.Ledger, m.Recomputed)
+}
+
+// Verify trains cells of the sweep in dir again, each alone, and compares what they give with what the ledger holds: declared
+// results bit for bit, derived ones to 1e-9. The recomputation starts from the ledger's card and data alone: the ledger is
+// closed before it begins, and opened for its results after it has ended.
+//
+// Errors: no ledger, another law, other data, a card that does not make the ledger's cells. A Mismatch is no error.
+func Verify(ctx context.Context, dir string, o VerifyOptions) (v Verification, err error) {
+	card, cells, err := plannedIn(dir, o.Data)
+	if err != nil {
+		return v, err
+	}
+	v.Cells = len(cells)
+	ended, err := endedIn(dir)
+	if err != nil {
+		return v, err
+	}
+	cells = slices.DeleteFunc(cells, func(c Cell) bool { return !ended[c.ID()] })
+	v.Done = len(cells)
+	cells = sample(cells, o.Sample, o.Seed)
+	v.Checked = len(cells)
+	again, err := recompute(ctx, card, cells, o)
+	if err != nil {
+		return v, err
+	}
+	l, err := OpenLedger(dir)
+	if err != nil {
+		return v, err
+	}
+	defer l.Close()
+	v.Mismatches, err = l.compare(again)
+	v.Mismatches = append([]Mismatch{}, v.Mismatches...) // never null as JSON
+	return v, err
+}
+
+// plannedIn makes the cells of the ledger's card, and holds them against the ledger's plan.
+func plannedIn(dir string, source data.Source) (*Card, []Cell, error) {
+	l, err := OpenLedger(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	r, err := l.Record()
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.Law != op.Version {
+		return nil, nil, fmt.Errorf("%s follows law %d; this build follows law %d and cannot recompute it", dir, r.Law, op.Version)
+	}
+	card, err := r.Parse()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: the card that it holds: %w", dir, err)
+	}
+	card.Data = source
+	cells, err := card.Cells()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: the card that it holds: %w", dir, err)
+	}
+	if r.Plan != planOf(cells) {
+		return nil, nil, mismatch(dir, r, card, cells)
+	}
+	return card, cells, nil
+}
+
+func endedIn(dir string) (map[string]bool, error) {
+	l, err := OpenLedger(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	all, err := l.ended()
+	ids := map[string]bool{}
+	for id := range all {
+		ids[id] = true
+	}
+	return ids, err
+}
+
+// sample draws n cells, all if n is 0, and keeps their order.
+func sample(cells []Cell, n int, seed uint64) []Cell {
+	if n == 0 || n >= len(cells) {
+		return cells
+	}
+	key := op.Key(seed, "sample")
+	drawn := make([]int, n)
+	for i := range drawn {
+		drawn[i] = int(op.Permute(key, 0, uint32(len(cells)), uint32(i)))
+	}
+	slices.Sort(drawn)
+	out := make([]Cell, n)
+	for i, k := range drawn {
+		out[i] = cells[k]
+	}
+	return out
+}
+
+// recompute runs each cell in a pack of its own.
+func recompute(ctx context.Context, card *Card, cells []Cell, o VerifyOptions) (map[string]Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	shared := &locked{results: map[string]Result{}}
+	if o.Progress != nil {
+		shared.Reporter = o.Progress(card, cells)
+		defer shared.Close()
+	}
+	queue := make(chan Cell)
+	workers := min(max(o.Workers, 1), max(len(cells), 1))
+	errs := make(chan error, workers)
+	for range workers {
+		go func() {
+			err := func() error {
+				engine, err := o.Engine()
+				if err != nil {
+					return err
+				}
+				defer engine.Close()
+				for c := range queue {
+					if _, err := Run(ctx, []Cell{c}, Options{Engine: engine, Progress: shared}); err != nil {
+						return fmt.Errorf("cell (%s): %w", c.Name(), err)
+					}
+				}
+				return nil
+			}()
+			if err != nil {
+				cancel() // the others stop, too
+			}
+			errs <- err
+		}()
+	}
+	for _, c := range cells {
+		select {
+		case queue <- c:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(queue)
+	var err error
+	for range workers {
+		if e := <-errs; err == nil || errors.Is(err, context.Canceled) {
+			err = cmp.Or(e, err)
+		}
+	}
+	return shared.results, cmp.Or(err, ctx.Err())
+}
+
+// locked is a Progress for several runs at a time.
+type locked struct {
+	Reporter
+	mu      sync.Mutex
+	results map[string]Result
+}
+
+func (l *locked) with(f func(p Progress)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Reporter != nil {
+		f(l.Reporter)
+	}
+}
+
+func (l *locked) Skip(cells, steps int, best float64) {
+	l.with(func(p Progress) { p.Skip(cells, steps, best) })
+}
+func (l *locked) Advance(cellSteps int) { l.with(func(p Progress) { p.Advance(cellSteps) }) }
+func (l *locked) Saved(cells int)       { l.with(func(p Progress) { p.Saved(cells) }) }
+func (l *locked) Done(r Result) (err error) {
+	l.with(func(p Progress) { err = p.Done(r) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.results[r.ID] = r
+	return err
+}
+
+// compare holds the rows of the ledger against recomputed results.
+func (l *Ledger) compare(again map[string]Result) (all []Mismatch, err error) {
+	rows, err := l.db.Query(`SELECT id, arm, axes, seed, params, d, description, declared, train_loss, test_loss, test_accuracy, performance
+		FROM cells JOIN results USING (id) ORDER BY place`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	seen := 0
+	for rows.Next() {
+		var has Result
+		var axes, description, declared string
+		var performance float64
+		d := &has.Derived
+		if err := rows.Scan(&has.ID, &has.Arm, &axes, &has.Seed, &has.Params, &has.D, &description, &declared, &d.TrainLoss, &d.TestLoss, &d.TestAccuracy, &performance); err != nil {
+			return nil, err
+		}
+		want, ok := again[has.ID]
+		if !ok {
+			continue
+		}
+		seen++
+		differ := func(number, ledger, recomputed string) {
+			all = append(all, Mismatch{want.Name(), want.ID, number, ledger, recomputed})
+		}
+		text, err := json.Marshal(want.Declared)
+		if err != nil {
+			return nil, err
+		}
+		compareJSON(declared, string(text), differ)
+		for _, n := range []struct {
+			name      string
+			has, want *float64
+		}{
+			{"train_loss (derived)", d.TrainLoss, want.Derived.TrainLoss},
+			{"test_loss (derived)", d.TestLoss, want.Derived.TestLoss},
+			{"test_accuracy (derived)", d.TestAccuracy, want.Derived.TestAccuracy},
+			{"performance (derived)", &performance, &want.Derived.Performance},
+		} {
+			if !near(n.has, n.want) {
+				differ(n.name, decimalOf(n.has), decimalOf(n.want))
+			}
+		}
+		for _, n := range []struct{ name, has, want string }{
+			{"params", fmt.Sprint(has.Params), fmt.Sprint(want.Params)},
+			{"d", fmt.Sprint(has.D), fmt.Sprint(want.D)},
+			{"seed", fmt.Sprint(has.Seed), fmt.Sprint(want.Seed)},
+			{"arm", has.Arm, want.Arm},
+		} {
+			if n.has != n.want {
+				differ(n.name, n.has, n.want)
+			}
+		}
+		if sum := sumText(description); sum != want.ID {
+			differ("the SHA-256 of the description", sum, want.ID)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if seen < len(again) {
+		return nil, fmt.Errorf("%s has lost results since the recomputation began: %d of %d are there", l.dir, seen, len(again))
+	}
+	return all, nil
+}
+
+// tolerance of derived results, relative to 1 or to the number itself where that is larger.
+const tolerance = 1e-9
+
+func near(a, b *float64) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return math.Abs(*a-*b) <= tolerance*max(1, math.Abs(*b))
+}
+
+func decimalOf(x *float64) string {
+	if x == nil {
+		return "null"
+	}
+	return strconv.FormatFloat(*x, 'g', -1, 64)
+}
+
+// compareJSON tells of every value in which two JSON objects differ.
+func compareJSON(has, want string, differ func(path, has, want string)) {
+	var a, b any
+	if err := json.Unmarshal([]byte(has), &a); err != nil {
+		differ("declared", fmt.Sprintf("%.60q", has), "JSON")
+		return
+	}
+	if err := json.Unmarshal([]byte(want), &b); err != nil {
+		panic(fmt.Sprintf("sweep: results that are no JSON: %v", err)) // json.Marshal wrote them
+	}
+	from, to := map[string]string{}, map[string]string{}
+	flatten(a, "", from)
+	flatten(b, "", to)
+	same := true
+	for _, path := range unionOf(from, to) {
+		value := func(m map[string]string) string {
+			if v, ok := m[path]; ok {
+				return v
+			}
+			return "missing"
+		}
+		if x, y := value(from), value(to); x != y {
+			differ(path, x, y)
+			same = false
+		}
+	}
+	if same && has != want {
+		differ("declared", "the same values, written otherwise", "what the digest is made of")
+	}
+}
+
+// flatten lists the values in v by their paths, float32 numbers with their decimal value beside.
+func flatten(v any, path string, all map[string]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, x := range v {
+			flatten(x, join(path, key), all)
+		}
+	case []any:
+		for i, x := range v {
+			flatten(x, fmt.Sprintf("%s[%d]", path, i), all)
+		}
+	case string:
+		var x Hex
+		all[path] = v
+		if len(v) == 8 && x.UnmarshalText([]byte(v)) == nil {
+			all[path] = fmt.Sprintf("%s (%g)", v, float32(x))
+		}
+	default:
+		all[path] = strings.TrimSpace(fmt.Sprint(v))
+	}
+}
+
+func sumText(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:])
+}
