@@ -63,11 +63,14 @@ type safeEntry struct {
 // WriteTensors writes a safetensors file of the given tensors, whose elements fill writes, one tensor after the other.
 // Errors: a name twice, a wrong number of bytes, and those of w and fill.
 func WriteTensors(w io.Writer, tensors []Tensor, meta map[string]string, fill func(t Tensor, w io.Writer) error) error {
-	header := map[string]any{safeMeta: meta}
+	header := map[string]any{}
+	if meta != nil {
+		header[safeMeta] = meta
+	}
 	at := int64(0)
 	for _, t := range tensors {
 		i := slices.IndexFunc(safeTypes, func(s safeType) bool { return s.dtype == t.DType })
-		if _, twice := header[t.Name]; twice || i < 0 {
+		if _, twice := header[t.Name]; twice || t.Name == safeMeta || i < 0 {
 			return fmt.Errorf("safetensors: tensor %q of %s: its name is taken, or its type cannot be written", t.Name, t.DType)
 		}
 		end := at + t.Bytes()

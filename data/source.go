@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -9,7 +10,8 @@ import (
 	"lockstep/internal/nearest"
 )
 
-// Source opens data sets: those that come with lockstep, and those that are read from files in Dir.
+// Source opens data sets: those that come with lockstep, and those that are read from files in Dir, or in Dir/NAME where
+// that is a folder.
 type Source struct {
 	Dir string // folder of the files; "": none was given
 }
@@ -73,10 +75,15 @@ func (s Source) Open(name string) (*Set, error) {
 		if s.Dir == "" {
 			return nil, fmt.Errorf("data %s are files: give their folder by --data DIR (%s, plain or .gz)", name, strings.Join(mnistFiles[:], ", "))
 		}
-		if from.dir, err = filepath.Abs(s.Dir); err != nil {
+		dir := s.Dir
+		// Sets of one format have files of the same names; a folder of its own tells them apart.
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+			dir = filepath.Join(dir, name)
+		}
+		if from.dir, err = filepath.Abs(dir); err != nil {
 			return nil, fmt.Errorf("data %s: %w", name, err)
 		}
-		own = func() (*Set, error) { return readMNIST(name, s.Dir) }
+		own = func() (*Set, error) { return readMNIST(name, dir) }
 	}
 	opened.Lock()
 	defer opened.Unlock()

@@ -72,6 +72,16 @@ func TestOpenOnce(t *testing.T) {
 	if open(t, b, "mnist") == sets[0] {
 		t.Error("one set from two folders")
 	}
+	// A folder of the set's name goes before the one that it stands in.
+	if err := os.Mkdir(filepath.Join(b, "fashion-mnist"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := idxtest.Write(filepath.Join(b, "fashion-mnist"), 30, 10, 4, 2); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, b, "fashion-mnist"); s.Hash == sets[0].Hash || s != open(t, filepath.Join(b, "fashion-mnist"), "fashion-mnist") {
+		t.Error("the set's own folder was not looked into")
+	}
 }
 
 func TestOpenWithoutFiles(t *testing.T) {

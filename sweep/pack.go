@@ -28,8 +28,9 @@ func recipeOf(c Cell) (*recipe, error) {
 		return nil, fmt.Errorf("no map is called %q", c.Map.Type)
 	}
 	set := c.set
+	shape := model.Rule{Type: c.Rule.Type, Schedule: model.Schedule{Type: c.Rule.Schedule.Type, Every: c.Rule.Schedule.Every}}
 	return &recipe{
-		model: c.Model, rule: c.Rule, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
+		model: c.Model, rule: shape, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
 		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(),
 	}, nil
 }
@@ -42,12 +43,13 @@ func planPacks(cells []Cell, most int) ([]*packPlan, error) {
 	}
 	groups := map[string]*packPlan{}
 	var order []*packPlan
+	keys := keyring{}
 	for i, c := range cells {
 		r, err := recipeOf(c)
 		if err != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
 		}
-		key, err := r.key(c.set)
+		key, err := keys.of(r, c.set)
 		if err != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Name(), err)
 		}
@@ -76,7 +78,20 @@ func planPacks(cells []Cell, most int) ([]*packPlan, error) {
 	return packs, nil
 }
 
-// key names the programs of a recipe without d, and the data that they run on.
+// keyring remembers the keys of recipes, so that each is traced once, however many cells it has.
+type keyring map[string]string
+
+// of names the programs of a recipe without d, and the data that they run on.
+func (k keyring) of(r *recipe, set *data.Set) (key string, err error) {
+	text := fmt.Sprintf("%x %#v", set.Hash, *r)
+	key, known := k[text]
+	if !known {
+		key, err = r.key(set)
+		k[text] = key
+	}
+	return key, err
+}
+
 func (r *recipe) key(set *data.Set) (string, error) {
 	capacity := r.capacity(1)
 	setup, err := r.setup(capacity)

@@ -12,7 +12,7 @@ import (
 // recipe is what the cells of a pack have in common: everything that shapes their programs, but for d.
 type recipe struct {
 	model       model.Spec
-	rule        model.Rule // Type and Schedule; its numbers are inputs
+	rule        model.Rule // without its numbers, which are inputs
 	subspace    subspace.Map
 	loss        model.Loss
 	batch       int

@@ -1,0 +1,138 @@
+package sweep
+
+import (
+	"cmp"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"lockstep/cpu"
+)
+
+// many is a card of 10,000 cells.
+const many = `
+name = "many"
+seeds = {range = [0, 9]}
+steps = 1
+batch = 4
+data = {name = "digits"}
+model = {layers = [{type = "linear", out = 4}, {type = "relu"}, {type = "linear", out = 10}]}
+rule = {type = "adam", lr = "$lr"}
+map = {type = "ternary", d = "$d"}
+axes = {lr = {log-range = [0.001, 1, 100]}, d = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89]}
+`
+
+// Planning ten thousand cells traces the programs of a recipe once, not once a cell.
+func TestPlanningTracesOnce(t *testing.T) {
+	card := parse(t, many)
+	start := time.Now()
+	cells, err := card.Cells()
+	must(t, err)
+	keys := keyring{}
+	for _, c := range cells {
+		r, err := recipeOf(c)
+		must(t, err)
+		key, err := keys.of(r, c.set)
+		must(t, err)
+		if c.Seed == 0 && c.Dim() == 1 {
+			if direct, err := r.key(c.set); err != nil || direct != key {
+				t.Fatalf("cell (%s): key %s from the ring; %s, %v", c.Name(), key, direct, err)
+			}
+		}
+	}
+	packs, err := planPacks(cells, 64)
+	must(t, err)
+	l, err := claim(t.TempDir(), card, cells, false)
+	must(t, err)
+	must(t, l.Close())
+	t.Logf("%d cells in %d packs, entered into a ledger: %s", len(cells), len(packs), time.Since(start).Round(time.Millisecond))
+	if len(cells) != 10000 || len(packs) != 157 || len(keys) != 1 {
+		t.Errorf("%d cells in %d packs, %d recipes; want 10000, 157 and 1", len(cells), len(packs), len(keys))
+	}
+	// Whatever shapes a program gives another key.
+	all := smallCells(t)
+	for _, c := range all {
+		r, err := recipeOf(c)
+		must(t, err)
+		_, err = keys.of(r, c.set)
+		must(t, err)
+	}
+	if len(keys) != 4 {
+		t.Errorf("%d recipes; the small card has three more", len(keys))
+	}
+}
+
+// The memory that a sweep holds on to does not grow with the cells that have ended. LOCKSTEP_CELLS=10000 runs them all.
+func TestMemoryIsFlat(t *testing.T) {
+	n, _ := strconv.Atoi(os.Getenv("LOCKSTEP_CELLS"))
+	n = cmp.Or(n, 1000)
+	card := parse(t, many)
+	cells, err := card.Cells()
+	must(t, err)
+	cells = cells[:n]
+	engine, err := cpu.New(cpu.Options{})
+	must(t, err)
+	held := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var early, late int64
+	ended := 0
+	w := &progressFunc{func(Result) error {
+		switch ended++; ended {
+		case n / 5:
+			early = held()
+		case n - 1:
+			late = held()
+		}
+		return nil
+	}}
+	start := time.Now()
+	must(t, RunTo(t.Context(), t.TempDir(), card, cells, false, Options{Engine: engine, Progress: w}))
+	took := time.Since(start)
+	each := float64(late-early) / (0.8 * float64(n))
+	t.Logf("%d cells in %s; %.1f MB after a fifth of them, %.1f MB at the end: %.0f bytes a cell", n, took.Round(time.Millisecond), float64(early)/1e6, float64(late)/1e6, each)
+	if each > 100 { // a result alone takes a kilobyte
+		t.Errorf("the sweep holds on to %.0f bytes of every cell that has ended", each)
+	}
+}
+
+// progressFunc is a Progress of which only Done matters.
+type progressFunc struct{ done func(Result) error }
+
+func (*progressFunc) Skip(int, int, float64) {}
+func (*progressFunc) Advance(int)            {}
+func (*progressFunc) Saved(int)              {}
+func (p *progressFunc) Done(r Result) error  { return p.done(r) }
+
+// BenchmarkOverhead is what a cell costs beside its training and evaluation: planning, binding, the ledger, checkpoints every
+// 30 s. Its share of cells that take one second is reported, too.
+func BenchmarkOverhead(b *testing.B) {
+	card, err := ParseCard("many.toml", []byte(many))
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine, err := cpu.New(cpu.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer engine.Close()
+	for b.Loop() {
+		start := time.Now()
+		cells, err := card.Cells()
+		if err != nil {
+			b.Fatal(err)
+		}
+		cells = cells[:1280]
+		if err := RunTo(b.Context(), b.TempDir(), card, cells, false, Options{Engine: engine}); err != nil {
+			b.Fatal(err)
+		}
+		each := time.Since(start).Seconds() / float64(len(cells))
+		b.ReportMetric(1e3*each, "ms/cell")
+		b.ReportMetric(100*each*float64(runtime.GOMAXPROCS(0)), "%of1s-cells") // so many cells end each second
+	}
+}
