@@ -3,7 +3,7 @@
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test mutants licences cpu-record generate fmt lint ci clean
+.PHONY: all build run toy test scale mutants licences cpu-record generate fmt lint ci clean
 
 all: build
 
@@ -35,6 +35,11 @@ cpu-record:
 	  echo "processors: $$(nproc)"; $(GO) version; echo "commit: $$(git rev-parse --short HEAD)"; echo; \
 	  echo "REQUIRE=avx2 go test -count=1 ./..."; REQUIRE=avx2 $(GO) test -count=1 ./... ; echo; \
 	  echo "go test -run xxx -bench . -benchtime 0.2s ./cpu"; $(GO) test -run xxx -bench . -benchtime 0.2s ./cpu; } > $$file; echo "wrote $$file"
+
+# Ten thousand cells: planning, memory, and what a cell costs beside its training. `make test` does it with a thousand.
+scale:
+	LOCKSTEP_CELLS=10000 $(GO) test -count=1 -v -run 'PlanningTracesOnce|MemoryIsFlat' ./sweep
+	$(GO) test -run xxx -bench Overhead ./sweep
 
 licences:
 	$(GO) run ./internal/licences > docs/LICENCES.md

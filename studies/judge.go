@@ -45,11 +45,28 @@ func Judge(card *sweep.Card, results []sweep.Result) (all []Finding, err error) 
 			return nil, fmt.Errorf("%s: %s of arm %s: %w", card.Name, e.What, e.Arm, err)
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: %s of arm %s: there are no results", card.Name, e.What, e.Arm)
+			return nil, fmt.Errorf("%s: %s of arm %s: no cell is where it is expected", card.Name, e.What, e.Arm)
 		}
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// Check tells before any training whether the cells of a card, once trained, can be held against what it expects.
+func Check(card *sweep.Card, cells []sweep.Cell) error {
+	loss := 0.0
+	results := make([]sweep.Result, len(cells))
+	for i, c := range cells {
+		results[i] = sweep.Result{Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(),
+			Derived: sweep.Derived{TrainLoss: &loss, TestLoss: &loss, Performance: 1}}
+	}
+	findings, err := Judge(card, results)
+	for _, f := range findings {
+		if f.Problem != nil {
+			return fmt.Errorf("%s: %s of arm %s: %w", card.Name, f.Expect.What, f.Expect.Arm, f.Problem)
+		}
+	}
+	return err
 }
 
 // intrinsic measures d_int90 in every group of cells with equal values of the axes in e.By.

@@ -246,7 +246,12 @@ func TestDivergedCellIsFrozen(t *testing.T) {
 		}
 		return r
 	}
-	good, with := run(cells), run(bad)
+	good, with, without := run(cells), run(bad), run(slices.Delete(slices.Clone(cells), i, i+1))
+	for k, r := range slices.Delete(slices.Clone(with), i, i+1) {
+		if !reflect.DeepEqual(r, without[k]) {
+			t.Errorf("cell (%s) gives something else in a pack without the diverging cell", r.Name())
+		}
+	}
 	for k := range good {
 		switch d := with[k].Declared; {
 		case k != i && !reflect.DeepEqual(d, good[k].Declared):

@@ -84,6 +84,9 @@ const kills = 20
 // A sweep that is killed twenty times, by SIGKILL and at random moments, twice between BEGIN and COMMIT, ends with the digest
 // of an undisturbed one. LOCKSTEP_SEED replays the moments.
 func TestKilledRunGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: it takes seconds (-short)")
+	}
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("LOCKSTEP_SEED"), 10, 64); err == nil {
 		seed = s
@@ -193,6 +196,9 @@ func ended(t *testing.T, dir string) int {
 // A full disk and a folder that cannot be written are clear errors; what has ended is kept, and the run goes on when there
 // is room.
 func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: it takes seconds (-short)")
+	}
 	calm := filepath.Join(t.TempDir(), "calm")
 	if out, err := processIn(calm, 0).CombinedOutput(); err != nil {
 		t.Fatalf("undisturbed: %v: %s", err, out)

@@ -66,6 +66,9 @@ func TestPlanningTracesOnce(t *testing.T) {
 
 // The memory that a sweep holds on to does not grow with the cells that have ended. LOCKSTEP_CELLS=10000 runs them all.
 func TestMemoryIsFlat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: it takes seconds (-short)")
+	}
 	n, _ := strconv.Atoi(os.Getenv("LOCKSTEP_CELLS"))
 	n = cmp.Or(n, 1000)
 	card := parse(t, many)

@@ -128,6 +128,7 @@ func TestBadInput(t *testing.T) {
 		{"sweep verify " + dir + " --engine lawn", `"law"`},
 		{"sweep verify " + dir + " --sample 0", "--sample 0"},
 		{"sweep verify " + dir + " --threads 0", "--threads 0"},
+		{"study run " + card("where", "axes =", "expect = {what = \"performance\", where = {d = [7, 9]}, range = [0, 1]}\naxes ="), "no cell"},
 		{"study run intrinsic-digit", `"intrinsic-digits"`},
 		{"op law nothing", "nothing"},
 		{"op run matmul " + good + " " + good + " -o " + out, "equal k"},

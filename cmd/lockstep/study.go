@@ -62,7 +62,7 @@ func runStudy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := runCard(c, card)
+	results, err := runCard(c, card, func(cells []sweep.Cell) error { return studies.Check(card, cells) })
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func runSweep(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := runCard(c, card)
+	results, err := runCard(c, card, func([]sweep.Cell) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -164,8 +164,9 @@ func engineOf(c *cli.Context) (graph.Engine, error) {
 	return engine, nil
 }
 
-// runCard runs a card by the flags of runFlags, keeps what it gives where --out says, and returns all results.
-func runCard(c *cli.Context, card *sweep.Card) (results []sweep.Result, err error) {
+// runCard runs a card by the flags of runFlags, keeps what it gives where --out says, and returns all results. check may
+// refuse the cells before they are trained.
+func runCard(c *cli.Context, card *sweep.Card, check func([]sweep.Cell) error) (results []sweep.Result, err error) {
 	for _, s := range c.StringSlice("set") {
 		if err := card.Set(s); err != nil {
 			return nil, err
@@ -185,6 +186,9 @@ func runCard(c *cli.Context, card *sweep.Card) (results []sweep.Result, err erro
 	card.Data = data.Source{Dir: c.String("data")}
 	cells, err := card.Cells()
 	if err != nil {
+		return nil, err
+	}
+	if err := check(cells); err != nil {
 		return nil, err
 	}
 	engine, err := engineOf(c)

@@ -113,7 +113,7 @@ func (f fault) plant() (killer string, err error) {
 	if err := os.WriteFile(overlay, text, 0o666); err != nil {
 		return "", err
 	}
-	args := append([]string{"test", "-overlay", overlay, "-failfast"}, strings.Fields(f.packages)...)
+	args := append([]string{"test", "-overlay", overlay, "-failfast", "-short"}, strings.Fields(f.packages)...)
 	out, err := exec.Command("go", args...).CombinedOutput()
 	if err == nil {
 		return "", nil
