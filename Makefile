@@ -10,12 +10,14 @@ all: build
 build:
 	$(GO) build -trimpath -buildvcs=auto -o $(BIN) ./cmd/lockstep
 
-# The main job: the intrinsic dimension of networks on handwritten digits, 90 cells; table and plot.
+# The main job: the intrinsic dimension of networks on handwritten digits, 90 cells; table, plot, report.
 run: build
+	rm -rf out/intrinsic-digits
 	$(BIN) study run intrinsic-digits --out out/intrinsic-digits
 
 # The toy problem of Li et al. 2018, whose intrinsic dimension is 10 exactly.
 toy: build
+	rm -rf out/intrinsic-toy
 	$(BIN) study run intrinsic-toy --out out/intrinsic-toy
 
 test:

@@ -1,14 +1,10 @@
 package analysis
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
@@ -16,10 +12,6 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
-
-	"lockstep/internal/files"
 )
 
 // Curve is one line of a picture of scores against d: models of one size, say.
@@ -37,69 +29,6 @@ type Picture struct {
 	Score    string  // what a score is, for the y axis: "test accuracy"
 	Fraction float64 // of the baseline: the threshold
 	Curves   []Curve
-}
-
-// The colours of Okabe and Ito 2008 (Color Universal Design), which people with any colour vision tell apart; glyphs and
-// direct labels say the same without colour.
-var palette = []color.NRGBA{
-	{0x00, 0x72, 0xb2, 0xff}, // blue
-	{0xd5, 0x5e, 0x00, 0xff}, // vermilion
-	{0x00, 0x9e, 0x73, 0xff}, // bluish green
-	{0xcc, 0x79, 0xa7, 0xff}, // reddish purple
-	{0xe6, 0x9f, 0x00, 0xff}, // orange
-	{0x56, 0xb4, 0xe9, 0xff}, // sky blue
-}
-
-var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.RingGlyph{}}
-
-var (
-	ink   = color.NRGBA{0x26, 0x26, 0x26, 0xff}
-	muted = color.NRGBA{0x6b, 0x6b, 0x6b, 0xff}
-	faint = color.NRGBA{0xe6, 0xe6, 0xe6, 0xff}
-)
-
-const (
-	pictureWidth  = 7.2 * vg.Inch
-	pictureHeight = 4.5 * vg.Inch
-	pictureDPI    = 200 // of a PNG
-)
-
-// An SVG names its font; a reader without it takes one of the same widths.
-const svgFont, svgFonts = "font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"
-
-// formats: how a file's ending is drawn; one line per entry.
-var formats = []struct {
-	ending string
-	canvas func() vg.CanvasWriterTo
-}{
-	{".svg", func() vg.CanvasWriterTo { return vgsvg.New(pictureWidth, pictureHeight) }},
-	{".png", func() vg.CanvasWriterTo {
-		return vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI))}
-	}},
-}
-
-// Save writes the picture to the file at path: SVG or PNG, by its ending. The file takes its name when it is whole.
-func (p Picture) Save(path string) error {
-	var endings []string
-	for _, f := range formats {
-		if strings.EqualFold(filepath.Ext(path), f.ending) {
-			chart, err := p.chart()
-			if err != nil {
-				return fmt.Errorf("picture %s: %w", path, err)
-			}
-			canvas := f.canvas()
-			whole := draw.New(canvas)
-			whole.FillPolygon(color.White, []vg.Point{whole.Min, {X: whole.Max.X, Y: whole.Min.Y}, whole.Max, {X: whole.Min.X, Y: whole.Max.Y}})
-			chart.Draw(draw.Crop(whole, 10, -14, 8, -8)) // points of white around it
-			var b bytes.Buffer
-			if _, err := canvas.WriteTo(&b); err != nil {
-				return fmt.Errorf("picture %s: %w", path, err)
-			}
-			return files.WriteWhole(path, bytes.ReplaceAll(b.Bytes(), []byte(svgFont), []byte(svgFonts)))
-		}
-		endings = append(endings, f.ending)
-	}
-	return fmt.Errorf("picture %s: the ending %q names no format; it is one of %s", path, filepath.Ext(path), strings.Join(endings, ", "))
 }
 
 // check refuses what cannot be drawn.
@@ -148,30 +77,24 @@ func (p Picture) chart() (*plot.Plot, error) {
 
 // frame sets axes, ticks, grid and type.
 func (p Picture) frame(chart *plot.Plot) {
-	style := func(s *text.Style, size vg.Length, c color.Color) {
-		s.Font.Variant, s.Font.Size, s.Color = "Sans", size, c
-	}
+	dress(chart, pictureType)
 	chart.Title.Text = p.Title
-	chart.Title.Padding = 8
-	style(&chart.Title.TextStyle, 13, ink)
-	style(&chart.Legend.TextStyle, 10, ink)
-	chart.Legend.ThumbnailWidth, chart.Legend.Padding = 24, 3
 	chart.Legend.XOffs, chart.Legend.YOffs = -8, 8 // at the lower right: scores rise with d
-
 	chart.X.Label.Text, chart.Y.Label.Text = "subspace dimension d (log scale)", p.Score
-	for _, a := range []*plot.Axis{&chart.X, &chart.Y} {
-		a.Label.Padding, a.Padding = 6, 0
-		a.Color, a.Width, a.Tick.Color, a.Tick.Width, a.Tick.Length = muted, 0.6, muted, 0.6, 4
-		style(&a.Label.TextStyle, 11, ink)
-		style(&a.Tick.Label, 9.5, muted)
-	}
 	chart.X.Scale = plot.LogScale{}
 	chart.X.Min, chart.X.Max, chart.Y.Min, chart.Y.Max = p.limits()
-	chart.X.Tick.Marker, chart.Y.Tick.Marker = plot.ConstantTicks(p.ticks()), plot.ConstantTicks(fifths(chart.Y.Min, chart.Y.Max))
-	grid := plotter.NewGrid()
-	grid.Vertical.Width = 0
-	grid.Horizontal.Color, grid.Horizontal.Width = faint, 0.6
-	chart.Add(grid)
+	if p.low(chart.Y.Min + 0.7*(chart.Y.Max-chart.Y.Min)) {
+		chart.Legend.Top, chart.Legend.YOffs = true, 0
+	}
+	var ds []float64
+	for _, c := range p.Curves {
+		for _, pt := range c.Points {
+			ds = append(ds, float64(pt.D))
+		}
+	}
+	chart.X.Tick.Marker = plot.ConstantTicks(marked(ds, chart.X.Min, chart.X.Max, true))
+	chart.Y.Tick.Marker = plot.ConstantTicks(fifths(chart.Y.Min, chart.Y.Max))
+	chart.Add(lines())
 }
 
 // limits is the range of the axes: 0 and 1 belong to every picture of scores, and d gets a margin of 6 % of its decades.
@@ -185,39 +108,6 @@ func (p Picture) limits() (xmin, xmax, ymin, ymax float64) {
 	}
 	margin := math.Pow(max(xmax/xmin, 1.5), 0.06)
 	return xmin / margin, xmax * margin, ymin, ymax
-}
-
-// ticks marks every d of the grid, and labels those that have room.
-func (p Picture) ticks() (ticks []plot.Tick) {
-	var ds []int
-	for _, c := range p.Curves {
-		for _, pt := range c.Points {
-			ds = append(ds, pt.D)
-		}
-	}
-	slices.Sort(ds)
-	ds = slices.Compact(ds)
-	room := math.Pow(float64(ds[len(ds)-1])/float64(ds[0]), 0.05) // a label is about 5 % of the axis wide
-	last := 0.0
-	for _, d := range ds {
-		t := plot.Tick{Value: float64(d)}
-		if t.Value >= last*room {
-			t.Label, last = strconv.Itoa(d), t.Value
-		}
-		ticks = append(ticks, t)
-	}
-	return ticks
-}
-
-// fifths marks every 0.2; a range of more than two, with the default ticks.
-func fifths(lo, hi float64) (ticks []plot.Tick) {
-	if hi-lo > 2 {
-		return plot.DefaultTicks{}.Ticks(lo, hi)
-	}
-	for i := math.Ceil(lo * 5); i <= hi*5; i++ {
-		ticks = append(ticks, plot.Tick{Value: i / 5, Label: strconv.FormatFloat(i/5, 'f', 1, 64)})
-	}
-	return ticks
 }
 
 // rules draws a curve's baseline and threshold across the picture.
@@ -238,6 +128,18 @@ func (p Picture) rules(chart *plot.Plot, c Curve, hue color.NRGBA) error {
 		chart.Add(l)
 	}
 	return nil
+}
+
+// low tells that nothing lies above the given score.
+func (p Picture) low(score float64) bool {
+	for _, c := range p.Curves {
+		for _, pt := range c.Points {
+			if slices.Max(pt.Scores) > score {
+				return false
+			}
+		}
+	}
+	return p.best() <= score
 }
 
 // best is the greatest mean score of a baseline; 0 when there is none.
@@ -264,10 +166,14 @@ func (p Picture) nameRules(chart *plot.Plot) error {
 		return err
 	}
 	for i := range l.TextStyle {
-		l.TextStyle[i].Font.Variant, l.TextStyle[i].Font.Size, l.TextStyle[i].Color = "Sans", 9, muted
+		letter(&l.TextStyle[i], 9, muted)
 		l.TextStyle[i].YAlign = text.YTop
 	}
 	l.Offset = vg.Point{X: 8, Y: -3}
+	if (1-p.Fraction)*top < 0.06*(chart.Y.Max-chart.Y.Min) { // no room between the lines: one label above, one below
+		l.TextStyle[0].YAlign = text.YBottom
+		l.XYs[0].Y += 0.02 * (chart.Y.Max - chart.Y.Min)
+	}
 	chart.Add(l)
 	return nil
 }
@@ -295,7 +201,7 @@ func (c Curve) draw(chart *plot.Plot, fraction float64, hue color.NRGBA, glyph d
 	marks.Color, marks.Shape, marks.Radius = hue, glyph, 2.6
 	chart.Add(area, line, marks)
 	if label := c.legend(fraction); label != "" {
-		chart.Legend.Add(label, line, marks)
+		chart.Legend.Add(label+"  ", line, marks) // away from the line, also in a font that is a little wider
 	}
 	if !c.Intrinsic.Reached {
 		return nil
@@ -323,10 +229,4 @@ func (c Curve) legend(fraction float64) string {
 		return fmt.Sprintf("%s: %s at d = %.0f (from %.0f)", c.Label, share, r.Interpolated, r.Lo)
 	}
 	return fmt.Sprintf("%s: %s at d = %.0f (%.0f to %.0f)", c.Label, share, r.Interpolated, r.Lo, r.Hi)
-}
-
-// fade is the colour with the given opacity.
-func fade(c color.NRGBA, opacity float64) color.NRGBA {
-	c.A = uint8(math.Round(opacity * 255))
-	return c
 }

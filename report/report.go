@@ -1,8 +1,13 @@
-// Package report writes what a sweep gave as one HTML file.
+// Package report writes what a sweep gave, or has given so far, as one HTML file: findings, pictures, tables, and where the
+// numbers come from. It needs nothing beside it, neither script nor network, so that it can be mailed.
 package report
 
 import (
+	"bytes"
+	_ "embed"
 	"errors"
+	"fmt"
+	"html/template"
 	"io"
 
 	"lockstep/sweep"
@@ -31,5 +36,22 @@ func Load(dir string) (in Input, err error) {
 	return in, errors.Join(err, l.Close())
 }
 
-// Write writes the report.
-func Write(w io.Writer, in Input) error { return errors.New("not yet") }
+//go:embed report.html.tmpl
+var text string
+
+var layout = template.Must(template.New("report").Parse(text))
+
+// Write writes the report: equal inputs give equal bytes. Nothing is written before all of it is there. Error: a picture
+// that cannot be drawn, or w's.
+func Write(w io.Writer, in Input) error {
+	p, err := makePage(in)
+	if err != nil {
+		return fmt.Errorf("report of %s: %w", in.Name, err)
+	}
+	var b bytes.Buffer
+	if err := layout.Execute(&b, p); err != nil {
+		return fmt.Errorf("report of %s: %w", in.Name, err)
+	}
+	_, err = w.Write(b.Bytes())
+	return err
+}

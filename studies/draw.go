@@ -7,16 +7,22 @@ import (
 	"lockstep/sweep"
 )
 
-// Draw writes a picture of the findings into dir, as SVG and as PNG: performance against d. It returns their paths; none if
-// there is nothing to draw.
-func Draw(card *sweep.Card, findings []Finding, dir string) (paths []string, err error) {
-	p := analysis.Picture{Title: card.Name + ": test accuracy in random subspaces", Score: "test accuracy", Fraction: Fraction}
+// Picture is performance against d, for the findings of d_int90; ok is false if there is none that was measured.
+func Picture(card *sweep.Card, findings []Finding) (p analysis.Picture, ok bool) {
+	p = analysis.Picture{Title: card.Name + ": test accuracy in random subspaces", Score: "test accuracy", Fraction: Fraction}
 	for _, f := range findings {
 		if f.Expect.What == "d_int90" && f.Problem == nil {
 			p.Curves = append(p.Curves, analysis.Curve{Label: name(f.Where), Points: f.points, Baseline: f.baseline, Intrinsic: f.Measured})
 		}
 	}
-	if len(p.Curves) == 0 {
+	return p, len(p.Curves) > 0
+}
+
+// Draw writes a picture of the findings into dir, as SVG and as PNG. It returns their paths; none if there is nothing to
+// draw.
+func Draw(card *sweep.Card, findings []Finding, dir string) (paths []string, err error) {
+	p, ok := Picture(card, findings)
+	if !ok {
 		return nil, nil
 	}
 	for _, ending := range []string{".svg", ".png"} {

@@ -204,35 +204,49 @@ func Table(findings []Finding) string {
 				fmt.Fprintln(t)
 			}
 			last = f.Expect.What
-			if last == "d_int90" {
-				fmt.Fprintln(t, "cells\tparameters\tseeds\tbaseline\tthreshold\td_int90\tinterpolated [bootstrap over seeds]\texpected\t")
-			} else {
-				fmt.Fprintln(t, "cells\tparameters\tseeds\tmean performance\texpected\t")
-			}
+			fmt.Fprintf(t, "%s\t\n", strings.Join(f.Columns(), "\t"))
 		}
-		verdict := "ok"
-		if !f.OK {
-			verdict = "NOT AS EXPECTED"
-		}
-		if f.Problem != nil {
-			verdict += ": " + f.Problem.Error()
-		}
-		if last == "d_int90" {
-			m := f.Measured
-			d, between := "not reached", ""
-			if m.Reached {
-				d, between = strconv.Itoa(m.D), fmt.Sprintf("%.0f [%.0f, %.0f]", m.Interpolated, m.Lo, m.Hi)
-			}
-			if m.AtFirst {
-				d, between = "<= "+d, ""
-			}
-			fmt.Fprintf(t, "%s\t%d\t%d\t%.4f\t%.4f\t%s\t%s\t%s\t%s\n", name(f.Where), f.Params, f.Seeds, m.Baseline, m.Threshold, d, between, span(f.Expect), verdict)
-		} else {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%.4f\t%s\t%s\n", name(f.Where), f.Params, f.Seeds, f.Mean, span(f.Expect), verdict)
-		}
+		fmt.Fprintf(t, "%s\t%s\n", strings.Join(f.Row(), "\t"), f.Verdict())
 	}
 	t.Flush()
 	return b.String()
+}
+
+// Columns names what Row tells.
+func (f Finding) Columns() []string {
+	if f.Expect.What == "d_int90" {
+		return []string{"cells", "parameters", "seeds", "baseline", "threshold", "d_int90", "interpolated [bootstrap over seeds]", "expected"}
+	}
+	return []string{"cells", "parameters", "seeds", "mean performance", "expected"}
+}
+
+// Row is the finding for a table: one text for each of Columns.
+func (f Finding) Row() []string {
+	row := []string{name(f.Where), strconv.Itoa(f.Params), strconv.Itoa(f.Seeds)}
+	if f.Expect.What != "d_int90" {
+		return append(row, fmt.Sprintf("%.4f", f.Mean), span(f.Expect))
+	}
+	m := f.Measured
+	d, between := "not reached", ""
+	if m.Reached {
+		d, between = strconv.Itoa(m.D), fmt.Sprintf("%.0f [%.0f, %.0f]", m.Interpolated, m.Lo, m.Hi)
+	}
+	if m.AtFirst {
+		d, between = "<= "+d, ""
+	}
+	return append(row, fmt.Sprintf("%.4f", m.Baseline), fmt.Sprintf("%.4f", m.Threshold), d, between, span(f.Expect))
+}
+
+// Verdict is "ok", or "NOT AS EXPECTED" with the problem if there is one.
+func (f Finding) Verdict() string {
+	verdict := "ok"
+	if !f.OK {
+		verdict = "NOT AS EXPECTED"
+	}
+	if f.Problem != nil {
+		verdict += ": " + f.Problem.Error()
+	}
+	return verdict
 }
 
 func span(e sweep.Expect) string {

@@ -170,7 +170,7 @@ func (j *job) evaluate(ctx context.Context, set string, total int) error {
 func (j *job) result(i int) (Result, error) {
 	c := j.cells[i]
 	res := Result{
-		ID: c.ID(), Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(), Law: op.Version,
+		ID: c.ID(), Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(), Steps: c.Steps, Law: op.Version,
 		Declared: Declared{TestLoss: Hex(math.Float32frombits(op.NaN))},
 	}
 	var err error

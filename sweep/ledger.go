@@ -381,14 +381,14 @@ func (l *Ledger) Results() iter.Seq2[Result, error] { return l.results("place") 
 
 func (l *Ledger) results(order string) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		rows, err := l.db.QueryContext(context.Background(), `SELECT id, arm, axes, seed, params, d, law, declared,
+		rows, err := l.db.QueryContext(context.Background(), `SELECT id, arm, axes, seed, params, d, steps, law, declared,
 			train_loss, test_loss, test_accuracy, performance FROM results JOIN cells USING (id), sweep ORDER BY `+order)
 		if err == nil {
 			defer rows.Close()
 			for rows.Next() {
 				var r Result
 				var axes, declared string
-				err = rows.Scan(&r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Law, &declared,
+				err = rows.Scan(&r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared,
 					&r.Derived.TrainLoss, &r.Derived.TestLoss, &r.Derived.TestAccuracy, &r.Derived.Performance)
 				if err == nil {
 					err = json.Unmarshal([]byte(axes), &r.Axes)

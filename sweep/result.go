@@ -73,6 +73,7 @@ type Result struct {
 	Seed     uint64   `json:"seed"`
 	Params   int      `json:"params"` // D
 	D        int      `json:"d"`
+	Steps    int      `json:"steps"` // to do
 	Law      int      `json:"law"`
 	Declared Declared `json:"declared"`
 	Derived  Derived  `json:"derived"`

@@ -19,7 +19,6 @@ func onEngine(variants ...string) func() (graph.Engine, error) {
 
 // Verify agrees with an honest ledger, and names the cell and the number that was changed by hand.
 func TestVerify(t *testing.T) {
-	cells := smallCells(t)
 	card := parse(t, small)
 	cells, err := card.Cells()
 	must(t, err)

@@ -84,6 +84,9 @@ func runStudy(c *cli.Context) error {
 		for _, p := range pictures {
 			fmt.Fprintf(c.App.ErrWriter, "wrote %s\n", filepath.ToSlash(p))
 		}
+		if err := reportOn(c, dir, filepath.Join(dir, "report.html")); err != nil {
+			return err
+		}
 	}
 	if slices.ContainsFunc(findings, func(f studies.Finding) bool { return !f.OK }) {
 		return errors.New("not everything is as expected")

@@ -357,6 +357,11 @@ func writeReport(c *cli.Context) error {
 	if path == "" {
 		path = filepath.Join(dir, "report.html")
 	}
+	return reportOn(c, dir, path)
+}
+
+// reportOn writes the report of the sweep in dir.
+func reportOn(c *cli.Context, dir, path string) error {
 	in, err := report.Load(dir)
 	if err != nil {
 		return err

@@ -204,3 +204,14 @@ func TestMNISTStudy(t *testing.T) {
 }
 
 func float64FromBits(b uint32) float64 { return float64(math.Float32frombits(b)) }
+
+func TestReport(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	must(t, "sweep", "run", write(t, dir, "tiny.toml", tiny), "--out", out)
+	must(t, "sweep", "report", out)
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	if err != nil || !strings.Contains(string(page), strings.TrimSpace(must(t, "sweep", "digest", out))) {
+		t.Errorf("the report has no digest: %v", err)
+	}
+}
