@@ -60,6 +60,8 @@ lint:
 
 STATICCHECK := v0.8.2
 
+include cuda/cuda.mk
+
 ci:
 	bash .ci/run
 

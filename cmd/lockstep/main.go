@@ -23,6 +23,7 @@ var verbs = []func() *cli.Command{
 	studyCommand,
 	sweepCommand,
 	opCommand,
+	devicesCommand,
 }
 
 func main() {

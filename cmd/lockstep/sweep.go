@@ -37,7 +37,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "out", Usage: "keep results and checkpoints in `DIR`/" + sweep.LedgerFile},
 		&cli.BoolFlag{Name: "resume", Usage: "go on with the sweep that --out holds"},
 		dataFlag(),
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto or cpu (this build has no other engine)"},
+		deviceFlag(),
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it (default: all processors)"},
 		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it (default: 64)"},
 		&cli.StringFlag{Name: "variant", Usage: "allow one variant of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
@@ -144,9 +144,6 @@ func runSweep(c *cli.Context) error {
 
 // engineOf makes the engine that the flags of runFlags choose.
 func engineOf(c *cli.Context) (graph.Engine, error) {
-	if d := c.String("device"); d != "auto" && d != "cpu" {
-		return nil, fmt.Errorf("--device %q: this build has the devices auto and cpu", d)
-	}
 	options := cpu.Options{Threads: c.Int("threads")}
 	if c.IsSet("threads") && options.Threads < 1 {
 		return nil, fmt.Errorf("--threads %d: want at least 1", options.Threads)
@@ -154,11 +151,11 @@ func engineOf(c *cli.Context) (graph.Engine, error) {
 	if v := c.String("variant"); v != "" {
 		options.Variants = []string{v}
 	}
-	engine, err := cpu.New(options)
+	engine, err := openDevice(c, options)
 	if err != nil {
 		return nil, err
 	}
-	if v := cpu.Has(op.MatMul{}); v[0] == cpu.Law && options.Variants == nil {
+	if v := cpu.Has(op.MatMul{}); engine.Name() == "cpu" && v[0] == cpu.Law && options.Variants == nil {
 		fmt.Fprintln(c.App.ErrWriter, "note: this build has no fast matrix product for this machine (it needs AVX2 and FMA); the law does it, some hundred times slower")
 	}
 	return engine, nil

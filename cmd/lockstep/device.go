@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"lockstep/cpu"
+	"lockstep/gpu"
+	"lockstep/graph"
+)
+
+// deviceFlag is the flag of every verb that runs on an engine.
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "auto (a card if there is one), cpu, cuda or cuda:N; results do not depend on it"}
+}
+
+// openDevice makes the engine that --device names; options are the CPU engine's.
+func openDevice(c *cli.Context, options cpu.Options) (graph.Engine, error) {
+	name := c.String("device")
+	if name == "auto" {
+		cards, reason, err := gpu.Devices()
+		switch {
+		case err != nil:
+			return nil, err
+		case len(cards) > 0 && options.Variants == nil:
+			fmt.Fprintf(c.App.ErrWriter, "note: running on %s\n", cards[0])
+			return gpu.Open(0)
+		case len(cards) == 0 && gpu.Built:
+			fmt.Fprintf(c.App.ErrWriter, "note: no CUDA device (%s): running on the CPU\n", reason)
+		}
+		name = "cpu"
+	}
+	if name == "cpu" {
+		return cpu.New(options)
+	}
+	kind, number, numbered := strings.Cut(name, ":")
+	index, err := strconv.Atoi(number)
+	if kind != "cuda" || numbered && (err != nil || index < 0) {
+		return nil, fmt.Errorf("--device %q: want auto, cpu, cuda or cuda:N", name)
+	}
+	if options.Variants != nil {
+		return nil, fmt.Errorf("--variant chooses among kernels of the CPU; --device is %s", name)
+	}
+	e, err := gpu.Open(index)
+	if err != nil {
+		return nil, fmt.Errorf("--device %s: %w", name, err)
+	}
+	return e, nil
+}
+
+func devicesCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "devices",
+		Usage:       "list what programs can run on",
+		Description: "Example: lockstep devices",
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		Action: func(c *cli.Context) error {
+			cards, reason, err := gpu.Devices()
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return json.NewEncoder(c.App.Writer).Encode(map[string]any{"cpu": cpu.Variants(), "cuda": append([]gpu.Info{}, cards...), "why_no_cuda": reason})
+			}
+			fmt.Fprintf(c.App.Writer, "cpu: kernels %s\n", strings.Join(cpu.Variants(), ", "))
+			for _, card := range cards {
+				fmt.Fprintln(c.App.Writer, card)
+			}
+			if len(cards) == 0 {
+				fmt.Fprintf(c.App.Writer, "no CUDA device: %s\n", reason)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,236 @@
+//go:build cuda
+
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"lockstep/cuda"
+	"lockstep/cuda/loader"
+)
+
+// card is a device behind a CUDA driver: its primary context, its modules, one stream.
+type card struct {
+	index   int
+	dev     cu.Device
+	ctx     cu.CUContext
+	stream  cu.Stream
+	modules []cu.Module
+}
+
+// kernelFunction is a kernel of a module.
+type kernelFunction struct {
+	cu.Function
+	name string
+	args int
+}
+
+func (f *kernelFunction) argBytes() int { return f.args }
+
+// checked makes an Error of gorgonia's, whose type is not exported: a CUresult.
+func checked(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	v := reflect.ValueOf(err)
+	if !v.CanInt() {
+		return fmt.Errorf("CUDA: %s: %w", call, err)
+	}
+	return failedCode(call, int(v.Int()))
+}
+
+// Built tells whether this build has the CUDA engine.
+const Built = true
+
+// Devices lists the cards; none where there is no driver, and then why.
+func Devices() (all []Info, reason string, err error) {
+	path, reason := loader.Driver()
+	if reason != "" {
+		return nil, reason, nil
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, "", checked("cuDeviceGetCount", err)
+	}
+	for i := range n {
+		e, err := Open(i)
+		if err != nil {
+			return all, "", err
+		}
+		all = append(all, e.Info())
+		if err := e.Close(); err != nil {
+			return all, "", err
+		}
+	}
+	if n == 0 {
+		reason = fmt.Sprintf("the driver %s has no device", path)
+	}
+	return all, reason, nil
+}
+
+// Open makes an engine on the card of the given number. Errors: no driver, one that is too old, no such card.
+func Open(index int) (*Engine, error) {
+	path, reason := loader.Driver()
+	if reason != "" {
+		return nil, fmt.Errorf("no CUDA device: %s", reason)
+	}
+	if v := cu.Version(); v < minVersion {
+		return nil, fmt.Errorf("the driver %s knows CUDA %d.%d; the kernels need %d.%d or later: update the driver", path, v/1000, v%1000/10, minVersion/1000, minVersion%1000/10)
+	}
+	n, err := cu.NumDevices()
+	switch {
+	case err != nil:
+		return nil, checked("cuDeviceGetCount", err)
+	case n == 0:
+		return nil, fmt.Errorf("no CUDA device: the driver %s has none", path)
+	case index < 0 || index >= n:
+		return nil, fmt.Errorf("no CUDA device %d: there are %d, from 0", index, n)
+	}
+	return open(func() (device, error) { return openCard(index) })
+}
+
+// open makes an engine on a device that open opens, on the thread that will be its own.
+func open(start func() (device, error)) (*Engine, error) {
+	e := &Engine{thread: newThread(), funcs: map[string]function{}}
+	err := e.thread.do(func() (err error) {
+		if e.dev, err = start(); err == nil {
+			e.info = e.dev.info()
+		}
+		return err
+	})
+	if err != nil {
+		e.thread.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func newThread() *thread {
+	t := &thread{make(chan func())}
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the context's hold on it
+		for f := range t.work {
+			f()
+		}
+	}()
+	return t
+}
+
+// minVersion is that of the toolkit that compiles the kernels: a driver reads no newer PTX and fatbins than its own.
+const minVersion = 13000
+
+func openCard(index int) (_ device, err error) {
+	c := &card{index: index}
+	if c.dev, err = cu.GetDevice(index); err != nil {
+		return nil, checked("cuDeviceGet", err)
+	}
+	if c.ctx, err = c.dev.RetainPrimaryCtx(); err != nil {
+		return nil, checked("cuDevicePrimaryCtxRetain", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, checked("cuDevicePrimaryCtxRelease", c.dev.ReleasePrimaryCtx()))
+		}
+	}()
+	if err = cu.SetCurrentContext(c.ctx); err != nil {
+		return nil, checked("cuCtxSetCurrent", err)
+	}
+	if c.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		return nil, checked("cuStreamCreate", err)
+	}
+	images, err := cuda.Fatbins()
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range images {
+		m, err := cu.LoadData(image.Code)
+		if err != nil {
+			return nil, fmt.Errorf("kernels of %s: %w", image.Name, checked("cuModuleLoadData", err))
+		}
+		c.modules = append(c.modules, m)
+	}
+	return c, nil
+}
+
+func (c *card) info() Info {
+	path, _ := loader.Driver()
+	attribute := func(a cu.DeviceAttribute) int {
+		v, err := c.dev.Attribute(a)
+		if err != nil {
+			return 0
+		}
+		return v
+	}
+	i := Info{Index: c.index, Name: deviceName(c.dev), Driver: path, Version: cu.Version(),
+		Capability:      10*attribute(cu.ComputeCapabilityMajor) + attribute(cu.ComputeCapabilityMinor),
+		Multiprocessors: attribute(cu.MultiprocessorCount)}
+	i.Free, i.Memory, _ = cu.MemInfo()
+	return i
+}
+
+func (c *card) alloc(bytes int64) (uint64, error) {
+	p, err := cu.MemAlloc(bytes)
+	return uint64(p), checked("cuMemAlloc", err)
+}
+
+func (c *card) free(p uint64) error { return checked("cuMemFree", cu.MemFree(cu.DevicePtr(p))) }
+
+func (c *card) write(dst uint64, src []byte) error {
+	if err := c.sync(); err != nil { // the stream does not wait for others
+		return err
+	}
+	return checked("cuMemcpyHtoD", cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src))))
+}
+
+func (c *card) read(dst []byte, src uint64) error {
+	if err := c.sync(); err != nil {
+		return err
+	}
+	return checked("cuMemcpyDtoH", cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst))))
+}
+
+func (c *card) clear(p uint64, bytes int64) error { return clearAsync(p, bytes, c.stream) }
+
+func (c *card) function(name string, shared int) (function, error) {
+	for _, m := range c.modules {
+		f, err := m.Function(name)
+		if err != nil {
+			continue
+		}
+		if shared > 48<<10 {
+			if err := allowShared(f, shared); err != nil {
+				return nil, fmt.Errorf("kernel %s, %d bytes of shared memory: %w", name, shared, err)
+			}
+		}
+		return &kernelFunction{f, name, paramBytes(f)}, nil
+	}
+	return nil, fmt.Errorf("cuda: this build has no kernel %q", name)
+}
+
+func (c *card) launch(f function, grid [3]int, block, shared int, args []byte) error {
+	k := f.(*kernelFunction)
+	err := launchKernel(k.Function, grid, block, shared, c.stream, args)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Kernel, e.Grid, e.Block, e.Shared = k.name, grid, block, shared
+	}
+	return err
+}
+
+func (c *card) record(f func() error) (recording, error) { return capture(c.stream, f) }
+
+func (c *card) sync() error { return checked("cuStreamSynchronize", c.stream.Synchronize()) }
+
+func (c *card) close() error {
+	err := checked("cuStreamDestroy", c.stream.Destroy())
+	for _, m := range c.modules {
+		err = errors.Join(err, unload(m))
+	}
+	return errors.Join(err, checked("cuDevicePrimaryCtxRelease", c.dev.ReleasePrimaryCtx()))
+}

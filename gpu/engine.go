@@ -1,0 +1,166 @@
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// Engine runs packs on one card.
+type Engine struct {
+	mu     sync.Mutex
+	thread *thread
+	dev    device
+	info   Info
+	funcs  map[string]function
+	broken error // what closed the context
+	closed bool
+}
+
+var _ graph.Engine = (*Engine)(nil)
+
+// Name is "cuda".
+func (*Engine) Name() string { return "cuda" }
+
+// Info describes the card.
+func (e *Engine) Info() Info { return e.info }
+
+// Close gives the card back. Packs must be closed before.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	err := e.thread.do(e.dev.close)
+	e.thread.close()
+	return err
+}
+
+// do runs f on the device's thread. An error that spoils the context spoils the engine.
+func (e *Engine) do(f func() error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errors.New("cuda: the engine is closed")
+	}
+	if e.broken != nil {
+		return fmt.Errorf("cuda: the engine is of no use since an earlier error: %w", e.broken)
+	}
+	err := e.thread.do(f)
+	var de *Error
+	if errors.As(err, &de) && de.sticky() {
+		e.broken = err
+	}
+	return err
+}
+
+// planOf plans a node; nil: there is no kernel for it.
+func planOf(o op.Op, in []op.Type) *plan {
+	make := kernels[reflect.TypeOf(o)]
+	if make == nil {
+		return nil
+	}
+	out, err := o.Shape(in)
+	if err != nil {
+		return nil
+	}
+	return make(o, in, out)
+}
+
+// Has tells whether there is a kernel for the op on operands of the given types.
+func Has(o op.Op, in []op.Type) bool { return planOf(o, in) != nil }
+
+// lower prepares a program: composites with a kernel stay whole.
+func lower(p *graph.Program) *graph.Tape { return graph.Lower(p, Has) }
+
+// Plan adds up the arrays of the programs, what they compute once, and the scratch of all cells.
+func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (graph.Memory, error) {
+	s, err := slotsOf(cells, groups)
+	if err != nil {
+		return graph.Memory{}, err
+	}
+	var words int64
+	names := map[string]bool{}
+	add := func(name string, t op.Type) error {
+		n, err := s.count(t.Domain)
+		if err == nil && (name == "" || !names[name]) {
+			names[name] = true
+			words += int64(n) * int64(stride(t))
+		}
+		return err
+	}
+	for _, p := range ps {
+		t := lower(p)
+		for _, in := range t.P.In {
+			err = errors.Join(err, add(in.Name, t.P.Types[in.V]))
+		}
+		for _, st := range t.P.State {
+			err = errors.Join(err, add(st.Name, t.P.Types[st.In]), add("", t.P.Types[st.In]))
+		}
+		for _, o := range t.P.Out {
+			err = errors.Join(err, add(o.Name, t.P.OutType(o)))
+		}
+		for _, n := range slices.Concat(t.Once, t.Step) {
+			for _, v := range n.Out {
+				if t.Scratch.Off[v] < 0 && t.View[v].Of == 0 {
+					err = errors.Join(err, add("", t.P.Types[v]))
+				}
+			}
+		}
+		words += int64(t.Scratch.Words) * int64(cells)
+	}
+	return graph.Memory{Bytes: 4 * words, Executor: "stream"}, err
+}
+
+// slots says, for each domain, which slot a cell uses, and which cell speaks for a slot: the first that uses it.
+type slots struct {
+	of       map[op.Domain][]int
+	speakers map[op.Domain][]int
+}
+
+func slotsOf(cells int, groups graph.Groups) (*slots, error) {
+	if cells < 1 || cells > maxSlots {
+		return nil, fmt.Errorf("cuda: a pack of %d cells; want 1 to %d", cells, maxSlots)
+	}
+	s := &slots{map[op.Domain][]int{op.Shared: make([]int, cells)}, map[op.Domain][]int{}}
+	for c := range cells {
+		s.of[op.Cell] = append(s.of[op.Cell], c)
+	}
+	for d, of := range groups {
+		if d == op.Shared || d == op.Cell || len(of) != cells {
+			return nil, fmt.Errorf("cuda: group %q has %d entries for %d cells", d, len(of), cells)
+		}
+		s.of[d] = slices.Clone(of)
+	}
+	for d, of := range s.of {
+		n := slices.Max(of) + 1
+		speakers := make([]int, n)
+		for slot := range n {
+			if speakers[slot] = slices.Index(of, slot); speakers[slot] < 0 {
+				return nil, fmt.Errorf("cuda: group %q uses slots up to %d, but no cell uses slot %d", d, n-1, slot)
+			}
+		}
+		s.speakers[d] = speakers
+	}
+	return s, nil
+}
+
+// maxSlots is the most that the y axis of a grid takes.
+const maxSlots = 65535
+
+func (s *slots) count(d op.Domain) (int, error) {
+	if of, ok := s.speakers[d]; ok {
+		return len(of), nil
+	}
+	return 0, fmt.Errorf("cuda: the pack has no group %q", d)
+}
+
+// stride is the distance of two slots in words: each starts on a multiple of 64 bytes.
+func stride(t op.Type) int { return (t.Words() + 15) / 16 * 16 }

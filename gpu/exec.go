@@ -1,0 +1,366 @@
+package gpu
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// exec is a program compiled for a pack, by the executor `stream`: a step is a list of launches, which is recorded once and
+// replayed, so that the host does the same work for a step whatever the number of cells.
+type exec struct {
+	p       *pack
+	t       *graph.Tape
+	home    []*array // by value: its array, or that of the value which it is a view of; nil: scratch
+	scratch uint64   // [cells, Scratch.Words]
+	temp    uint64   // what the launches of one node hand to each other, and states that are staged
+	once    []work
+	reset   []work
+	step    []work
+	kernels []graph.KernelInfo
+	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
+	graph   recording         // of a step; nil until the first
+}
+
+// work is one launch with its argument.
+type work struct {
+	f             function
+	grid          [3]int
+	block, shared int
+	args          []byte
+}
+
+func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
+	var x *exec
+	err := p.e.do(func() (err error) {
+		x, err = p.compile(prog)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func (p *pack) compile(prog *graph.Program) (*exec, error) {
+	x := &exec{p: p, t: lower(prog)}
+	x.home = make([]*array, len(x.t.P.Types))
+	region, named := &arena{}, map[string]*array{}
+	if err := x.bind(region, named); err != nil {
+		return nil, err
+	}
+	plans, temp, err := x.plans()
+	if err != nil {
+		return nil, err
+	}
+	region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
+	region.place(int64(max(temp, x.stagedWords())), &x.temp)
+	if err := p.settle(region); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	maps.Copy(p.arrays, named)
+	return x, x.build(plans)
+}
+
+// bind finds or reserves an array for every value that does not live in scratch.
+func (x *exec) bind(region *arena, named map[string]*array) (err error) {
+	p, q := x.p, x.t.P
+	for _, in := range q.In {
+		a := p.arrays[in.Name]
+		if a == nil {
+			return fmt.Errorf("cuda: input %q, %s, is not bound", in.Name, q.Types[in.V])
+		}
+		if a.Type != q.Types[in.V] {
+			return fmt.Errorf("cuda: input %q is bound as %s; the program wants %s", in.Name, a.Type, q.Types[in.V])
+		}
+		x.home[in.V] = a
+	}
+	find := func(name string, t op.Type) (*array, error) {
+		a := p.arrays[name]
+		if a == nil {
+			a = named[name]
+		}
+		if a == nil {
+			var err error
+			if a, err = p.newArray(region, t); err != nil {
+				return nil, fmt.Errorf("array %q: %w", name, err)
+			}
+			named[name] = a
+		}
+		if a.Type != t {
+			return nil, fmt.Errorf("cuda: array %q is %s; the program wants %s", name, a.Type, t)
+		}
+		return a, nil
+	}
+	for _, s := range q.State {
+		if x.home[s.In], err = find(s.Name, q.Types[s.In]); err != nil {
+			return err
+		}
+	}
+	for _, o := range q.Out {
+		a, err := find(o.Name, q.OutType(o))
+		if err != nil {
+			return err
+		}
+		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
+			x.home[o.V] = a // computed in place
+		}
+	}
+	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
+		for _, v := range n.Out {
+			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.t.View[v].Of != 0 {
+				continue
+			}
+			if x.home[v], err = p.newArray(region, q.Types[v]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// domain is that of a node's results: it runs once for each slot of it.
+func (x *exec) domain(n op.Node) op.Domain { return x.t.P.Types[n.Out[0]].Domain }
+
+// plans plans every node that is no view, in order, and the words of temporary memory that they need. Error: a node without
+// a kernel.
+func (x *exec) plans() (all map[*op.Node]*plan, temp int, err error) {
+	all = map[*op.Node]*plan{}
+	for _, nodes := range [][]op.Node{x.t.Once, x.t.Step} {
+		for i := range nodes {
+			n := &nodes[i]
+			if x.t.View[n.Out[0]].Of != 0 {
+				continue
+			}
+			in := make([]op.Type, len(n.In))
+			for i, v := range n.In {
+				in[i] = x.t.P.Types[v]
+			}
+			pl := planOf(n.Op, in)
+			if pl == nil {
+				return nil, 0, fmt.Errorf("cuda: there is no kernel for %s on %v", op.Describe(n.Op), in)
+			}
+			slots, err := x.p.slots.count(x.domain(*n))
+			if err != nil {
+				return nil, 0, err
+			}
+			all[n] = pl
+			temp = max(temp, pl.scratch*slots)
+		}
+	}
+	return all, temp, nil
+}
+
+// build makes the launches of the nodes, of Reset, and of what ends a step.
+func (x *exec) build(plans map[*op.Node]*plan) (err error) {
+	nodes := func(list []op.Node, once bool) (all []work, err error) {
+		for i := range list {
+			n := &list[i]
+			pl := plans[n]
+			if pl == nil {
+				continue // a view
+			}
+			for _, l := range pl.launches {
+				w, err := x.launch(*n, pl, l)
+				if err != nil {
+					return nil, err
+				}
+				if w != nil {
+					all = append(all, *w)
+				}
+			}
+			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:" + pl.launches[0].kernel, Once: once})
+		}
+		return all, nil
+	}
+	if x.once, err = nodes(x.t.Once, true); err != nil {
+		return err
+	}
+	if x.step, err = nodes(x.t.Step, false); err != nil {
+		return err
+	}
+	for _, s := range x.t.P.State {
+		if err := x.copy(&x.reset, x.home[s.In], s.Init, 0); err != nil {
+			return err
+		}
+	}
+	return x.finish()
+}
+
+// view is where a value lies, as seen by a launch over the slots of a domain.
+func (x *exec) view(v op.Value, over op.Domain) (view, error) {
+	root, off := x.t.Root(v)
+	if a := x.home[root]; a != nil {
+		return x.p.view(a, off, over)
+	}
+	at := view{base: x.scratch + 4*uint64(x.t.Scratch.Off[root]+off), stride: uint64(x.t.Scratch.Words)}
+	var err error
+	at.slot, err = x.p.slotMap(over, op.Cell)
+	return at, err
+}
+
+// view is where an array lies, from an offset of words on.
+func (p *pack) view(a *array, off int, over op.Domain) (at view, err error) {
+	at.base = a.base + 4*uint64(off)
+	if a.Domain == op.Shared {
+		return at, nil
+	}
+	at.stride = uint64(stride(a.Type))
+	at.slot, err = p.slotMap(over, a.Domain)
+	return at, err
+}
+
+func (x *exec) views(vs []op.Value, over op.Domain) (all []view, err error) {
+	for _, v := range vs {
+		at, err := x.view(v, over)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, at)
+	}
+	return all, nil
+}
+
+// launch binds a launch of a node's plan; nil if it has nothing to do.
+func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
+	over := x.domain(n)
+	in, err := x.views(n.In, over)
+	if err != nil {
+		return nil, err
+	}
+	out, err := x.views(n.Out, over)
+	if err != nil {
+		return nil, err
+	}
+	args := l.args(out, in, view{base: x.temp, stride: uint64(pl.scratch)})
+	return x.p.work(l.kernel, l.x, len(x.p.slots.speakers[over]), l.z, l.block, l.shared, args)
+}
+
+// work makes a launch; nil if the grid is empty.
+func (p *pack) work(kernel string, gx, gy, gz, block, shared int, args []byte) (*work, error) {
+	if gx == 0 || gz == 0 {
+		return nil, nil
+	}
+	f, err := p.e.function(kernel, shared)
+	if err != nil {
+		return nil, err
+	}
+	if want := f.argBytes(); want != 0 && want != len(args) {
+		return nil, fmt.Errorf("cuda: kernel %s takes %d bytes of arguments; its launcher makes %d", kernel, want, len(args))
+	}
+	return &work{f, [3]int{gx, gy, gz}, block, shared, args}, nil
+}
+
+// function finds a kernel, once.
+func (e *Engine) function(name string, shared int) (function, error) {
+	key := fmt.Sprintf("%s/%d", name, shared)
+	if f := e.funcs[key]; f != nil {
+		return f, nil
+	}
+	f, err := e.dev.function(name, shared)
+	if err == nil {
+		e.funcs[key] = f
+	}
+	return f, err
+}
+
+func (x *exec) run(list []work) error {
+	for _, w := range list {
+		if err := x.p.e.dev.launch(w.f, w.grid, w.block, w.shared, w.args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh runs the once nodes if an input has changed since they last ran.
+func (x *exec) refresh() error {
+	versions := map[*array]uint64{}
+	stale := x.seen == nil
+	for _, in := range x.t.P.In {
+		a := x.home[in.V]
+		versions[a] = a.version
+		stale = stale || x.seen[a] != a.version
+	}
+	if !stale {
+		return nil
+	}
+	x.seen = versions
+	return x.run(x.once)
+}
+
+func (x *exec) Reset(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return x.p.e.do(func() error {
+		if err := x.refresh(); err != nil {
+			return err
+		}
+		for _, s := range x.t.P.State {
+			x.home[s.In].version++
+		}
+		if err := x.run(x.reset); err != nil {
+			return err
+		}
+		return x.p.e.dev.sync()
+	})
+}
+
+// burst is how many steps are given to the card before the host looks up.
+const burst = 64
+
+func (x *exec) Run(ctx context.Context, steps int) error {
+	if steps < 0 {
+		return fmt.Errorf("cuda: Run of %d steps", steps)
+	}
+	for done := 0; done < steps; done += burst {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := x.p.e.do(func() error { return x.advance(min(burst, steps-done)) }); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (x *exec) advance(steps int) error {
+	dev := x.p.e.dev
+	if err := x.refresh(); err != nil {
+		return err
+	}
+	if x.graph == nil {
+		var err error
+		if x.graph, err = dev.record(func() error { return x.run(x.step) }); err != nil {
+			return err
+		}
+	}
+	for _, s := range x.t.P.State {
+		x.home[s.In].version++
+	}
+	for _, o := range x.t.P.Out {
+		x.p.arrays[o.Name].version++
+	}
+	for range steps {
+		if err := x.graph.replay(); err != nil {
+			return err
+		}
+	}
+	return dev.sync()
+}
+
+func (x *exec) Kernels() []graph.KernelInfo { return slices.Clone(x.kernels) }
+
+func (x *exec) Close() error {
+	if x.graph == nil {
+		return nil
+	}
+	g := x.graph
+	x.graph = nil
+	return x.p.e.do(g.close)
+}

@@ -1,0 +1,136 @@
+package gpu
+
+import "lockstep/op"
+
+// keepArgs are those of cuda/keep.cu.
+type keepArgs struct {
+	to, from, active view
+	words            uint32
+	always           uint32
+}
+
+// copy adds the launch that copies a value into an array, slot by slot; where active is a value, only for slots whose cell is.
+func (x *exec) copy(list *[]work, to *array, from op.Value, active op.Value) error {
+	at, err := x.view(from, to.Domain)
+	if err != nil {
+		return err
+	}
+	gate := view{}
+	if active != 0 {
+		if gate, err = x.view(active, to.Domain); err != nil {
+			return err
+		}
+	}
+	return x.keep(list, to, at, gate)
+}
+
+// keep adds the launch that replaces an array by what lies at from, where the gate, bool[], is true; an empty gate is.
+func (x *exec) keep(list *[]work, to *array, from, gate view) error {
+	into, err := x.p.view(to, 0, to.Domain)
+	if err != nil {
+		return err
+	}
+	return x.move(list, into, from, gate, to.Words(), to.Domain)
+}
+
+func (x *exec) move(list *[]work, to, from, gate view, words int, over op.Domain) error {
+	a := keepArgs{to: to, from: from, active: gate, words: uint32(words)}
+	if gate.base == 0 {
+		a.always = 1
+	}
+	w, err := x.p.work("keep", blocks(words, 256), len(x.p.slots.speakers[over]), 1, 256, 0, bytesOf(a))
+	if err == nil && w != nil {
+		*list = append(*list, *w)
+	}
+	return err
+}
+
+// staged tells whether the value is a state, or a part of one: then it must be read before any state is replaced.
+func (x *exec) staged(v op.Value) bool {
+	root, _ := x.t.Root(v)
+	for _, s := range x.t.P.State {
+		if s.In == root {
+			return true
+		}
+	}
+	return false
+}
+
+// stagedWords is the temporary memory that the staged values take together.
+func (x *exec) stagedWords() (words int) {
+	for _, s := range x.t.P.State {
+		if x.staged(s.Next) {
+			words += stride(x.t.P.Types[s.In]) * len(x.p.slots.speakers[x.t.P.Types[s.In].Domain])
+		}
+	}
+	if q := x.t.P; q.Active != 0 && x.staged(q.Active) {
+		words += x.p.cells * 16
+	}
+	return words
+}
+
+// finish adds what ends a step: outputs that were not computed in place are copied, then the states are replaced, but for
+// cells that are not active.
+func (x *exec) finish() error {
+	q := x.t.P
+	for _, o := range q.Out {
+		if a := x.p.arrays[o.Name]; x.home[o.V] != a {
+			if err := x.copy(&x.step, a, o.V, 0); err != nil {
+				return err
+			}
+		}
+	}
+	at := x.temp
+	stage := func(v op.Value, t op.Type) (view, error) {
+		from, err := x.view(v, t.Domain)
+		to := view{base: at, stride: uint64(stride(t))}
+		n := len(x.p.slots.speakers[t.Domain])
+		at += 4 * uint64(stride(t)*n)
+		if err == nil {
+			err = x.move(&x.step, to, from, view{}, t.Words(), t.Domain)
+		}
+		return to, err
+	}
+	next := make([]view, len(q.State))
+	for i, s := range q.State {
+		var err error
+		if x.staged(s.Next) {
+			next[i], err = stage(s.Next, q.Types[s.In])
+		} else {
+			next[i], err = x.view(s.Next, q.Types[s.In].Domain)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	gates := map[op.Domain]view{}
+	if q.Active != 0 {
+		var staged *view
+		if x.staged(q.Active) {
+			v, err := stage(q.Active, op.T(op.Bool, op.Cell))
+			if err != nil {
+				return err
+			}
+			staged = &v
+		}
+		for _, s := range q.State {
+			over := q.Types[s.In].Domain
+			var err error
+			if gates[over], err = x.view(q.Active, over); staged != nil {
+				gates[over] = *staged
+				g := gates[over]
+				g.slot, err = x.p.slotMap(over, op.Cell)
+				gates[over] = g
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for i, s := range q.State {
+		if err := x.keep(&x.step, x.home[s.In], next[i], gates[q.Types[s.In].Domain]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

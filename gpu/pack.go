@@ -1,0 +1,196 @@
+package gpu
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// pack owns the named arrays and what its programs compute once.
+type pack struct {
+	e       *Engine
+	cells   int
+	slots   *slots
+	arrays  map[string]*array
+	maps    map[[2]op.Domain]uint64 // device address of u32[slots of the first]: their slots in the second
+	regions []uint64                // to free
+}
+
+// array holds one tensor for each slot of its domain.
+type array struct {
+	op.Type
+	base    uint64
+	version uint64 // counts the changes, so that what depends on the array knows when it is stale
+}
+
+func (a *array) at(slot int) uint64 { return a.base + 4*uint64(slot)*uint64(stride(a.Type)) }
+
+// NewPack makes a pack without arrays.
+func (e *Engine) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
+	s, err := slotsOf(cells, groups)
+	if err != nil {
+		return nil, err
+	}
+	return &pack{e: e, cells: cells, slots: s, arrays: map[string]*array{}, maps: map[[2]op.Domain]uint64{}}, nil
+}
+
+// arena places arrays side by side in one region of device memory.
+type arena struct {
+	bytes int64
+	at    []placed
+}
+
+type placed struct {
+	offset int64
+	to     *uint64
+}
+
+// place reserves words and has their address written to `to` when the region is there.
+func (a *arena) place(words int64, to *uint64) {
+	a.at = append(a.at, placed{a.bytes, to})
+	a.bytes += (4*words + 255) / 256 * 256
+}
+
+// settle allocates the region. Arrays start as zeros. It runs on the device's thread.
+func (p *pack) settle(a *arena) error {
+	if a.bytes == 0 {
+		return nil
+	}
+	base, err := p.e.dev.alloc(a.bytes)
+	if err != nil {
+		return fmt.Errorf("%.1f MB for %d arrays: %w", float64(a.bytes)/1e6, len(a.at), err)
+	}
+	p.regions = append(p.regions, base)
+	for _, x := range a.at {
+		*x.to = base + uint64(x.offset)
+	}
+	return p.e.dev.clear(base, a.bytes)
+}
+
+// newArray reserves an array in the arena.
+func (p *pack) newArray(a *arena, t op.Type) (*array, error) {
+	n, err := p.slots.count(t.Domain)
+	if err != nil {
+		return nil, err
+	}
+	x := &array{Type: t}
+	a.place(int64(n)*int64(stride(t)), &x.base)
+	return x, nil
+}
+
+func (p *pack) Put(name string, t op.Type, slot int, src []byte) error {
+	n, err := p.slots.count(t.Domain)
+	if err != nil {
+		return fmt.Errorf("array %q: %w", name, err)
+	}
+	a := p.arrays[name]
+	switch {
+	case a != nil && a.Type != t:
+		return fmt.Errorf("cuda: array %q is %s; it cannot be bound as %s", name, a.Type, t)
+	case slot < 0 || slot >= n:
+		return fmt.Errorf("cuda: array %q has %d slots; there is no slot %d", name, n, slot)
+	case len(src) != 4*t.Words():
+		return fmt.Errorf("cuda: array %q, %s, takes %d bytes; got %d", name, t, 4*t.Words(), len(src))
+	}
+	return p.e.do(func() error {
+		if a == nil {
+			var region arena
+			if a, err = p.newArray(&region, t); err == nil {
+				err = p.settle(&region)
+			}
+			if err != nil {
+				return fmt.Errorf("array %q: %w", name, err)
+			}
+			p.arrays[name] = a
+		}
+		return p.set(a, slot, src)
+	})
+}
+
+// set replaces a slot. NaNs become the canonical one.
+func (p *pack) set(a *array, slot int, src []byte) error {
+	if len(src) == 0 {
+		return nil
+	}
+	if a.DType == op.F32 {
+		w := make([]uint32, len(src)/4)
+		op.PutWords(w, src)
+		op.Canonical(w)
+		src = op.Bytes(w)
+	}
+	a.version++
+	return p.e.dev.write(a.at(slot), src)
+}
+
+// find is a cell's array, checked against a buffer of the given length.
+func (p *pack) find(name string, cell, bytes int) (a *array, slot int, err error) {
+	a = p.arrays[name]
+	switch {
+	case a == nil:
+		err = fmt.Errorf("cuda: the pack has no array %q", name)
+	case cell < 0 || cell >= p.cells:
+		err = fmt.Errorf("cuda: the pack has %d cells; there is no cell %d", p.cells, cell)
+	case bytes != 4*a.Words():
+		err = fmt.Errorf("cuda: array %q, %s, takes %d bytes; the buffer has %d", name, a.Type, 4*a.Words(), bytes)
+	default:
+		slot = p.slots.of[a.Domain][cell]
+	}
+	return a, slot, err
+}
+
+func (p *pack) Read(name string, cell int, dst []byte) error {
+	a, slot, err := p.find(name, cell, len(dst))
+	if err != nil || len(dst) == 0 {
+		return err
+	}
+	return p.e.do(func() error { return p.e.dev.read(dst, a.at(slot)) })
+}
+
+func (p *pack) Write(name string, cell int, src []byte) error {
+	a, slot, err := p.find(name, cell, len(src))
+	if err != nil {
+		return err
+	}
+	return p.e.do(func() error { return p.set(a, slot, src) })
+}
+
+func (p *pack) Close() error {
+	regions := p.regions
+	p.regions, p.arrays = nil, nil
+	if len(regions) == 0 {
+		return nil
+	}
+	return p.e.do(func() (err error) {
+		for _, r := range regions {
+			err = errors.Join(err, p.e.dev.free(r))
+		}
+		return err
+	})
+}
+
+// slotMap is the device address of the slots that an array of domain of has for the slots of a launch over domain over; 0
+// where they are the same.
+func (p *pack) slotMap(over, of op.Domain) (uint64, error) {
+	if over == of {
+		return 0, nil
+	}
+	key := [2]op.Domain{over, of}
+	if at, ok := p.maps[key]; ok {
+		return at, nil
+	}
+	var b []byte
+	for _, cell := range p.slots.speakers[over] {
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.slots.of[of][cell]))
+	}
+	var region arena
+	var at uint64
+	region.place(int64(len(b)/4), &at)
+	if err := p.settle(&region); err != nil {
+		return 0, err
+	}
+	p.maps[key] = at
+	return at, p.e.dev.write(at, b)
+}
