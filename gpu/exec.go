@@ -142,7 +142,7 @@ func (x *exec) plans() (all map[*op.Node]*plan, temp int, err error) {
 			}
 			pl := planOf(n.Op, in)
 			if pl == nil {
-				return nil, 0, fmt.Errorf("cuda: there is no kernel for %s on %v", op.Describe(n.Op), in)
+				return nil, 0, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in)
 			}
 			slots, err := x.p.slots.count(x.domain(*n))
 			if err != nil {

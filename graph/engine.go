@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 
 	"lockstep/op"
 )
@@ -15,6 +16,9 @@ type Memory struct {
 	Bytes    int64  // arrays, tape and scratch
 	Executor string // which of the engine's executors would run it
 }
+
+// ErrNoKernel is what Compile's error wraps when an engine has nothing to run a node by.
+var ErrNoKernel = errors.New("no kernel")
 
 // Engine makes packs. Its results have the bits of the laws.
 type Engine interface {

@@ -122,6 +122,16 @@ func hasTwin(t *testing.T, e graph.Engine, c *Case) bool {
 	})
 }
 
+// Kernels tells what runs the nodes of a case on an engine. Error: graph.ErrNoKernel, or what else the engine says.
+func Kernels(e graph.Engine, c *Case) ([]graph.KernelInfo, error) {
+	r, err := newRun(e, c, Alone)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	return r.exe.Kernels(), nil
+}
+
 // Required lists the variants and engines that the environment variable REQUIRE names, such as REQUIRE=avx2,cuda.
 func Required() (names []string) {
 	for name := range strings.SplitSeq(os.Getenv("REQUIRE"), ",") {

@@ -24,6 +24,7 @@ var verbs = []func() *cli.Command{
 	sweepCommand,
 	opCommand,
 	devicesCommand,
+	verifyCommand,
 }
 
 func main() {

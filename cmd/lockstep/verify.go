@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"lockstep/cpu"
+	"lockstep/graph"
+	"lockstep/internal/nearest"
+	"lockstep/op"
+	"lockstep/optest"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "verify",
+		Usage:       "hold this machine's engines against the laws, bit for bit; exit status 1 if a bit differs",
+		ArgsUsage:   "[OP...]",
+		Description: "Example: lockstep verify --device cpu matmul exp\nIt runs the conformance suite: edge sizes and awkward values of every op, one cell alone and three in a pack. lockstep sweep verify does it with the results of a sweep.",
+		Flags: []cli.Flag{
+			deviceFlag(),
+			&cli.StringFlag{Name: "variant", Usage: "only one variant of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads (default: all processors)"},
+			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
+			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
+			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op"},
+		},
+		Action: verifyOps,
+	}
+}
+
+// opCheck is what verify found for an op.
+type opCheck struct {
+	Op       string   `json:"op"`
+	Cases    int      `json:"cases"`
+	Kernels  []string `json:"kernels"` // what ran it, and its expansion
+	Failures []string `json:"failures"`
+	Missing  string   `json:"missing,omitempty"` // there is no kernel for so many of the cases, and why
+}
+
+func verifyOps(c *cli.Context) error {
+	var names []string
+	for _, o := range op.All {
+		names = append(names, o.Name())
+	}
+	for _, name := range c.Args().Slice() {
+		if !slices.Contains(names, name) {
+			return nearest.Unknown("op", name, names)
+		}
+	}
+	e, err := engineOf(c)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	cases, failed, missing := 0, 0, 0
+	for _, o := range op.All {
+		if c.NArg() > 0 && !slices.Contains(c.Args().Slice(), o.Name()) {
+			continue
+		}
+		if err := c.Context.Err(); err != nil {
+			return err
+		}
+		r := opCheck{Op: o.Name(), Cases: len(optest.Cases(o, c.Uint64("seed"))), Kernels: []string{}, Failures: []string{}}
+		if !c.Bool("list") {
+			r = checkOp(e, o, c.Uint64("seed"))
+		}
+		cases, failed = cases+r.Cases, failed+len(r.Failures)
+		if r.Missing != "" {
+			missing++
+		}
+		switch {
+		case c.Bool("json"):
+			if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
+				return err
+			}
+		case c.Bool("list"):
+			fmt.Fprintf(t, "%s\t%d cases\n", r.Op, r.Cases)
+		default:
+			verdict := "ok"
+			if r.Missing != "" {
+				verdict = r.Missing
+			}
+			if len(r.Failures) > 0 {
+				verdict = fmt.Sprintf("%d FAILED: %s", len(r.Failures), r.Failures[0])
+			}
+			fmt.Fprintf(t, "%s\t%d cases\t%s\t%s\n", r.Op, r.Cases, strings.Join(r.Kernels, " "), verdict)
+			t.Flush()
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d cases do not have the bits of the law", failed, cases)
+	}
+	if !c.Bool("list") && !c.Bool("json") {
+		fmt.Fprintf(t, "%d cases on the %s engine, alone and in a pack: all have the bits of the law", cases, e.Name())
+		if missing > 0 {
+			fmt.Fprintf(t, "; %d ops are not whole", missing)
+		}
+		fmt.Fprintln(t)
+	}
+	return nil
+}
+
+// checkOp runs all cases of an op.
+func checkOp(e graph.Engine, o op.Op, seed uint64) opCheck {
+	r := opCheck{Op: o.Name(), Kernels: []string{}, Failures: []string{}}
+	used, without := map[string]bool{}, 0
+	for _, c := range optest.Cases(o, seed) {
+		kernels, err := optest.Kernels(e, c)
+		if errors.Is(err, graph.ErrNoKernel) {
+			without++
+			r.Missing = fmt.Sprintf("%d cases have no kernel: %v", without, err)
+			continue
+		}
+		r.Cases++
+		for _, k := range kernels {
+			used[k.Variant] = true
+		}
+		for _, p := range []optest.Packing{optest.Alone, optest.Three} {
+			if err := optest.Check(e, c, p, ""); err != nil {
+				r.Failures = append(r.Failures, err.Error())
+				break
+			}
+		}
+	}
+	r.Kernels = append(r.Kernels, slices.Sorted(maps.Keys(used))...)
+	return r
+}
