@@ -24,7 +24,8 @@ type Cell struct {
 	Steps int
 	Batch int // rows of a step's batch
 
-	set *data.Set
+	set   *data.Set
+	place int // in the card
 }
 
 // Map is how z becomes theta: a type of subspace.Names, and the dimension of z.
@@ -163,6 +164,9 @@ func (c *Card) Cells() ([]Cell, error) {
 			return nil, err
 		}
 		cells = append(cells, more...)
+	}
+	for i := range cells {
+		cells[i].place = i
 	}
 	seen := map[string]int{}
 	for i, cell := range cells {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func (j *job) checkpoint() error {
 	start := time.Now()
 	path := filepath.Join(j.ledger.dir, checkpointDir, j.name()+checkpointEnding)
 	if err := j.writeCheckpoint(path); err != nil {
-		return fmt.Errorf("%s cannot be written: %w; the one before is kept", path, err)
+		return fmt.Errorf("no checkpoint can be written, an earlier one is kept: %w", err)
 	}
 	for i, c := range j.cells {
 		j.saved.rows[c.ID()] = row{path, i, uint32(j.trains[i].steps)}
@@ -132,7 +133,7 @@ func (j *job) writeCheckpoint(path string) error {
 		}
 	}
 	meta := map[string]string{"format": checkpointFormat, "law": strconv.Itoa(op.Version), "cells": string(cells), "sha256": sumOf(sum)}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := files.MakeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return files.Write(path, func(w io.Writer) error { return data.WriteTensors(w, tensors, meta, fill) })
@@ -194,6 +195,9 @@ func readCheckpoint(path string) (ids []string, steps []uint32, err error) {
 	defer f.Close()
 	if f.Meta["format"] != checkpointFormat {
 		return nil, nil, fmt.Errorf("%s is no checkpoint that this build reads: format %q, not %q", path, f.Meta["format"], checkpointFormat)
+	}
+	if law := f.Meta["law"]; law != strconv.Itoa(op.Version) {
+		return nil, nil, fmt.Errorf("%s follows law %q; this build follows law %d", path, law, op.Version)
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f.Elements()); err != nil {
@@ -333,8 +337,17 @@ func (c *checkpoints) prune(dir string) error {
 	return nil
 }
 
-func checkpointsIn(dir string) ([]string, error) {
-	return filepath.Glob(filepath.Join(dir, checkpointDir, "*"+checkpointEnding))
+func checkpointsIn(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(dir, checkpointDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, checkpointEnding) && name[0] != '.' {
+			paths = append(paths, filepath.Join(dir, checkpointDir, name))
+		}
+	}
+	return paths, err
 }
 
 // removeCheckpoints removes them all, and what a killed run left half written.

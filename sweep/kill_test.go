@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -64,7 +65,9 @@ func process(dir string) {
 		if err != nil {
 			return err
 		}
-		return RunTo(context.Background(), dir, card, cells, true, Options{Engine: engine, PackCells: 6, Checkpoint: 5 * time.Millisecond})
+		_, err = StatusOf(dir)
+		told := &watcher{restored: func(steps int) { fmt.Println("RESTORED", steps) }}
+		return RunTo(context.Background(), dir, card, cells, err == nil, Options{Engine: engine, PackCells: 6, Checkpoint: 5 * time.Millisecond, Progress: told})
 	}()
 	if err != nil {
 		fmt.Println(err)
@@ -113,7 +116,7 @@ func TestKilledRunGoesOn(t *testing.T) {
 			t.Errorf("left behind: %v", left)
 		}
 	}
-	killed, held, checkpoints, most := 0, 0, 0, 0
+	killed, held, checkpoints, most, restored := 0, 0, 0, 0, 0
 	for try := 0; killed < kills; try++ {
 		dead := false
 		if killed == 7 && held == 0 || killed == 14 && held == 1 {
@@ -123,10 +126,13 @@ func TestKilledRunGoesOn(t *testing.T) {
 			}
 		} else {
 			c := processIn(dir, 0)
+			var out bytes.Buffer
+			c.Stdout = &out
 			must(t, c.Start())
 			time.Sleep(time.Duration(rng.Int64N(int64(undisturbed) / 6)))
 			must(t, c.Process.Kill())
 			dead = c.Wait() != nil
+			restored += strings.Count(out.String(), "RESTORED")
 		}
 		if !dead { // it had ended: the rest of the kills is for another sweep
 			finish()
@@ -144,9 +150,9 @@ func TestKilledRunGoesOn(t *testing.T) {
 		t.Logf("kill %d: %d of %d cells have ended, %d checkpoints", killed, s.Done, s.Cells, len(s.Checkpoints))
 	}
 	finish()
-	t.Logf("%d kills, %d of them in a transaction, in %d sweeps", killed, held, folders)
-	if held != 2 || checkpoints == 0 || most == 0 {
-		t.Errorf("%d kills in a transaction, %d checkpoints seen, at most %d cells had ended: the kills hit nothing", held, checkpoints, most)
+	t.Logf("%d kills, %d of them in a transaction, in %d sweeps; %d cells were taken up from a checkpoint", killed, held, folders, restored)
+	if held != 2 || checkpoints == 0 || most == 0 || restored == 0 {
+		t.Errorf("%d kills in a transaction, %d checkpoints seen, %d cells taken up from one, at most %d had ended: the kills hit nothing", held, checkpoints, restored, most)
 	}
 }
 
@@ -160,7 +166,9 @@ func killInTransaction(t *testing.T, dir string, n int) bool {
 	must(t, err)
 	must(t, c.Start())
 	lines := bufio.NewScanner(pipe)
-	if !lines.Scan() || lines.Text() != "HELD" {
+	for lines.Scan() && lines.Text() != "HELD" {
+	}
+	if lines.Text() != "HELD" {
 		c.Wait()
 		return false
 	}

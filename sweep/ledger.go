@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"database/sql"
 	_ "embed"
@@ -16,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -137,13 +137,17 @@ func (l *Ledger) empty(path string) error {
 	return fs.ErrNotExist
 }
 
+// patience is how long a statement waits, in milliseconds, for another process that reads or writes the ledger. Those of ours
+// are through in much less; a run should outlive somebody who looks at its ledger with another program.
+const patience = 600_000
+
 // openDB opens a database, with one connection: transactions are plain, and nothing waits for itself.
 func openDB(path, options string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_txlock=immediate&" + options}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_pragma=busy_timeout(" + strconv.Itoa(patience) + ")&_pragma=foreign_keys(1)&_txlock=immediate&" + options}
 	db, err := sql.Open("sqlite", u.String())
 	if err == nil {
 		db.SetMaxOpenConns(1)
@@ -211,12 +215,12 @@ func enter(tx *sql.Tx, card *Card, cells []Cell) error {
 		return err
 	}
 	defer insert.Close()
-	for i, c := range cells {
+	for _, c := range cells {
 		axes, err := json.Marshal(c.Axes)
 		if err != nil {
 			return err
 		}
-		if _, err := insert.Exec(c.ID(), i, c.Arm, string(axes), int64(c.Seed), c.Model.D(), c.Dim(), c.Steps, string(c.Canonical())); err != nil {
+		if _, err := insert.Exec(c.ID(), c.place, c.Arm, string(axes), int64(c.Seed), c.Model.D(), c.Dim(), c.Steps, string(c.Canonical())); err != nil {
 			return err
 		}
 	}
@@ -270,7 +274,7 @@ func (l *Ledger) commit(r Result) error {
 	return nil
 }
 
-// ended lists the cells that have results, by identity, with their performance.
+// ended lists the cells that have results, by identity, with their performance. It reads no result.
 func (l *Ledger) ended() (map[string]float64, error) {
 	rows, err := l.db.Query("SELECT id, performance FROM results")
 	if err != nil {
@@ -287,6 +291,34 @@ func (l *Ledger) ended() (map[string]float64, error) {
 		all[id] = performance
 	}
 	return all, rows.Err()
+}
+
+// whole tells whether the ledger holds the given cells and no others, and results of theirs that can be read: better known
+// before the others are trained than after.
+func (l *Ledger) whole(cells []Cell) error {
+	ids, err := collect(l.db, "SELECT id FROM cells ORDER BY id", func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
+	if err != nil {
+		return err
+	}
+	want := make([]string, len(cells))
+	for i, c := range cells {
+		want[i] = c.ID()
+	}
+	slices.Sort(want)
+	if !slices.Equal(ids, want) {
+		return fmt.Errorf("%s is damaged: its %d cells are not the %d that it is a sweep of", filepath.Join(l.dir, LedgerFile), len(ids), len(want))
+	}
+	n := 0
+	for _, err := range l.Results() {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if ended, err := l.ended(); err != nil || len(ended) != n {
+		return cmp.Or(err, fmt.Errorf("%s is damaged: %d of its %d results are of none of its cells", filepath.Join(l.dir, LedgerFile), len(ended)-n, len(ended)))
+	}
+	return nil
 }
 
 // finish enters the digest, once every cell has ended. Error: the ledger has another one.
@@ -379,37 +411,57 @@ func (r Record) Parse() (*Card, error) {
 // be asked of the ledger in between.
 func (l *Ledger) Results() iter.Seq2[Result, error] { return l.results("place") }
 
+// pageRows is how many results are read at once: the ledger is not locked while they are used.
+const pageRows = 256
+
 func (l *Ledger) results(order string) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
-		rows, err := l.db.QueryContext(context.Background(), `SELECT id, arm, axes, seed, params, d, steps, law, declared,
-			train_loss, test_loss, test_accuracy, performance FROM results JOIN cells USING (id), sweep ORDER BY `+order)
-		if err == nil {
-			defer rows.Close()
-			for rows.Next() {
-				var r Result
-				var axes, declared string
-				err = rows.Scan(&r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared,
-					&r.Derived.TrainLoss, &r.Derived.TestLoss, &r.Derived.TestAccuracy, &r.Derived.Performance)
-				if err == nil {
-					err = json.Unmarshal([]byte(axes), &r.Axes)
-				}
-				if err == nil {
-					err = strictly([]byte(declared), &r.Declared)
-				}
-				if err != nil {
-					err = fmt.Errorf("cell %.12s..: %w", r.ID, err)
-					break
-				}
+		for last := any(nil); ; {
+			page, keys, err := l.page(order, last)
+			if err != nil {
+				yield(Result{}, fmt.Errorf("%s is damaged: %w", filepath.Join(l.dir, LedgerFile), err))
+				return
+			}
+			for _, r := range page {
 				if !yield(r, nil) {
 					return
 				}
 			}
-			err = cmp.Or(err, rows.Err())
-		}
-		if err != nil {
-			yield(Result{}, fmt.Errorf("%s is damaged: %w", filepath.Join(l.dir, LedgerFile), err))
+			if len(page) < pageRows {
+				return
+			}
+			last = keys[len(keys)-1]
 		}
 	}
+}
+
+// page reads the results that come after the one of the given key in an order, place or id; from the first for nil.
+func (l *Ledger) page(order string, after any) (page []Result, keys []any, err error) {
+	rows, err := l.db.Query(`SELECT `+order+`, id, arm, axes, seed, params, d, steps, law, declared,
+		train_loss, test_loss, test_accuracy, performance FROM results JOIN cells USING (id), sweep
+		WHERE ?1 IS NULL OR `+order+` > ?1 ORDER BY `+order+` LIMIT `+strconv.Itoa(pageRows), after)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r Result
+		var key any
+		var axes, declared string
+		if err := rows.Scan(&key, &r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared,
+			&r.Derived.TrainLoss, &r.Derived.TestLoss, &r.Derived.TestAccuracy, &r.Derived.Performance); err != nil {
+			return nil, nil, err
+		}
+		err := json.Unmarshal([]byte(axes), &r.Axes)
+		if err == nil {
+			err = strictly([]byte(declared), &r.Declared)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("the result of cell %s: %w (without that row, its cell is trained anew)", r.ID, err)
+		}
+		page, keys = append(page, r), append(keys, key)
+	}
+	return page, keys, rows.Err()
 }
 
 // All reads all results into memory.

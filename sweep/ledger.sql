@@ -36,6 +36,8 @@ CREATE TABLE cells (
 	description TEXT NOT NULL            -- canonical JSON (RFC 8785) of all that the result follows from
 ) STRICT;
 
+CREATE INDEX cells_by_place ON cells (place);
+
 CREATE TABLE results (
 	id            TEXT PRIMARY KEY REFERENCES cells (id),
 	run           INTEGER NOT NULL REFERENCES runs (run),

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type watcher struct {
 	results                             []Result
 	done                                func(ended int) error
 	advanced                            func(steps int)
+	restored                            func(steps int)
 }
 
 func (w *watcher) Saved(int) { w.saved++ }
@@ -40,6 +42,9 @@ func (w *watcher) Done(r Result) error {
 func (w *watcher) Skip(cells, steps int, best float64) {
 	w.skipped += cells
 	w.skippedSteps += steps
+	if w.restored != nil && cells == 0 {
+		w.restored(steps)
+	}
 }
 
 func parse(t *testing.T, text string) *Card {
@@ -137,7 +142,7 @@ func TestInterruptedPackGoesOn(t *testing.T) {
 	calm, once := undisturbed(t, cells)
 	dir := filepath.Join(t.TempDir(), "interrupted")
 	steps, runs := 0, 0
-	for {
+	for runs < 100 {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := &watcher{advanced: func(steps int) {
 			if steps > 5 {
@@ -419,5 +424,188 @@ func TestStatus(t *testing.T) {
 	must(t, runIn(t, t.Context(), dir, cells, true, &watcher{}))
 	if s, err = StatusOf(dir); err != nil || s.Running || s.Done != len(cells) || len(s.Runs) != 2 || s.Digest == "" || s.Best <= 0 {
 		t.Errorf("finished: %+v, %v", s, err)
+	}
+}
+
+// A folder's name is a name, not a pattern: neither its checkpoints nor another folder's are lost by it.
+func TestFolderNamesAreNoPatterns(t *testing.T) {
+	cells := smallCells(t)
+	parent := t.TempDir()
+	stopped := func(name string) (dir string) {
+		dir = filepath.Join(parent, name)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if err := runIn(t, ctx, dir, cells, false, &watcher{advanced: func(int) { cancel() }}); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	sibling := stopped("run1")
+	for _, name := range []string{"run[1]", "g[a-", "a*", `b\c`} {
+		dir := stopped(name)
+		if s, err := StatusOf(dir); err != nil || len(s.Checkpoints) != 1 {
+			t.Errorf("%s: %+v, %v", name, s.Checkpoints, err)
+		}
+		w := &watcher{}
+		if err := runIn(t, t.Context(), dir, cells, true, w); err != nil || w.skippedSteps == 0 {
+			t.Errorf("%s: %v, %d steps from the checkpoint", name, err, w.skippedSteps)
+		}
+	}
+	if s, err := StatusOf(sibling); err != nil || len(s.Checkpoints) != 1 {
+		t.Errorf("the sibling's checkpoints: %+v, %v", s.Checkpoints, err)
+	}
+}
+
+// A process that looks at the ledger for a while holds a run up, but does not end it.
+func TestSlowReader(t *testing.T) {
+	cells := smallCells(t)[:4]
+	dir := t.TempDir()
+	released := make(chan struct{})
+	var once sync.Once
+	w := &watcher{done: func(int) error {
+		once.Do(func() {
+			db, err := sql.Open("sqlite", filepath.Join(dir, LedgerFile))
+			must(t, err)
+			db.SetMaxOpenConns(1)
+			_, err = db.Exec("BEGIN; SELECT count(*) FROM cells")
+			must(t, err)
+			go func() {
+				time.Sleep(1500 * time.Millisecond)
+				db.Close()
+				close(released)
+			}()
+		})
+		return nil
+	}}
+	must(t, runIn(t, t.Context(), dir, cells, false, w))
+	<-released
+	// A reader of ours that takes its time between results does not even do that.
+	l, err := OpenLedger(dir)
+	must(t, err)
+	defer l.Close()
+	for _, err := range l.Results() {
+		must(t, err)
+		edit(t, dir, "UPDATE sweep SET about = about || '!'")
+	}
+}
+
+// A ledger with something wrong in it is refused before anything is trained.
+func TestDamageIsFoundBeforeTraining(t *testing.T) {
+	cells := smallCells(t)
+	for name, statement := range map[string]string{
+		"a result that cannot be read": "UPDATE results SET declared = '{}' WHERE rowid = 1",
+		"a lost cell":                  "DELETE FROM cells WHERE id NOT IN (SELECT id FROM results) AND place = (SELECT max(place) FROM cells)",
+		"a result of no cell":          "PRAGMA foreign_keys = OFF; INSERT INTO results SELECT 'zzz', run, ended, declared, train_loss, test_loss, test_accuracy, performance FROM results LIMIT 1",
+	} {
+		dir, stop := t.TempDir(), errors.New("stop")
+		if err := runIn(t, t.Context(), dir, cells, false, &watcher{done: func(n int) error { return stop }}); !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		edit(t, dir, statement)
+		w := &watcher{}
+		if err := runIn(t, t.Context(), dir, cells, true, w); err == nil || !strings.Contains(err.Error(), "damaged") || w.steps > 0 {
+			t.Errorf("%s: %v, after %d steps", name, err, w.steps)
+		}
+	}
+}
+
+// Rows of cells that have ended are no checkpoint any more, and are removed with their files.
+func TestCheckpointsOfEndedCells(t *testing.T) {
+	cells := smallCells(t)
+	dir, stop := t.TempDir(), errors.New("stop")
+	ended := 0
+	w := &watcher{done: func(int) error {
+		if ended++; ended%2 == 0 { // a pack has handed over half of its cells
+			return stop
+		}
+		return nil
+	}}
+	if err := runIn(t, t.Context(), dir, cells, false, w, func(o *Options) { o.PackCells = 4 }); !errors.Is(err, stop) || !strings.Contains(err.Error(), "checkpoint of 2 more") {
+		t.Fatal(err)
+	}
+	if s, err := StatusOf(dir); err != nil || len(s.Checkpoints) != 1 || s.Checkpoints[0].Cells != 2 {
+		t.Errorf("%+v, %v", s.Checkpoints, err)
+	}
+	// The next run takes the two over into another pack, whose checkpoint replaces the old one.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w = &watcher{advanced: func(int) { cancel() }}
+	if err := runIn(t, ctx, dir, cells, true, w, func(o *Options) { o.PackCells = 3 }); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if s, err := StatusOf(dir); err != nil || len(s.Checkpoints) > 2 || len(s.Checkpoints) == 0 {
+		t.Errorf("%+v, %v", s.Checkpoints, err)
+	}
+}
+
+func TestNothingToGoOnWith(t *testing.T) {
+	dir := t.TempDir()
+	if err := runIn(t, t.Context(), dir, smallCells(t)[:2], true, &watcher{}); err == nil || !strings.Contains(err.Error(), "leave --resume out") {
+		t.Errorf("--resume in an empty folder: %v", err)
+	}
+	must(t, runIn(t, t.Context(), dir, smallCells(t)[:2], false, &watcher{}))
+}
+
+// Results are on the disk when a transaction ends, by the settings that SQLite's documentation names for that.
+func TestLedgerIsDurable(t *testing.T) {
+	cells := smallCells(t)[:1]
+	l, err := claim(t.TempDir(), parse(t, small), cells, false)
+	must(t, err)
+	defer l.Close()
+	var synchronous int
+	var journal string
+	must(t, l.db.QueryRow("PRAGMA synchronous").Scan(&synchronous))
+	must(t, l.db.QueryRow("PRAGMA journal_mode").Scan(&journal))
+	if synchronous != 2 || journal != "delete" {
+		t.Errorf("synchronous = %d, journal_mode = %s; want 2 (FULL) and delete", synchronous, journal)
+	}
+}
+
+// A checkpoint is due 30 seconds after the last one, or later if the last one took long, or when the user says.
+func TestCheckpointIsDue(t *testing.T) {
+	for _, c := range []struct {
+		every, ago, took time.Duration
+		want             bool
+	}{
+		{0, 29 * time.Second, 0, false},
+		{0, 31 * time.Second, 0, true},
+		{0, 31 * time.Second, time.Second, false},
+		{0, 101 * time.Second, time.Second, true},
+		{time.Second, 2 * time.Second, time.Second, true},
+		{time.Minute, 31 * time.Second, 0, false},
+	} {
+		j := &job{runner: &runner{ledger: &Ledger{}, Options: Options{Checkpoint: c.every}}}
+		j.last, j.took = time.Now().Add(-c.ago), c.took
+		if got := j.due(); got != c.want {
+			t.Errorf("every %s, %s after the last one, which took %s: due is %t", c.every, c.ago, c.took, got)
+		}
+	}
+	if (&job{runner: &runner{}}).due() {
+		t.Error("due without a ledger")
+	}
+}
+
+// A diverged cell stands in the ledger with its first bad step and the losses before it, and nothing else changes.
+func TestDivergedCellInTheLedger(t *testing.T) {
+	card := parse(t, strings.Replace(small, "lr = [0.1, 0.01]", "lr = [0.1, 1e38]", 1))
+	cells, err := card.Cells()
+	must(t, err)
+	dir := t.TempDir()
+	engine, err := cpu.New(cpu.Options{})
+	must(t, err)
+	must(t, RunTo(t.Context(), dir, card, cells, false, Options{Engine: engine}))
+	l, err := OpenLedger(dir)
+	must(t, err)
+	defer l.Close()
+	r, err := l.Record()
+	if err != nil || r.Diverged != 2 || r.Done != len(cells) {
+		t.Errorf("%d of %d cells diverged, %v", r.Diverged, r.Done, err)
+	}
+	for x, err := range l.Results() {
+		must(t, err)
+		bad := x.Axes.value("lr", "") == "1e38"
+		if d := x.Declared; d.Diverged != bad || bad && (d.Steps < 1 || d.Steps >= 7) || len(d.Losses) != d.Steps {
+			t.Errorf("cell (%s): diverged %t at step %d, %d losses", x.Name(), d.Diverged, d.Steps, len(d.Losses))
+		}
 	}
 }

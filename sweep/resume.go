@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ const lockFile = ".lock"
 // Errors: another run is at work in dir; dir holds a sweep and resume is false; dir holds another sweep, which a
 // MismatchError shows line by line; and those of Run.
 func RunTo(ctx context.Context, dir string, card *Card, cells []Cell, resume bool, o Options) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := files.MakeDir(dir); err != nil {
 		return err
 	}
 	l, err := claim(dir, card, cells, resume)
@@ -62,6 +61,12 @@ func (l *Ledger) runRest(ctx context.Context, cells []Cell, o Options) error {
 		if r.saved, err = findCheckpoints(l.dir); err != nil {
 			return err
 		}
+		for id := range ended {
+			delete(r.saved.rows, id)
+		}
+		if err := r.saved.prune(l.dir); err != nil {
+			return err
+		}
 		if err := r.run(ctx, rest); err != nil {
 			return l.stopped(err)
 		}
@@ -78,9 +83,20 @@ func (l *Ledger) stopped(err error) error {
 	if e != nil {
 		return errors.Join(err, e)
 	}
-	kept := ""
-	if c, e := findCheckpoints(l.dir); e == nil && len(c.rows) > 0 {
-		kept = fmt.Sprintf(", and a checkpoint of %d more", len(c.rows))
+	ended, e := l.ended()
+	if e != nil {
+		return errors.Join(err, e)
+	}
+	kept, more := "", 0
+	if c, e := findCheckpoints(l.dir); e == nil {
+		for id := range c.rows {
+			if _, has := ended[id]; !has {
+				more++
+			}
+		}
+	}
+	if more > 0 {
+		kept = fmt.Sprintf(", and a checkpoint of %d more", more)
 	}
 	return fmt.Errorf("%w (%d of %d cells have ended and are kept%s; the same command with --resume goes on from there)", err, r.Done, r.Cells, kept)
 }
@@ -98,6 +114,8 @@ func claim(dir string, card *Card, cells []Cell, resume bool) (l *Ledger, err er
 	}()
 	const durable = "_pragma=journal_mode(DELETE)&_pragma=synchronous(FULL)"
 	switch l, err = openLedger(dir, "mode=rw&"+durable); {
+	case errors.Is(err, fs.ErrNotExist) && resume:
+		return nil, fmt.Errorf("%s holds no sweep to go on with; leave --resume out to start one", dir)
 	case errors.Is(err, fs.ErrNotExist):
 		db, err := openDB(filepath.Join(dir, LedgerFile), "mode=rwc&"+durable)
 		if err != nil {
@@ -138,6 +156,9 @@ func (l *Ledger) agree(card *Card, cells []Cell, resume bool) error {
 	}
 	if !same {
 		return mismatch(l.dir, was, card, cells)
+	}
+	if err := l.whole(cells); err != nil {
+		return err
 	}
 	if was.Card == string(card.Source) && slices.Equal(was.Settings, card.Settings) {
 		return nil

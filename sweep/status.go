@@ -1,6 +1,8 @@
 package sweep
 
 import (
+	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -11,8 +13,9 @@ import (
 // Status is how far the sweep of a folder is.
 type Status struct {
 	Record
-	Running     bool             `json:"running"` // a process is at work on it
-	Best        float64          `json:"best"`    // the best performance so far
+	Running     bool             `json:"running"`           // a process is at work on it
+	Best        float64          `json:"best"`              // the best performance so far
+	Damaged     string           `json:"damaged,omitempty"` // why a finished sweep is not to be trusted
 	Checkpoints []CheckpointFile `json:"checkpoints,omitempty"`
 }
 
@@ -20,7 +23,7 @@ type Status struct {
 type CheckpointFile struct {
 	Path    string    `json:"path"`
 	Written time.Time `json:"written"`
-	Cells   int       `json:"cells"`
+	Cells   int       `json:"cells"` // that have not ended
 }
 
 // StatusOf reads the status of the sweep in dir, at work or not.
@@ -40,6 +43,11 @@ func StatusOf(dir string) (s Status, err error) {
 	for _, performance := range ended {
 		s.Best = max(s.Best, performance)
 	}
+	if s.Digest != "" {
+		if have, err := l.Digest(); err != nil || have != s.Digest {
+			s.Damaged = fmt.Sprintf("its results do not have the digest that it names; lockstep sweep verify %s tells more", dir)
+		}
+	}
 	s.Running = files.Locked(filepath.Join(dir, lockFile))
 	paths, err := checkpointsIn(dir)
 	if err != nil {
@@ -51,8 +59,13 @@ func StatusOf(dir string) (s Status, err error) {
 			continue // a run has just removed it
 		}
 		c := CheckpointFile{Path: path, Written: f.Written()}
-		if kept, ok := f.Get("kept"); ok && len(kept.Shape) == 1 {
-			c.Cells = kept.Shape[0]
+		var ids []string
+		if err := json.Unmarshal([]byte(f.Meta["cells"]), &ids); err == nil {
+			for _, id := range ids {
+				if _, has := ended[id]; !has {
+					c.Cells++
+				}
+			}
 		}
 		s.Checkpoints = append(s.Checkpoints, c)
 		f.Close()

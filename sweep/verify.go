@@ -3,8 +3,6 @@ package sweep
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +45,7 @@ type Mismatch struct {
 }
 
 func (m Mismatch) String() string {
-	return fmt.Sprintf("cell (%s): %s is %s in the ledger; recomputed it is %s", m.Cell, m.Number, m.Ledger, m.Recomputed)
+	return fmt.Sprintf("cell (%s): %s is %s in the ledger; it should be %s", m.Cell, m.Number, m.Ledger, m.Recomputed)
 }
 
 // Verify trains cells of the sweep in dir again, each alone, and compares what they give with what the ledger holds: declared
@@ -65,8 +63,14 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (v Verification, e
 	if err != nil {
 		return v, err
 	}
+	planned := map[string]Cell{}
+	for _, c := range cells {
+		planned[c.ID()] = c
+	}
 	cells = slices.DeleteFunc(cells, func(c Cell) bool { return !ended[c.ID()] })
-	v.Done = len(cells)
+	if v.Done = len(cells); v.Done == 0 {
+		return v, fmt.Errorf("%s holds no result yet: there is nothing to verify", dir)
+	}
 	cells = sample(cells, o.Sample, o.Seed)
 	v.Checked = len(cells)
 	again, err := recompute(ctx, card, cells, o)
@@ -78,8 +82,9 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (v Verification, e
 		return v, err
 	}
 	defer l.Close()
-	v.Mismatches, err = l.compare(again)
-	v.Mismatches = append([]Mismatch{}, v.Mismatches...) // never null as JSON
+	c := &comparison{planned: planned, again: again, all: []Mismatch{}}
+	err = c.run(l)
+	v.Mismatches = c.all
 	return v, err
 }
 
@@ -107,7 +112,7 @@ func plannedIn(dir string, source data.Source) (*Card, []Cell, error) {
 		return nil, nil, fmt.Errorf("%s: the card that it holds: %w", dir, err)
 	}
 	if r.Plan != planOf(cells) {
-		return nil, nil, mismatch(dir, r, card, cells)
+		return nil, nil, fmt.Errorf("%s was changed: the card that it holds does not make the cells that it is a sweep of (plan %.12s.., not %.12s..)", dir, planOf(cells), r.Plan)
 	}
 	return card, cells, nil
 }
@@ -223,36 +228,120 @@ func (l *locked) Done(r Result) (err error) {
 	return err
 }
 
-// compare holds the rows of the ledger against recomputed results.
-func (l *Ledger) compare(again map[string]Result) (all []Mismatch, err error) {
-	rows, err := l.db.Query(`SELECT id, arm, axes, seed, params, d, description, declared, train_loss, test_loss, test_accuracy, performance
-		FROM cells JOIN results USING (id) ORDER BY place`)
+// comparison holds a ledger against the card's cells and against recomputed results.
+type comparison struct {
+	planned map[string]Cell
+	again   map[string]Result
+	all     []Mismatch
+}
+
+func (c *comparison) differ(cell, id, number, ledger, recomputed string) {
+	if ledger != recomputed {
+		c.all = append(c.all, Mismatch{cell, id, number, short(ledger), short(recomputed)})
+	}
+}
+
+// short cuts long texts.
+func short(s string) string {
+	if len(s) > 100 {
+		return s[:100] + ".."
+	}
+	return s
+}
+
+func (c *comparison) run(l *Ledger) error {
+	if err := c.cells(l); err != nil {
+		return err
+	}
+	if err := c.results(l); err != nil {
+		return err
+	}
+	return c.digest(l)
+}
+
+// cells compares what the ledger says of every cell, ended or not, with the card's.
+func (c *comparison) cells(l *Ledger) error {
+	rows, err := l.db.Query("SELECT id, place, arm, axes, seed, params, d, steps, description FROM cells ORDER BY place")
 	if err != nil {
-		return nil, err
+		return err
+	}
+	defer rows.Close()
+	order := map[string]int{}
+	for _, cell := range c.planned {
+		order[cell.ID()] = cell.place
+	}
+	seen := map[string]bool{}
+	for rows.Next() {
+		var id, arm, axes, description string
+		var place, seed, params, d, steps int64
+		if err := rows.Scan(&id, &place, &arm, &axes, &seed, &params, &d, &steps, &description); err != nil {
+			return err
+		}
+		want, ok := c.planned[id]
+		if !ok {
+			c.differ(cellText(arm, axes, seed), id, "the cell", "there", "not in the card")
+			continue
+		}
+		seen[id] = true
+		text, err := json.Marshal(want.Axes)
+		if err != nil {
+			return err
+		}
+		for _, n := range []struct{ name, has, want string }{
+			{"place", fmt.Sprint(place), fmt.Sprint(order[id])},
+			{"arm", arm, want.Arm},
+			{"axes", axes, string(text)},
+			{"seed", fmt.Sprint(seed), fmt.Sprint(want.Seed)},
+			{"params", fmt.Sprint(params), fmt.Sprint(want.Model.D())},
+			{"d", fmt.Sprint(d), fmt.Sprint(want.Dim())},
+			{"steps to do", fmt.Sprint(steps), fmt.Sprint(want.Steps)},
+			{"description", description, string(want.Canonical())},
+		} {
+			c.differ(want.Name(), id, n.name, n.has, n.want)
+		}
+	}
+	for _, id := range sortedKeys(c.planned) {
+		if !seen[id] {
+			c.differ(c.planned[id].Name(), id, "the cell", "missing", "in the card")
+		}
+	}
+	return rows.Err()
+}
+
+func cellText(arm, axes string, seed int64) string {
+	return fmt.Sprintf("arm %s, axes %s, seed %d", arm, axes, seed)
+}
+
+// results compares the rows of recomputed cells, and finds rows of no cell.
+func (c *comparison) results(l *Ledger) error {
+	rows, err := l.db.Query("SELECT id, declared, train_loss, test_loss, test_accuracy, performance FROM results ORDER BY id")
+	if err != nil {
+		return err
 	}
 	defer rows.Close()
 	seen := 0
 	for rows.Next() {
-		var has Result
-		var axes, description, declared string
-		var performance float64
-		d := &has.Derived
-		if err := rows.Scan(&has.ID, &has.Arm, &axes, &has.Seed, &has.Params, &has.D, &description, &declared, &d.TrainLoss, &d.TestLoss, &d.TestAccuracy, &performance); err != nil {
-			return nil, err
+		var id, declared string
+		var d Derived
+		if err := rows.Scan(&id, &declared, &d.TrainLoss, &d.TestLoss, &d.TestAccuracy, &d.Performance); err != nil {
+			return err
 		}
-		want, ok := again[has.ID]
+		if _, ok := c.planned[id]; !ok {
+			c.differ("unknown", id, "the result", "there", "of no cell of the card")
+			continue
+		}
+		want, ok := c.again[id]
 		if !ok {
 			continue
 		}
 		seen++
-		differ := func(number, ledger, recomputed string) {
-			all = append(all, Mismatch{want.Name(), want.ID, number, ledger, recomputed})
-		}
 		text, err := json.Marshal(want.Declared)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		compareJSON(declared, string(text), differ)
+		compareJSON(declared, string(text), func(number, has, want string) {
+			c.differ(c.planned[id].Name(), id, number, has, want)
+		})
 		for _, n := range []struct {
 			name      string
 			has, want *float64
@@ -260,33 +349,57 @@ func (l *Ledger) compare(again map[string]Result) (all []Mismatch, err error) {
 			{"train_loss (derived)", d.TrainLoss, want.Derived.TrainLoss},
 			{"test_loss (derived)", d.TestLoss, want.Derived.TestLoss},
 			{"test_accuracy (derived)", d.TestAccuracy, want.Derived.TestAccuracy},
-			{"performance (derived)", &performance, &want.Derived.Performance},
+			{"performance (derived)", &d.Performance, &want.Derived.Performance},
 		} {
 			if !near(n.has, n.want) {
-				differ(n.name, decimalOf(n.has), decimalOf(n.want))
+				c.differ(want.Name(), id, n.name, decimalOf(n.has), decimalOf(n.want))
 			}
-		}
-		for _, n := range []struct{ name, has, want string }{
-			{"params", fmt.Sprint(has.Params), fmt.Sprint(want.Params)},
-			{"d", fmt.Sprint(has.D), fmt.Sprint(want.D)},
-			{"seed", fmt.Sprint(has.Seed), fmt.Sprint(want.Seed)},
-			{"arm", has.Arm, want.Arm},
-		} {
-			if n.has != n.want {
-				differ(n.name, n.has, n.want)
-			}
-		}
-		if sum := sumText(description); sum != want.ID {
-			differ("the SHA-256 of the description", sum, want.ID)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	if seen < len(again) {
-		return nil, fmt.Errorf("%s has lost results since the recomputation began: %d of %d are there", l.dir, seen, len(again))
+	if seen < len(c.again) {
+		return fmt.Errorf("%s has lost results since the recomputation began: %d of %d are there", l.dir, seen, len(c.again))
 	}
-	return all, nil
+	return nil
+}
+
+// digest compares the digest that a finished sweep names: with that of the recomputed results if they are all, else with that
+// of the results that the ledger holds. A finished sweep has a result of every cell.
+func (c *comparison) digest(l *Ledger) error {
+	r, err := l.Record()
+	if err != nil || r.Digest == "" {
+		return err
+	}
+	ended, err := l.ended()
+	if err != nil {
+		return err
+	}
+	for _, id := range sortedKeys(c.planned) {
+		if _, ok := ended[id]; !ok {
+			c.differ(c.planned[id].Name(), id, "the result", "missing from a finished sweep", "there")
+		}
+	}
+	if len(c.again) < len(c.planned) {
+		if len(c.all) == 0 { // else it is known to differ
+			have, err := l.Digest()
+			if err != nil {
+				return err
+			}
+			c.differ("the whole sweep", "", "digest", r.Digest, have)
+		}
+		return nil
+	}
+	again := make([]Result, 0, len(c.again))
+	for _, x := range c.again {
+		again = append(again, x)
+	}
+	have, err := Digest(again)
+	if err == nil {
+		c.differ("the whole sweep", "", "digest", r.Digest, have)
+	}
+	return err
 }
 
 // tolerance of derived results, relative to 1 or to the number itself where that is larger.
@@ -357,9 +470,4 @@ func flatten(v any, path string, all map[string]string) {
 	default:
 		all[path] = strings.TrimSpace(fmt.Sprint(v))
 	}
-}
-
-func sumText(s string) string {
-	h := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(h[:])
 }

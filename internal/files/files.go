@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 )
 
@@ -68,11 +69,30 @@ func syncFolder(dir string) error {
 	return nil
 }
 
+// leftover is the form of the names that Write gives to files that are not whole.
+var leftover = regexp.MustCompile(`^\..*\.[0-9a-f]{8}$`)
+
+// MakeDir makes a folder, and those that it stands in, if they are missing, and puts its name on the disk.
+func MakeDir(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(filepath.Clean(path)))
+}
+
 // Leftovers removes what a killed process has left of its Writes to files of the folder.
 func Leftovers(dir string) error {
-	paths, err := filepath.Glob(filepath.Join(dir, ".*.????????"))
-	for _, p := range paths {
-		err = errors.Join(err, os.Remove(p))
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if leftover.MatchString(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
 	}
 	return err
 }
