@@ -41,7 +41,7 @@ cpu-record:
 # Ten thousand cells: planning, memory, and what a cell costs beside its training. `make test` does it with a thousand.
 scale:
 	LOCKSTEP_CELLS=10000 $(GO) test -count=1 -v -run 'PlanningTracesOnce|MemoryIsFlat' ./sweep
-	$(GO) test -run xxx -bench Overhead ./sweep
+	$(GO) test -run xxx -bench 'Planning|Overhead' ./sweep
 
 licences:
 	$(GO) run ./internal/licences > docs/LICENCES.md

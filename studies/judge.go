@@ -2,7 +2,9 @@ package studies
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -255,4 +257,27 @@ func span(e sweep.Expect) string {
 		return "at least " + number(e.Lo)
 	}
 	return number(e.Lo) + " to " + number(e.Hi)
+}
+
+// WriteEvent writes the finding as a line of JSON: event finding, what was expected of which cells, what was measured, ok.
+func (f Finding) WriteEvent(w io.Writer) error {
+	e := map[string]any{"event": "finding", "what": f.Expect.What, "where": sweep.Axes(f.Where), "params": f.Params, "seeds": f.Seeds, "ok": f.OK}
+	if e["lo"] = f.Expect.Lo; !math.IsInf(f.Expect.Hi, 1) {
+		e["hi"] = f.Expect.Hi
+	}
+	switch m := f.Measured; {
+	case f.Problem != nil:
+		e["problem"] = f.Problem.Error()
+	case f.Expect.What == "performance":
+		e["mean"] = f.Mean
+	default:
+		e["baseline"], e["threshold"], e["reached"] = m.Baseline, m.Threshold, m.Reached
+		if m.Reached {
+			e["measured"], e["interpolated"], e["low"] = m.D, m.Interpolated, m.Lo
+			if !math.IsInf(m.Hi, 1) {
+				e["high"] = m.Hi
+			}
+		}
+	}
+	return json.NewEncoder(w).Encode(e)
 }

@@ -164,9 +164,11 @@ func readSpan(r *reader) []*node {
 		if v == nil {
 			continue
 		}
-		if len(r.n.keys) > 1 {
-			r.fail("", errors.New("one of range, grid and log-range makes an axis, not several"))
-			return nil
+		for _, other := range spans {
+			if other.name != s.name && r.lookup(other.name, list) != nil {
+				r.fail("", errors.New("one of range, grid and log-range makes an axis, not several"))
+				return nil
+			}
 		}
 		lo, hi, third, whole, err := threeNumbers(v, "lo, hi, "+s.third)
 		if err == nil && s.third == "count" && (!third.IsInt() || third.Cmp(big.NewRat(2, 1)) < 0 || third.Cmp(big.NewRat(maxAxis, 1)) > 0) {

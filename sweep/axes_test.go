@@ -61,7 +61,7 @@ func TestAxesRefused(t *testing.T) {
 		"{log-range = [0, 1, 3]}":                     "lo is 0; it must be above 0",
 		"{log-range = [1, 4, 9]}":                     "1 comes twice among 9 values",
 		"{log-range = [1e-399, 4, 3]}":                "beyond float64",
-		"{log-range = [1, 4, 3], log_range = [1, 2]}": "makes an axis, not several",
+		"{log-range = [1, 4, 3], log_range = [1, 2]}": `nearest is "log-range"`,
 	} {
 		if got, err := axisOf(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %s, %v; want an error with %s", text, got, err, want)

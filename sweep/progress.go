@@ -36,6 +36,16 @@ type counter struct {
 	total, did  int // cell-steps
 	best        float64
 	start       time.Time
+	first       time.Time // when the first steps had been done
+	firstDid    int       // how many they were
+}
+
+// advance notes steps that were done. Rates count from the first ones on: before that there was planning.
+func (c *counter) advance(cellSteps int) {
+	c.did += cellSteps
+	if c.first.IsZero() {
+		c.first, c.firstDid = time.Now(), c.did
+	}
 }
 
 func newCounter(cells []Cell) counter {
@@ -61,14 +71,20 @@ func (c *counter) Skip(cells, cellSteps int, best float64) {
 func (c *counter) Saved(int) {}
 
 // rate is the cell-steps per second so far.
-func (c *counter) rate() float64 { return float64(c.did) / max(time.Since(c.start).Seconds(), 1e-3) }
-
-// left estimates the time to the end.
-func (c *counter) left() time.Duration {
-	if c.did == 0 {
+func (c *counter) rate() float64 {
+	if c.did == c.firstDid {
 		return 0
 	}
-	return time.Duration(float64(time.Since(c.start)) * float64(c.total-c.did) / float64(c.did)).Round(time.Second)
+	return float64(c.did-c.firstDid) / max(time.Since(c.first).Seconds(), 1e-3)
+}
+
+// left estimates the time to the end; 0 while there is nothing to go by.
+func (c *counter) left() time.Duration {
+	rate := c.rate()
+	if rate == 0 {
+		return 0
+	}
+	return time.Duration(float64(c.total-c.did) / rate * float64(time.Second)).Round(time.Second)
 }
 
 func (c *counter) String() string {
@@ -85,7 +101,7 @@ type plain struct {
 const plainEvery = 5 * time.Second
 
 func (p *plain) Advance(cellSteps int) {
-	p.did += cellSteps
+	p.advance(cellSteps)
 	if time.Since(p.last) >= plainEvery {
 		p.last = time.Now()
 		fmt.Fprintf(p.w, "%3d %%  %s, %s left\n", 100*p.did/max(p.total, 1), &p.counter, p.left())
@@ -133,7 +149,7 @@ func newBar(w io.Writer, c counter) *bar {
 
 func (b *bar) Advance(cellSteps int) {
 	b.mu.Lock()
-	b.did += cellSteps
+	b.advance(cellSteps)
 	b.mu.Unlock()
 	b.bar.IncrBy(cellSteps)
 }
@@ -200,7 +216,7 @@ func (e *events) state() map[string]any {
 }
 
 func (e *events) Advance(cellSteps int) {
-	e.did += cellSteps
+	e.advance(cellSteps)
 	if time.Since(e.last) >= eventsEvery {
 		e.last = time.Now()
 		e.emit("progress", e.state())

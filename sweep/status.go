@@ -3,6 +3,7 @@ package sweep
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -71,4 +72,24 @@ func StatusOf(dir string) (s Status, err error) {
 		f.Close()
 	}
 	return s, nil
+}
+
+// Spare is an error if a file at path would replace one that the sweep in dir lives by.
+func Spare(dir, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil // it is new
+	}
+	for _, name := range []string{LedgerFile, LedgerFile + "-journal", lockFile} {
+		if own, err := os.Stat(filepath.Join(dir, name)); err == nil && os.SameFile(info, own) {
+			return fmt.Errorf("%s is the sweep's own file; write to another one", path)
+		}
+	}
+	checkpoints, err := checkpointsIn(dir)
+	for _, c := range checkpoints {
+		if own, err := os.Stat(c); err == nil && os.SameFile(info, own) {
+			return fmt.Errorf("%s is a checkpoint of the sweep; write to another file", path)
+		}
+	}
+	return err
 }

@@ -28,10 +28,10 @@ var verbs = []func() *cli.Command{
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, func() {
 		stop() // the next signal kills
-		fmt.Fprintln(os.Stderr, "\nlockstep: interrupted; the step at hand is finished and kept (once more quits at once)")
+		fmt.Fprintln(os.Stderr, "\nlockstep: interrupted; finishing what cannot be left half done (once more quits at once)")
 	})
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
@@ -55,7 +55,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	refuseUnknown(commands)
 	app.Action = unknownVerb(commands)
+	out := &checkedWriter{w: stdout}
+	app.Writer = out
 	err := app.RunContext(ctx, flagsFirst(args, commands))
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("what was to be printed cannot be written: %w", out.err)
+	}
 	if err == nil {
 		return 0
 	}
@@ -64,6 +69,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 130
 	}
 	return 1
+}
+
+// checkedWriter remembers its first error: a full disk under standard output is a failure.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // refuseUnknown makes a wrong verb an error, and a wrong flag a line instead of a page.

@@ -70,6 +70,13 @@ func runStudy(c *cli.Context) error {
 	if err == nil && !c.Bool("json") {
 		fmt.Fprintf(c.App.Writer, "\n%s\n%s\n\n%s\n", card.Name, card.About, studies.Table(findings))
 	}
+	if err == nil && c.Bool("json") {
+		for _, f := range findings {
+			if err = f.WriteEvent(c.App.Writer); err != nil {
+				return err
+			}
+		}
+	}
 	if e := printDigest(c, results); err == nil {
 		err = e
 	}

@@ -34,14 +34,14 @@ func dataFlag() cli.Flag {
 // runFlags are the flags of every verb that runs a card.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "out", Usage: "keep results and checkpoints in `DIR`/" + sweep.LedgerFile},
+		&cli.StringFlag{Name: "out", Usage: "keep results (" + sweep.LedgerFile + ") and checkpoints in `DIR`"},
 		&cli.BoolFlag{Name: "resume", Usage: "go on with the sweep that --out holds"},
 		dataFlag(),
 		deviceFlag(),
-		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it (default: all processors)"},
-		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it (default: 64)"},
+		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it", DefaultText: "all processors"},
+		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it", DefaultText: "64"},
 		&cli.StringFlag{Name: "variant", Usage: "allow one variant of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
-		&cli.DurationFlag{Name: "checkpoint", Usage: "write a checkpoint of the pack at work every `TIME`, such as 30s (default: 30s, or as long as keeps the cost below 1 %)"},
+		&cli.DurationFlag{Name: "checkpoint", Usage: "write a checkpoint of the pack at work every `TIME`, such as 30s", DefaultText: "30s, or as long as keeps the cost below 1 %"},
 		&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
 		&cli.BoolFlag{Name: "json", Usage: "print events as they happen, a line of JSON each, instead of tables"},
 	}
@@ -93,10 +93,10 @@ func sweepCommand() *cli.Command {
 				ArgsUsage:   "DIR",
 				Description: "Example: lockstep sweep verify out/toy --sample 5",
 				Flags: []cli.Flag{
-					&cli.IntFlag{Name: "sample", Usage: "recompute `N` cells only, chosen by --seed"},
+					&cli.IntFlag{Name: "sample", Usage: "recompute `N` cells only, chosen by --seed", DefaultText: "all"},
 					&cli.Uint64Flag{Name: "seed", Usage: "choose another sample by the seed `S`"},
 					&cli.StringFlag{Name: "engine", Value: "cpu", Usage: "cpu, or law: the plain Go laws, some hundred times slower"},
-					&cli.IntFlag{Name: "threads", Usage: "recompute `N` cells at a time (default: all processors)"},
+					&cli.IntFlag{Name: "threads", Usage: "recompute `N` cells at a time", DefaultText: "all processors"},
 					dataFlag(), jsonFlag(),
 				},
 				Action: verify,
@@ -272,6 +272,9 @@ func status(c *cli.Context) error {
 	for i, r := range s.Runs {
 		fmt.Fprintf(w, "run %d: %s, %d cells, %s engine, %s; %s\n", i+1, r.Started.Local().Format(time.DateTime), r.Cells, r.Engine, r.Build, r.Machine)
 	}
+	if s.Damaged != "" {
+		return fmt.Errorf("%s is damaged: %s", dir, s.Damaged)
+	}
 	if s.Digest != "" {
 		fmt.Fprintf(w, "digest %s\n", s.Digest)
 	}
@@ -293,6 +296,9 @@ func export(c *cli.Context) error {
 	defer l.Close()
 	write := func(w io.Writer) error { return l.Export(c.String("format"), w) }
 	if path := c.String("o"); path != "" {
+		if err := sweep.Spare(dir, path); err != nil {
+			return err
+		}
 		return files.Write(path, write)
 	}
 	return write(c.App.Writer)
@@ -341,6 +347,9 @@ func verify(c *cli.Context) error {
 	if !c.Bool("json") {
 		fmt.Fprintf(c.App.Writer, "%d of the %d cells that have ended, of %d in all, were trained again, each alone on the %s engine: every number is the same\n",
 			v.Checked, v.Done, v.Cells, c.String("engine"))
+		if v.Done < v.Cells {
+			fmt.Fprintf(c.App.Writer, "the sweep is not finished: %d cells have no result yet\n", v.Cells-v.Done)
+		}
 	}
 	return nil
 }
@@ -359,6 +368,9 @@ func writeReport(c *cli.Context) error {
 
 // reportOn writes the report of the sweep in dir.
 func reportOn(c *cli.Context, dir, path string) error {
+	if err := sweep.Spare(dir, path); err != nil {
+		return err
+	}
 	in, err := report.Load(dir)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -204,6 +205,56 @@ func TestMNISTStudy(t *testing.T) {
 }
 
 func float64FromBits(b uint32) float64 { return float64(math.Float32frombits(b)) }
+
+// What a sweep lives by is not written over.
+func TestOutputSparesTheSweep(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	must(t, "sweep", "run", write(t, dir, "tiny.toml", tiny), "--out", out)
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(out, "ledger.sqlite"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"export"}, {"report"}} {
+		for _, target := range []string{filepath.Join(out, "ledger.sqlite"), filepath.Join(out, ".lock"), link} {
+			if status, _, stderr := lockstep(append([]string{"sweep", args[0], out, "-o", target}, args[1:]...)...); status != 1 || !strings.Contains(stderr, "own file") {
+				t.Errorf("%s -o %s: status %d: %s", args[0], target, status, stderr)
+			}
+		}
+	}
+	must(t, "sweep", "digest", out)
+}
+
+// A study tells its findings as events, too.
+func TestStudyEvents(t *testing.T) {
+	dir := t.TempDir()
+	card := write(t, dir, "tiny.toml", tiny+"[expect]\nwhat = \"performance\"\nrange = [0.9, 1]\n")
+	status, stdout, _ := lockstep("study", "run", card, "--json")
+	found := 0
+	for _, e := range events(t, stdout) {
+		if e["event"] == "finding" && e["ok"] == false && e["what"] == "performance" && e["where"].(map[string]any)["d"] != nil {
+			found++
+		}
+	}
+	if status != 1 || found != 2 {
+		t.Errorf("status %d, %d findings: %s", status, found, stdout)
+	}
+}
+
+// Output that cannot be written is a failure.
+func TestFullOutput(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	must(t, "sweep", "run", write(t, dir, "tiny.toml", tiny), "--out", out)
+	var stderr bytes.Buffer
+	if status := run(t.Context(), []string{"lockstep", "sweep", "status", out}, fullWriter{}, &stderr); status != 1 || !strings.Contains(stderr.String(), "no room") {
+		t.Errorf("status %d: %s", status, stderr.String())
+	}
+}
+
+type fullWriter struct{}
+
+func (fullWriter) Write([]byte) (int, error) { return 0, errors.New("no room") }
 
 func TestReport(t *testing.T) {
 	dir := t.TempDir()

@@ -27,7 +27,7 @@ func verifyCommand() *cli.Command {
 		Flags: []cli.Flag{
 			deviceFlag(),
 			&cli.StringFlag{Name: "variant", Usage: "only one variant of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
-			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads (default: all processors)"},
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
 			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op"},

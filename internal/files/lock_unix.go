@@ -18,6 +18,9 @@ type Lock struct {
 
 // NewLock takes the lock file at path, which it makes if it is missing. Error: another process has it.
 func NewLock(path string) (*Lock, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file; it cannot be locked", path)
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
@@ -39,6 +42,9 @@ func NewLock(path string) (*Lock, error) {
 
 // Locked tells whether a process holds the lock file at path.
 func Locked(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
