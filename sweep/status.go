@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lockstep/data"
@@ -74,21 +75,32 @@ func StatusOf(dir string) (s Status, err error) {
 	return s, nil
 }
 
-// Spare is an error if a file at path would replace one that the sweep in dir lives by.
+// Spare is an error if a file at path would replace, or be taken for, one that the sweep in dir lives by.
 func Spare(dir, path string) error {
-	info, err := os.Stat(path)
+	own := fmt.Errorf("%s is the sweep's own file; write to another one", path)
+	parent, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return nil // writing will tell
+	}
+	in := func(folder string) bool {
+		info, err := os.Stat(folder)
+		return err == nil && os.SameFile(parent, info)
+	}
+	names := []string{LedgerFile, LedgerFile + "-journal", LedgerFile + "-wal", LedgerFile + "-shm", lockFile}
+	if in(filepath.Join(dir, checkpointDir)) || in(dir) && slices.Contains(names, filepath.Base(path)) {
+		return own
+	}
+	target, err := os.Stat(path)
 	if err != nil {
 		return nil // it is new
 	}
-	for _, name := range []string{LedgerFile, LedgerFile + "-journal", lockFile} {
-		if own, err := os.Stat(filepath.Join(dir, name)); err == nil && os.SameFile(info, own) {
-			return fmt.Errorf("%s is the sweep's own file; write to another one", path)
-		}
+	paths, err := checkpointsIn(dir)
+	for _, name := range names {
+		paths = append(paths, filepath.Join(dir, name))
 	}
-	checkpoints, err := checkpointsIn(dir)
-	for _, c := range checkpoints {
-		if own, err := os.Stat(c); err == nil && os.SameFile(info, own) {
-			return fmt.Errorf("%s is a checkpoint of the sweep; write to another file", path)
+	for _, p := range paths {
+		if info, err := os.Stat(p); err == nil && os.SameFile(target, info) {
+			return own
 		}
 	}
 	return err

@@ -216,7 +216,7 @@ func TestOutputSparesTheSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"export"}, {"report"}} {
-		for _, target := range []string{filepath.Join(out, "ledger.sqlite"), filepath.Join(out, ".lock"), link} {
+		for _, target := range []string{filepath.Join(out, "ledger.sqlite"), filepath.Join(out, ".lock"), link, filepath.Join(out, "ledger.sqlite-journal"), out + "/../out/ledger.sqlite-wal"} {
 			if status, _, stderr := lockstep(append([]string{"sweep", args[0], out, "-o", target}, args[1:]...)...); status != 1 || !strings.Contains(stderr, "own file") {
 				t.Errorf("%s -o %s: status %d: %s", args[0], target, status, stderr)
 			}
