@@ -15,11 +15,7 @@ struct I32 { static __device__ __forceinline__ int64_t at(const uint32_t *x, uin
 struct I8 { static __device__ __forceinline__ int64_t at(const uint32_t *x, uint64_t i) { return int8_t(x[i / 4] >> (8 * (i % 4))); } };
 
 __device__ __forceinline__ int64_t whole(int64_t v) { return v; }
-__device__ __forceinline__ int64_t whole(float v) {
-  if (is_nan(v)) return 0;
-  if ((bits_of(v) & 0x7fffffffu) >= 0x60000000u) return bits_of(v) >> 31 ? -(int64_t(1) << 62) : int64_t(1) << 62;  // 2^65 and more
-  return nearest(v, 0);
-}
+__device__ __forceinline__ int64_t whole(float v) { return is_nan(v) ? 0 : nearest(v, 0); }
 __device__ __forceinline__ int64_t clamp(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 template <class From> __device__ __forceinline__ void to_f32(const CastArgs &a) {

@@ -35,9 +35,10 @@ cuda-kernels: $(FATBINS)
 cuda/fatbin/%.fatbin: cuda/%.cu $(CU_HEADERS) cuda/cuda.mk cuda/lint/main.go
 	@test -x "$(NVCC)" || { echo "no nvcc: set NVCC, or run make cuda-toolkit"; exit 1; }
 	@mkdir -p cuda/fatbin bin/ptx
-	$(NVCC) $(NVCC_FLAGS) -arch=compute_80 -ptx -o bin/ptx/$*.ptx $<
-	$(GO) run ./cuda/lint bin/ptx/$*.ptx
-	$(NVCC) $(NVCC_FLAGS) $(CUDA_ARCHS) $(NO_SPILLS) -fatbin -o $@ $<
+	@echo nvcc $<
+	@$(NVCC) $(NVCC_FLAGS) -arch=compute_80 -ptx -o bin/ptx/$*.ptx $<
+	@$(GO) run ./cuda/lint bin/ptx/$*.ptx
+	@$(NVCC) $(NVCC_FLAGS) $(CUDA_ARCHS) $(NO_SPILLS) -fatbin -o $@ $<
 
 cuda/loader/syms.h: $(wildcard gpu/*.go) cuda/loader/gensyms/main.go | cuda-kernels
 	cd cuda/loader && $(CUDA_ENV) $(GO) run ./gensyms -o syms.h gorgonia.org/cu lockstep/gpu
@@ -48,4 +49,16 @@ cuda: cuda-kernels
 	@! nm -D -u $(BIN) | grep ' cu[A-Z]' || { echo "$(BIN) calls driver functions that cuda/loader/syms.h lacks: go generate"; exit 1; }
 
 $(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*)
-	cuda/emu/build.sh $@
+	@echo emulated driver
+	@CUDA_HOME=$(CUDA_HOME) cuda/emu/build.sh $@
+
+# The CUDA path without a card: the emulator's own tests, the conformance suite in three orders of threads and blocks, and
+# sweeps, whose digests must be those of the CPU engine.
+test-emu: cuda $(EMULATOR)
+	cuda/emu/test.sh
+	for order in forward reverse permuted; do \
+	  echo "LOCKSTEP_EMU_ORDER=$$order"; \
+	  LOCKSTEP_EMU_ORDER=$$order LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./gpu || exit 1; \
+	done
+	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep
+	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt; tail -1 bin/verify-emu.txt

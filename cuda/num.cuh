@@ -38,7 +38,7 @@ __device__ __forceinline__ float min32(float a, float b) {
 // 2^k for -126 <= k <= 127, by its bits; any other k gives some float.
 __device__ __forceinline__ float pow2(int32_t k) { return float_of((uint32_t(k) + 127u) << 23); }
 
-// x * 2^shift rounded to the nearest integer, ties to even, for finite x; |result| < 2^62, beyond which it is 2^62.
+// x * 2^shift rounded to the nearest integer, ties to even; what is beyond 2^62, infinities too, becomes +-2^62. x is no NaN.
 __device__ __forceinline__ int64_t nearest(float x, int32_t shift) {
   const uint32_t b = bits_of(x), field = b >> 23 & 0xff;
   const uint64_t m = field ? (b & 0x7fffff) | 0x800000 : b & 0x7fffff;  // |x| = m * 2^(max(field, 1) - 150)

@@ -9,3 +9,55 @@
   extern __shared__ __align__(16) unsigned char lockstep_dynamic_[]; \
   T *name = reinterpret_cast<T *>(lockstep_dynamic_)
 #endif
+
+// Copies 4 or 16 bytes from global to shared memory on the side. Both addresses are aligned to that. The destination holds garbage
+// until the thread that copied has waited for the group, and other threads may read it only after a __syncthreads beyond that.
+__device__ __forceinline__ void cp_async4(void *shared, const void *global) {
+#ifdef LOCKSTEP_EMU
+  emu::cp_async(shared, global, 4);
+#else
+  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(global) : "memory");
+#endif
+}
+__device__ __forceinline__ void cp_async16(void *shared, const void *global) {
+#ifdef LOCKSTEP_EMU
+  emu::cp_async(shared, global, 16);
+#else
+  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+#endif
+}
+
+// Ends a group: all copies of this thread since the group before.
+__device__ __forceinline__ void cp_async_commit() {
+#ifdef LOCKSTEP_EMU
+  emu::cp_async_commit();
+#else
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Waits until at most the last N groups of this thread are still on their way.
+template <int N>
+__device__ __forceinline__ void cp_async_wait() {
+#ifdef LOCKSTEP_EMU
+  emu::cp_async_wait(N);
+#else
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+#endif
+}
+
+// d += a * b in integers that wrap, by the 32 lanes of a warp together: 16x32 bytes times 32x8. With g = lane / 4, k = lane % 4 * 4:
+// a[0..3] are four bytes each of rows g, g+8, g, g+8 from columns k, k, k+16, k+16; b[0..1] of column g from rows k, k+16;
+// d[0..3] are in rows g, g, g+8, g+8 and columns lane % 4 * 2 + 0, 1, 0, 1.
+__device__ __forceinline__ void mma_s8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#ifdef LOCKSTEP_EMU
+  emu::mma_s8(d, a, b, __FILE__, __LINE__);
+#else
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}

@@ -114,7 +114,24 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 				}
 			}
 		}
-		words += int64(t.Scratch.Words) * int64(cells)
+		var temp int64
+		for _, n := range slices.Concat(t.Once, t.Step) {
+			if t.View[n.Out[0]].Of != 0 {
+				continue
+			}
+			in := make([]op.Type, len(n.In))
+			for i, v := range n.In {
+				in[i] = t.P.Types[v]
+			}
+			slots, e := s.count(t.P.Types[n.Out[0]].Domain)
+			if pl := planOf(n.Op, in); pl == nil {
+				err = errors.Join(err, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in))
+			} else {
+				temp = max(temp, int64(pl.scratch)*int64(slots))
+			}
+			err = errors.Join(err, e)
+		}
+		words += int64(t.Scratch.Words)*int64(cells) + temp
 	}
 	return graph.Memory{Bytes: 4 * words, Executor: "stream"}, err
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -139,15 +140,22 @@ func (l *Ledger) empty(path string) error {
 
 // patience is how long a statement waits, in milliseconds, for another process that reads or writes the ledger. Those of ours
 // are through in much less; a run should outlive somebody who looks at its ledger with another program.
-const patience = 600_000
+const (
+	patience        = 600_000
+	readersPatience = 10_000
+)
 
 // openDB opens a database, with one connection: transactions are plain, and nothing waits for itself.
 func openDB(path, options string) (*sql.DB, error) {
+	wait := patience
+	if strings.Contains(options, "query_only") {
+		wait = readersPatience
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_pragma=busy_timeout(" + strconv.Itoa(patience) + ")&_pragma=foreign_keys(1)&_txlock=immediate&" + options}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: "_pragma=busy_timeout(" + strconv.Itoa(wait) + ")&_pragma=foreign_keys(1)&_txlock=immediate&" + options}
 	db, err := sql.Open("sqlite", u.String())
 	if err == nil {
 		db.SetMaxOpenConns(1)
@@ -274,23 +282,25 @@ func (l *Ledger) commit(r Result) error {
 	return nil
 }
 
-// ended lists the cells that have results, by identity, with their performance. It reads no result.
-func (l *Ledger) ended() (map[string]float64, error) {
-	rows, err := l.db.Query("SELECT id, performance FROM results")
-	if err != nil {
-		return nil, err
+// ended lists the cells that have results, by identity. It reads no result.
+func (l *Ledger) ended() (map[string]bool, error) {
+	ids, err := collect(l.db, "SELECT id FROM results", func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
+	all := map[string]bool{}
+	for _, id := range ids {
+		all[id] = true
 	}
-	defer rows.Close()
-	all := map[string]float64{}
-	for rows.Next() {
-		var id string
-		var performance float64
-		if err := rows.Scan(&id, &performance); err != nil {
-			return nil, err
+	return all, err
+}
+
+// best is the best performance so far.
+func (l *Ledger) best() (best float64, err error) {
+	for r, err := range l.Results() {
+		if err != nil {
+			return 0, err
 		}
-		all[id] = performance
+		best = max(best, r.Derived.Performance)
 	}
-	return all, rows.Err()
+	return best, nil
 }
 
 // whole tells whether the ledger holds the given cells and no others, and results of theirs that can be read: better known
@@ -353,7 +363,7 @@ func (l *Ledger) Record() (r Record, err error) {
 		err = json.Unmarshal([]byte(settings), &r.Settings)
 	}
 	if err == nil {
-		err = l.db.QueryRow(`SELECT (SELECT count(*) FROM cells), (SELECT count(*) FROM results), (SELECT count(*) FROM results WHERE declared ->> 'diverged')`).
+		err = l.db.QueryRow(`SELECT (SELECT count(*) FROM cells), (SELECT count(*) FROM results), (SELECT count(*) FROM results WHERE json_valid(declared) AND declared ->> 'diverged')`).
 			Scan(&r.Cells, &r.Done, &r.Diverged)
 	}
 	if err == nil {
@@ -438,7 +448,7 @@ func (l *Ledger) results(order string) iter.Seq2[Result, error] {
 // page reads the results that come after the one of the given key in an order, place or id; from the first for nil.
 func (l *Ledger) page(order string, after any) (page []Result, keys []any, err error) {
 	rows, err := l.db.Query(`SELECT `+order+`, id, arm, axes, seed, params, d, steps, law, declared,
-		train_loss, test_loss, test_accuracy, performance FROM results JOIN cells USING (id), sweep
+		coalesce(description ->> '$.split.test', description ->> '$.split.last') FROM results JOIN cells USING (id), sweep
 		WHERE ?1 IS NULL OR `+order+` > ?1 ORDER BY `+order+` LIMIT `+strconv.Itoa(pageRows), after)
 	if err != nil {
 		return nil, nil, err
@@ -448,8 +458,8 @@ func (l *Ledger) page(order string, after any) (page []Result, keys []any, err e
 		var r Result
 		var key any
 		var axes, declared string
-		if err := rows.Scan(&key, &r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared,
-			&r.Derived.TrainLoss, &r.Derived.TestLoss, &r.Derived.TestAccuracy, &r.Derived.Performance); err != nil {
+		var test int
+		if err := rows.Scan(&key, &r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared, &test); err != nil {
 			return nil, nil, err
 		}
 		err := json.Unmarshal([]byte(axes), &r.Axes)
@@ -459,6 +469,7 @@ func (l *Ledger) page(order string, after any) (page []Result, keys []any, err e
 		if err != nil {
 			return nil, nil, fmt.Errorf("the result of cell %s: %w (without that row, its cell is trained anew)", r.ID, err)
 		}
+		r.derive(test) // what is derived is computed, not believed
 		page, keys = append(page, r), append(keys, key)
 	}
 	return page, keys, rows.Err()

@@ -88,7 +88,26 @@ func (c *counter) left() time.Duration {
 }
 
 func (c *counter) String() string {
-	return fmt.Sprintf("%d of %d cells, %.0f cell-steps/s, best %.4f", c.done, c.cells, c.rate(), c.best)
+	text := fmt.Sprintf("%d of %d cells", c.done, c.cells)
+	if rate := c.rate(); rate > 0 {
+		places := 0
+		if rate < 10 {
+			places = 2
+		}
+		text += fmt.Sprintf(", %.*f cell-steps/s", places, rate)
+	}
+	if c.done > 0 {
+		text += fmt.Sprintf(", best %.4f", c.best)
+	}
+	return text
+}
+
+// remaining is the estimate for a line; nothing where there is none.
+func (c *counter) remaining() string {
+	if left := c.left(); left > 0 {
+		return fmt.Sprintf(", %s left", left)
+	}
+	return ""
 }
 
 // plain prints lines.
@@ -104,7 +123,7 @@ func (p *plain) Advance(cellSteps int) {
 	p.advance(cellSteps)
 	if time.Since(p.last) >= plainEvery {
 		p.last = time.Now()
-		fmt.Fprintf(p.w, "%3d %%  %s, %s left\n", 100*p.did/max(p.total, 1), &p.counter, p.left())
+		fmt.Fprintf(p.w, "%3d %%  %s%s\n", 100*p.did/max(p.total, 1), &p.counter, p.remaining())
 	}
 }
 
@@ -141,7 +160,7 @@ func newBar(w io.Writer, c counter) *bar {
 				if b.done == b.cells {
 					return ", " + time.Since(b.start).Round(100*time.Millisecond).String()
 				}
-				return fmt.Sprintf(", %s left", b.left())
+				return b.remaining()
 			}),
 		))
 	return b
@@ -182,9 +201,9 @@ func (b *bar) Close() error {
 
 // NewEvents reports a sweep of the given cells as events: JSON objects, one a line, each with its name under "event".
 //
-//	start       what there is to do: cells, of which done, and cell_steps
+//	start       what there is to do: cells and cell_steps
 //	skip        cells and cell_steps that need not be done: ended in an earlier run, in its checkpoint, or lost to a divergence
-//	progress    at most one a second: cells, done, cell_steps done, of, per_second, seconds_left, best
+//	progress    at most one a second: cells, done, cell_steps done, of, best, and once they can be told per_second and seconds_left
 //	cell        a cell that has ended, see Result
 //	checkpoint  of so many cells, on the disk
 //	end         as progress
@@ -211,8 +230,11 @@ func (e *events) emit(name string, fields map[string]any) {
 }
 
 func (e *events) state() map[string]any {
-	return map[string]any{"cells": e.cells, "done": e.done, "cell_steps": e.did, "of": e.total,
-		"per_second": e.rate(), "seconds_left": e.left().Seconds(), "best": e.best}
+	state := map[string]any{"cells": e.cells, "done": e.done, "cell_steps": e.did, "of": e.total, "best": e.best}
+	if rate := e.rate(); rate > 0 {
+		state["per_second"], state["seconds_left"] = rate, e.left().Seconds()
+	}
+	return state
 }
 
 func (e *events) Advance(cellSteps int) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ const lockFile = ".lock"
 // Errors: another run is at work in dir; dir holds a sweep and resume is false; dir holds another sweep, which a
 // MismatchError shows line by line; and those of Run.
 func RunTo(ctx context.Context, dir string, card *Card, cells []Cell, resume bool, o Options) error {
+	if _, err := os.Stat(dir); err != nil && resume {
+		return nothing(dir)
+	}
 	if err := files.MakeDir(dir); err != nil {
 		return err
 	}
@@ -37,12 +41,15 @@ func (l *Ledger) runRest(ctx context.Context, cells []Cell, o Options) error {
 	if err != nil {
 		return err
 	}
-	steps, best := 0, 0.0
+	best, err := l.best()
+	if err != nil {
+		return err
+	}
+	steps := 0
 	var rest []Cell
 	for _, c := range cells {
-		if performance, ok := ended[c.ID()]; ok {
+		if ended[c.ID()] {
 			steps += c.Steps
-			best = max(best, performance)
 		} else {
 			rest = append(rest, c)
 		}
@@ -90,7 +97,7 @@ func (l *Ledger) stopped(err error) error {
 	kept, more := "", 0
 	if c, e := findCheckpoints(l.dir); e == nil {
 		for id := range c.rows {
-			if _, has := ended[id]; !has {
+			if !ended[id] {
 				more++
 			}
 		}
@@ -115,7 +122,7 @@ func claim(dir string, card *Card, cells []Cell, resume bool) (l *Ledger, err er
 	const durable = "_pragma=journal_mode(DELETE)&_pragma=synchronous(FULL)"
 	switch l, err = openLedger(dir, "mode=rw&"+durable); {
 	case errors.Is(err, fs.ErrNotExist) && resume:
-		return nil, fmt.Errorf("%s holds no sweep to go on with; leave --resume out to start one", dir)
+		return nil, nothing(dir)
 	case errors.Is(err, fs.ErrNotExist):
 		db, err := openDB(filepath.Join(dir, LedgerFile), "mode=rwc&"+durable)
 		if err != nil {
@@ -136,6 +143,10 @@ func claim(dir string, card *Card, cells []Cell, resume bool) (l *Ledger, err er
 	}
 	l.lock = lock
 	return l, nil
+}
+
+func nothing(dir string) error {
+	return fmt.Errorf("%s holds no sweep to go on with; leave --resume out to start one", dir)
 }
 
 // agree tells whether the ledger may be gone on with for these cells. What names and orders them is taken from the card as

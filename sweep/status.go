@@ -42,8 +42,8 @@ func StatusOf(dir string) (s Status, err error) {
 	if err != nil {
 		return s, err
 	}
-	for _, performance := range ended {
-		s.Best = max(s.Best, performance)
+	if s.Best, err = l.best(); err != nil {
+		return s, err
 	}
 	if s.Digest != "" {
 		if have, err := l.Digest(); err != nil || have != s.Digest {
@@ -64,7 +64,7 @@ func StatusOf(dir string) (s Status, err error) {
 		var ids []string
 		if err := json.Unmarshal([]byte(f.Meta["cells"]), &ids); err == nil {
 			for _, id := range ids {
-				if _, has := ended[id]; !has {
+				if !ended[id] {
 					c.Cells++
 				}
 			}
@@ -86,7 +86,7 @@ func Spare(dir, path string) error {
 		info, err := os.Stat(folder)
 		return err == nil && os.SameFile(parent, info)
 	}
-	names := []string{LedgerFile, LedgerFile + "-journal", LedgerFile + "-wal", LedgerFile + "-shm", lockFile}
+	names := []string{LedgerFile, LedgerFile + "-journal", LedgerFile + "-wal", LedgerFile + "-shm", lockFile, checkpointDir}
 	if in(filepath.Join(dir, checkpointDir)) || in(dir) && slices.Contains(names, filepath.Base(path)) {
 		return own
 	}

@@ -3,6 +3,7 @@ package sweep
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,19 @@ func plannedIn(dir string, source data.Source) (*Card, []Cell, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: the card that it holds: %w", dir, err)
 	}
+	hashes := map[string]string{}
+	for _, c := range cells {
+		hashes[c.Data] = hex.EncodeToString(c.set.Hash[:])
+	}
+	for _, d := range r.Data {
+		if h, ok := hashes[d.Name]; ok && h != d.SHA256 {
+			return nil, nil, fmt.Errorf("data %s are others than those of %s: SHA-256 begins with %.16s, not %.16s", d.Name, dir, h, d.SHA256)
+		}
+		delete(hashes, d.Name)
+	}
+	if len(hashes) > 0 || r.Name != card.Name || r.About != card.About {
+		return nil, nil, fmt.Errorf("%s was changed: its name, or the data that it names, are not those of the card that it holds", dir)
+	}
 	if r.Plan != planOf(cells) {
 		return nil, nil, fmt.Errorf("%s was changed: the card that it holds does not make the cells that it is a sweep of (plan %.12s.., not %.12s..)", dir, planOf(cells), r.Plan)
 	}
@@ -123,12 +137,7 @@ func endedIn(dir string) (map[string]bool, error) {
 		return nil, err
 	}
 	defer l.Close()
-	all, err := l.ended()
-	ids := map[string]bool{}
-	for id := range all {
-		ids[id] = true
-	}
-	return ids, err
+	return l.ended()
 }
 
 // sample draws n cells, all if n is 0, and keeps their order.
@@ -302,7 +311,7 @@ func (c *comparison) cells(l *Ledger) error {
 	}
 	for _, id := range sortedKeys(c.planned) {
 		if !seen[id] {
-			c.differ(c.planned[id].Name(), id, "the cell", "missing", "in the card")
+			c.differ(c.planned[id].Name(), id, "the cell", "missing", "there, for it is in the card")
 		}
 	}
 	return rows.Err()
@@ -331,10 +340,16 @@ func (c *comparison) results(l *Ledger) error {
 			continue
 		}
 		want, ok := c.again[id]
-		if !ok {
-			continue
+		if !ok { // its derived numbers follow from the others all the same
+			want = Result{ID: id, Arm: c.planned[id].Arm, Axes: c.planned[id].Axes, Seed: c.planned[id].Seed}
+			if err := strictly([]byte(declared), &want.Declared); err != nil {
+				c.differ(c.planned[id].Name(), id, "declared", declared, "a result: "+err.Error())
+				continue
+			}
+			want.derive(c.planned[id].set.Test())
+		} else {
+			seen++
 		}
-		seen++
 		text, err := json.Marshal(want.Declared)
 		if err != nil {
 			return err
@@ -369,6 +384,9 @@ func (c *comparison) results(l *Ledger) error {
 // of the results that the ledger holds. A finished sweep has a result of every cell.
 func (c *comparison) digest(l *Ledger) error {
 	r, err := l.Record()
+	if err == nil && r.Digest == "" && r.Done == r.Cells {
+		c.differ("the whole sweep", "", "digest", "missing", "there, for all cells have ended (a run with --resume enters it)")
+	}
 	if err != nil || r.Digest == "" {
 		return err
 	}
@@ -377,8 +395,8 @@ func (c *comparison) digest(l *Ledger) error {
 		return err
 	}
 	for _, id := range sortedKeys(c.planned) {
-		if _, ok := ended[id]; !ok {
-			c.differ(c.planned[id].Name(), id, "the result", "missing from a finished sweep", "there")
+		if !ended[id] {
+			c.differ(c.planned[id].Name(), id, "the result", "missing", "there, for the sweep is finished")
 		}
 	}
 	if len(c.again) < len(c.planned) {

@@ -82,6 +82,15 @@ func TestVerify(t *testing.T) {
 			t.Errorf("table %s has columns %v; is each verified?", table, names)
 		}
 	}
+	// Derived numbers are held against declared ones where nothing is recomputed, too; and nothing else reads them.
+	must(t, os.WriteFile(filepath.Join(dir, LedgerFile), original, 0o666))
+	edit(t, dir, "UPDATE results SET performance = 9e999")
+	if v := check(VerifyOptions{Engine: onEngine(), Workers: 2, Sample: 1}); len(v.Mismatches) != len(cells) {
+		t.Errorf("%d mismatches for %d edited cells, of which one was recomputed", len(v.Mismatches), len(cells))
+	}
+	if s, err := StatusOf(dir); err != nil || s.Best > 1 {
+		t.Errorf("the status believes an edited performance: %v, %v", s.Best, err)
+	}
 	// What belongs to no cell, and to no sweep.
 	for number, statement := range map[string]string{
 		"the cell":   "INSERT INTO cells SELECT 'zzz', 99, arm, axes, seed, params, d, steps, description FROM cells LIMIT 1",

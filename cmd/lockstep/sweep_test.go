@@ -176,6 +176,34 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// Signals that a shell told the process to ignore, as nohup does, do not end a run.
+func TestIgnoredSignals(t *testing.T) {
+	dir := t.TempDir()
+	card := write(t, dir, "tiny.toml", strings.Replace(tiny, "steps = 2", "steps = 20000", 1))
+	c := exec.Command("sh", "-c", `trap '' HUP INT; exec "$@"`, "sh", os.Args[0], "sweep", "run", card, "--out", filepath.Join(dir, "out"), "--json")
+	c.Env = append(os.Environ(), "LOCKSTEP_AS_COMMAND=1")
+	pipe, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(pipe)
+	for lines.Scan() && !strings.Contains(lines.Text(), `"progress"`) {
+	}
+	for _, sig := range []os.Signal{syscall.SIGHUP, os.Interrupt} {
+		if err := c.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for lines.Scan() {
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("a run that ignores SIGHUP and SIGINT: %v", err)
+	}
+}
+
 // The study of MNIST runs on files in its format.
 func TestMNISTStudy(t *testing.T) {
 	dir := t.TempDir()
@@ -216,7 +244,7 @@ func TestOutputSparesTheSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"export"}, {"report"}} {
-		for _, target := range []string{filepath.Join(out, "ledger.sqlite"), filepath.Join(out, ".lock"), link, filepath.Join(out, "ledger.sqlite-journal"), out + "/../out/ledger.sqlite-wal"} {
+		for _, target := range []string{filepath.Join(out, "ledger.sqlite"), filepath.Join(out, ".lock"), link, filepath.Join(out, "checkpoints"), filepath.Join(out, "ledger.sqlite-journal"), out + "/../out/ledger.sqlite-wal"} {
 			if status, _, stderr := lockstep(append([]string{"sweep", args[0], out, "-o", target}, args[1:]...)...); status != 1 || !strings.Contains(stderr, "own file") {
 				t.Errorf("%s -o %s: status %d: %s", args[0], target, status, stderr)
 			}

@@ -1,0 +1,23 @@
+// Rows of logits, one a warp: what softmax, xent and xentgrad share. Rows have at most 1024 elements, one segment of a Sum.
+#pragma once
+#include "functions.cuh"
+#include "kernel.cuh"
+#include "warp.cuh"
+
+// m = amax(x), s = sum(exp(x - m)) of a row.
+struct Shifted {
+  float m, s;
+  __device__ __forceinline__ float exp(float x) const { return exp32(sub(x, m)); }
+};
+
+__device__ __forceinline__ Shifted shifted(const float *x, uint32_t n) {
+  uint32_t best = 0;
+  for (uint32_t i = threadIdx.x % 32; i < n; i += 32) {
+    const uint32_t k = max_key(x[i]);
+    best = k > best ? k : best;
+  }
+  Shifted y = {of_max_key(max_lanes(best)), 0.0f};
+  for (uint32_t i = threadIdx.x % 32; i < n; i += 32) y.s = add(y.s, y.exp(x[i]));
+  y.s = sum_lanes(y.s);
+  return y;
+}

@@ -1,0 +1,71 @@
+package gpu
+
+import (
+	"fmt"
+
+	"lockstep/op"
+)
+
+type matMulArgs struct {
+	out, a, b, klen view
+	aBatch, bBatch  uint64
+	batch, m, n, k  uint32
+	aM, aK, bK, bN  uint32
+	columns, _      uint32
+}
+
+// tile is a kernel PREFIX_MxN of matmul.cu or matmuljvp.cu: its results a block, and a thread.
+type tile struct{ m, n, tm, tn int }
+
+var (
+	matMulTiles    = []tile{{128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	matMulJVPTiles = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+)
+
+// cost is what a product costs with a tile, in words that threads read from shared memory: pads and all.
+func (t tile) cost(m, n int) int {
+	return blocks(m, t.m) * blocks(n, t.n) * t.m * t.n * (t.tm + t.tn) * 64 / (t.tm * t.tn)
+}
+
+// maxZ is the largest z of a grid; kernels stride over it.
+const maxZ = 65535
+
+// product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
+// a column or a handful of results has one result a thread. Nil: more than 2^31 words.
+func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) []byte) *plan {
+	d, ok := o.Dims(in[0].Shape, in[1].Shape)
+	if !ok || !small(in, out) {
+		return nil
+	}
+	best := tiles[0]
+	for _, t := range tiles {
+		if t.cost(d.M, d.N) < best.cost(d.M, d.N) {
+			best = t
+		}
+	}
+	l := launch{
+		kernel: fmt.Sprintf("%s_%dx%d", prefix, best.m, best.n),
+		x:      blocks(d.M, best.m) * blocks(d.N, best.n),
+		z:      min(d.Batch, maxZ),
+		block:  best.m / best.tm * (best.n / best.tn),
+	}
+	if d.M == 1 || d.N == 1 || d.M*d.N <= 64 {
+		l.kernel, l.x, l.block = prefix+"_1x1", blocks(d.M*d.N, 128), 128
+	}
+	l.args = func(out, in []view, _ view) []byte {
+		a := matMulArgs{out: out[0], a: in[0], b: in[1], aBatch: uint64(d.ABatch), bBatch: uint64(d.BBatch),
+			batch: uint32(d.Batch), m: uint32(d.M), n: uint32(d.N), k: uint32(d.K),
+			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n))}
+		return args(a, in)
+	}
+	return &plan{launches: []launch{l}}
+}
+
+var _ = kernel(func(o op.MatMul, in, out []op.Type) *plan {
+	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, in []view) []byte {
+		if len(in) == 3 {
+			a.klen = in[2]
+		}
+		return bytesOf(a)
+	})
+})
