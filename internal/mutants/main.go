@@ -47,7 +47,7 @@ var faults = []fault{
 	{"a killed checkpoint is believed", "sweep/checkpoint.go", "if sumOf(sum) != f.Meta[\"sha256\"] {", "if f.Meta[\"sha256\"] == \"\" {", "./sweep"},
 	{"a cell's row in a checkpoint is its neighbour's", "sweep/checkpoint.go", "int64(r.at*len(b))", "int64((r.at/2)*len(b))", "./sweep"},
 	{"a kept loss is another cell's", "sweep/train.go", "j.word(lastLoss, i)", "j.word(lastLoss, 0)", "./sweep"},
-	{"verify compares what it was given", "sweep/verify.go", "if x, y := value(from), value(to); x != y {", "if x, y := value(from), value(from); x != y {", "./sweep"},
+	{"verify compares what it was given", "sweep/differ.go", "if x, y := value(from), value(to); x != y {", "if x, y := value(from), value(from); x != y {", "./sweep"},
 	{"a changed card is gone on with", "sweep/resume.go", "if !same {\n\t\treturn mismatch", "if !same && was.Law == 99 {\n\t\treturn mismatch", "./sweep"},
 }
 
