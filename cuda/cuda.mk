@@ -62,3 +62,4 @@ test-emu: cuda $(EMULATOR)
 	done
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt; tail -1 bin/verify-emu.txt
+	$(GO) run ./internal/mutants -cuda

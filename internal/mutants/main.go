@@ -53,6 +53,7 @@ var faults = []fault{
 
 func main() {
 	match := flag.String("run", "", "only faults whose name matches `REGEXP`")
+	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead; needs make cuda")
 	flag.Parse()
 	only, err := regexp.Compile(*match)
 	if err != nil {
@@ -60,6 +61,14 @@ func main() {
 		os.Exit(2)
 	}
 	survived, planted := 0, 0
+	if *kernels {
+		planted, survived, err = plantKernels(only.MatchString)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mutants:", err)
+			os.Exit(2)
+		}
+		faults = nil
+	}
 	for _, f := range faults {
 		if !only.MatchString(f.name) {
 			continue
