@@ -66,10 +66,10 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	var words, scratch int64
 	names := map[string]bool{}
 	array := func(name string, t op.Type) error {
-		n, err := slots.count(t.Domain)
+		n, err := slots.Count(t.Domain)
 		if err == nil && !names[name] {
 			names[name] = true
-			words += int64(n) * int64(stride(t))
+			words += int64(n) * int64(graph.Stride(t))
 		}
 		return err
 	}
@@ -95,11 +95,11 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		for _, n := range slices.Concat(t.Once, t.Step) {
 			for _, v := range n.Out {
 				if t.Scratch.Off[v] < 0 && t.View[v].Of == 0 && !outs[v] {
-					k, err := slots.count(t.P.Types[v].Domain)
+					k, err := slots.Count(t.P.Types[v].Domain)
 					if err != nil {
 						return graph.Memory{}, err
 					}
-					words += int64(k) * int64(stride(t.P.Types[v]))
+					words += int64(k) * int64(graph.Stride(t.P.Types[v]))
 				}
 			}
 		}
@@ -108,44 +108,11 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	return graph.Memory{Bytes: 4 * (words + scratch*int64(min(e.threads, cells))), Executor: "cell-major"}, nil
 }
 
-// slots says, for each domain, which slot a cell uses.
-type slots struct {
-	of map[op.Domain][]int
-	n  map[op.Domain]int
-}
-
-func slotsOf(cells int, groups graph.Groups) (*slots, error) {
-	if cells < 1 {
-		return nil, fmt.Errorf("cpu: a pack of %d cells; want at least 1", cells)
-	}
-	s := &slots{map[op.Domain][]int{op.Shared: make([]int, cells)}, map[op.Domain]int{op.Shared: 1, op.Cell: cells}}
-	for c := range cells {
-		s.of[op.Cell] = append(s.of[op.Cell], c)
-	}
-	for d, of := range groups {
-		if d == op.Shared || d == op.Cell {
-			return nil, fmt.Errorf("cpu: %s is no group of cells", d)
-		}
-		if len(of) != cells {
-			return nil, fmt.Errorf("cpu: group %q has %d entries for %d cells", d, len(of), cells)
-		}
-		n := slices.Max(of) + 1
-		for slot := range n {
-			if !slices.Contains(of, slot) {
-				return nil, fmt.Errorf("cpu: group %q uses slots up to %d, but no cell uses slot %d", d, n-1, slot)
-			}
-		}
-		if slices.Min(of) < 0 {
-			return nil, fmt.Errorf("cpu: group %q has a negative slot", d)
-		}
-		s.of[d], s.n[d] = slices.Clone(of), n
+// slotsOf checks a pack's groups.
+func slotsOf(cells int, groups graph.Groups) (*graph.Slots, error) {
+	s, err := graph.NewSlots(cells, groups)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	return s, nil
-}
-
-func (s *slots) count(d op.Domain) (int, error) {
-	if n, ok := s.n[d]; ok {
-		return n, nil
-	}
-	return 0, fmt.Errorf("cpu: the pack has no group %q", d)
 }

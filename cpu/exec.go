@@ -3,7 +3,6 @@ package cpu
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -164,7 +163,7 @@ func (w *worker) tensor(v op.Value, cell int) op.Tensor {
 	t := w.x.t.P.Types[v]
 	n := t.Words()
 	if a := w.x.home[root]; a != nil {
-		return op.Tensor{Type: t, W: a.at(w.x.p.slots.of[a.Domain][cell]).W[off : off+n : off+n]}
+		return op.Tensor{Type: t, W: a.at(w.x.p.slots.Of(a.Domain)[cell]).W[off : off+n : off+n]}
 	}
 	off += w.x.t.Scratch.Off[root]
 	return op.Tensor{Type: t, W: w.scratch[off : off+n : off+n]}
@@ -241,7 +240,7 @@ func (w *worker) output(cell int, domain op.Domain) {
 	for _, o := range w.x.t.P.Out {
 		a := w.x.p.arrays[o.Name]
 		if a.Domain == domain && w.x.home[o.V] != a {
-			copy(a.at(w.x.p.slots.of[domain][cell]).W, w.tensor(o.V, cell).W)
+			copy(a.at(w.x.p.slots.Of(domain)[cell]).W, w.tensor(o.V, cell).W)
 		}
 	}
 }
@@ -274,22 +273,10 @@ func (x *exec) workers() []*worker {
 	return x.pool
 }
 
-// speakers are the cells that stand for the slots of a domain: the first of each.
-func (x *exec) speakers(d op.Domain) (cells []int) {
-	seen := map[int]bool{}
-	for c, s := range x.p.slots.of[d] {
-		if !seen[s] {
-			seen[s] = true
-			cells = append(cells, c)
-		}
-	}
-	return cells
-}
-
 // perSlot runs nodes once for each slot of their domain.
 func (x *exec) perSlot(nodes []compiled, workers []*worker) {
 	for _, n := range nodes {
-		cells := x.speakers(n.domain)
+		cells := x.p.slots.Speakers(n.domain)
 		x.each(len(cells), workers, func(w *worker, i int) {
 			w.run(n.kernel, w.tensors(n.Out, cells[i]), w.tensors(n.In, cells[i]))
 		})
@@ -371,7 +358,7 @@ func (x *exec) together(ctx context.Context, steps int, workers []*worker) error
 		}
 	}
 	// The groups' states are replaced before the shared ones, which they may read.
-	domains := slices.DeleteFunc(slices.Sorted(maps.Keys(x.p.slots.of)), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
+	domains := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
 	domains = append(domains, op.Shared)
 	for range steps {
 		if err := ctx.Err(); err != nil {
@@ -383,7 +370,7 @@ func (x *exec) together(ctx context.Context, steps int, workers []*worker) error
 			w.advance(true)
 		})
 		for _, d := range domains {
-			for _, cell := range x.speakers(d) {
+			for _, cell := range x.p.slots.Speakers(d) {
 				workers[0].output(cell, d)
 				workers[0].keep(cell, d)
 			}

@@ -11,7 +11,7 @@ import (
 type pack struct {
 	engine *Engine
 	cells  int
-	slots  *slots
+	slots  *graph.Slots
 	arrays map[string]*array
 }
 
@@ -22,11 +22,8 @@ type array struct {
 	version uint64   // counts the changes, so that what depends on the array knows when it is stale
 }
 
-// stride is the distance of two slots in words.
-func stride(t op.Type) int { return (t.Words() + 15) / 16 * 16 }
-
 func (a *array) at(slot int) op.Tensor {
-	from := slot * stride(a.Type)
+	from := slot * graph.Stride(a.Type)
 	return op.Tensor{Type: a.Type, W: a.w[from : from+a.Words() : from+a.Words()]}
 }
 
@@ -40,35 +37,34 @@ func (e *Engine) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
 }
 
 func (p *pack) alloc(t op.Type) (*array, error) {
-	n, err := p.slots.count(t.Domain)
+	n, err := p.slots.Count(t.Domain)
 	if err != nil {
 		return nil, err
 	}
-	return &array{Type: t, w: make([]uint32, n*stride(t))}, nil
+	return &array{Type: t, w: make([]uint32, n*graph.Stride(t))}, nil
 }
 
 func (p *pack) Put(name string, t op.Type, slot int, src []byte) error {
-	n, err := p.slots.count(t.Domain)
-	if err != nil {
-		return fmt.Errorf("array %q: %w", name, err)
-	}
 	a := p.arrays[name]
-	switch {
-	case a != nil && a.Type != t:
-		return fmt.Errorf("cpu: array %q is %s; it cannot be bound as %s", name, a.Type, t)
-	case slot < 0 || slot >= n:
-		return fmt.Errorf("cpu: array %q has %d slots; there is no slot %d", name, n, slot)
-	case len(src) != 4*t.Words():
-		return fmt.Errorf("cpu: array %q, %s, takes %d bytes; got %d", name, t, 4*t.Words(), len(src))
-	}
-	if a == nil {
-		if a, err = p.alloc(t); err != nil {
-			return err
+	err := p.slots.CheckPut(name, a.typ(), t, slot, len(src))
+	if err == nil && a == nil {
+		if a, err = p.alloc(t); err == nil {
+			p.arrays[name] = a
 		}
-		p.arrays[name] = a
+	}
+	if err != nil {
+		return fmt.Errorf("cpu: %w", err)
 	}
 	a.set(slot, src)
 	return nil
+}
+
+// typ is the array's type; nil of no array.
+func (a *array) typ() *op.Type {
+	if a == nil {
+		return nil
+	}
+	return &a.Type
 }
 
 func (a *array) set(slot int, src []byte) {
@@ -80,18 +76,11 @@ func (a *array) set(slot int, src []byte) {
 	a.version++
 }
 
-// find is the tensor of a cell's array, checked against a buffer of the given length.
+// find is a cell's array, checked against a buffer of the given length.
 func (p *pack) find(name string, cell, bytes int) (a *array, slot int, err error) {
 	a = p.arrays[name]
-	switch {
-	case a == nil:
-		err = fmt.Errorf("cpu: the pack has no array %q", name)
-	case cell < 0 || cell >= p.cells:
-		err = fmt.Errorf("cpu: the pack has %d cells; there is no cell %d", p.cells, cell)
-	case bytes != 4*a.Words():
-		err = fmt.Errorf("cpu: array %q, %s, takes %d bytes; the buffer has %d", name, a.Type, 4*a.Words(), bytes)
-	default:
-		slot = p.slots.of[a.Domain][cell]
+	if slot, err = p.slots.Find(name, a.typ(), cell, bytes); err != nil {
+		err = fmt.Errorf("cpu: %w", err)
 	}
 	return a, slot, err
 }

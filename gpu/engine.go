@@ -89,10 +89,10 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	var words int64
 	names := map[string]bool{}
 	add := func(name string, t op.Type) error {
-		n, err := s.count(t.Domain)
+		n, err := s.Count(t.Domain)
 		if err == nil && (name == "" || !names[name]) {
 			names[name] = true
-			words += int64(n) * int64(stride(t))
+			words += int64(n) * int64(graph.Stride(t))
 		}
 		return err
 	}
@@ -123,7 +123,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 			for i, v := range n.In {
 				in[i] = t.P.Types[v]
 			}
-			slots, e := s.count(t.P.Types[n.Out[0]].Domain)
+			slots, e := s.Count(t.P.Types[n.Out[0]].Domain)
 			if pl := planOf(n.Op, in); pl == nil {
 				err = errors.Join(err, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in))
 			} else {
@@ -136,48 +136,17 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	return graph.Memory{Bytes: 4 * words, Executor: "stream"}, err
 }
 
-// slots says, for each domain, which slot a cell uses, and which cell speaks for a slot: the first that uses it.
-type slots struct {
-	of       map[op.Domain][]int
-	speakers map[op.Domain][]int
-}
-
-func slotsOf(cells int, groups graph.Groups) (*slots, error) {
-	if cells < 1 || cells > maxSlots {
-		return nil, fmt.Errorf("cuda: a pack of %d cells; want 1 to %d", cells, maxSlots)
-	}
-	s := &slots{map[op.Domain][]int{op.Shared: make([]int, cells)}, map[op.Domain][]int{}}
-	for c := range cells {
-		s.of[op.Cell] = append(s.of[op.Cell], c)
-	}
-	for d, of := range groups {
-		if d == op.Shared || d == op.Cell || len(of) != cells {
-			return nil, fmt.Errorf("cuda: group %q has %d entries for %d cells", d, len(of), cells)
-		}
-		s.of[d] = slices.Clone(of)
-	}
-	for d, of := range s.of {
-		n := slices.Max(of) + 1
-		speakers := make([]int, n)
-		for slot := range n {
-			if speakers[slot] = slices.Index(of, slot); speakers[slot] < 0 {
-				return nil, fmt.Errorf("cuda: group %q uses slots up to %d, but no cell uses slot %d", d, n-1, slot)
-			}
-		}
-		s.speakers[d] = speakers
-	}
-	return s, nil
-}
-
 // maxSlots is the most that the y axis of a grid takes.
 const maxSlots = 65535
 
-func (s *slots) count(d op.Domain) (int, error) {
-	if of, ok := s.speakers[d]; ok {
-		return len(of), nil
+// slotsOf checks a pack's groups.
+func slotsOf(cells int, groups graph.Groups) (*graph.Slots, error) {
+	s, err := graph.NewSlots(cells, groups)
+	if err == nil && cells > maxSlots {
+		err = fmt.Errorf("a pack of %d cells; want at most %d", cells, maxSlots)
 	}
-	return 0, fmt.Errorf("cuda: the pack has no group %q", d)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	return s, nil
 }
-
-// stride is the distance of two slots in words: each starts on a multiple of 64 bytes.
-func stride(t op.Type) int { return (t.Words() + 15) / 16 * 16 }

@@ -144,7 +144,7 @@ func (x *exec) plans() (all map[*op.Node]*plan, temp int, err error) {
 			if pl == nil {
 				return nil, 0, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in)
 			}
-			slots, err := x.p.slots.count(x.domain(*n))
+			slots, err := x.p.slots.Count(x.domain(*n))
 			if err != nil {
 				return nil, 0, err
 			}
@@ -209,7 +209,7 @@ func (p *pack) view(a *array, off int, over op.Domain) (at view, err error) {
 	if a.Domain == op.Shared {
 		return at, nil
 	}
-	at.stride = uint64(stride(a.Type))
+	at.stride = uint64(graph.Stride(a.Type))
 	at.slot, err = p.slotMap(over, a.Domain)
 	return at, err
 }
@@ -237,7 +237,7 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 		return nil, err
 	}
 	args := l.args(out, in, view{base: x.temp, stride: uint64(pl.scratch)})
-	return x.p.work(l.kernel, l.x, len(x.p.slots.speakers[over]), l.z, l.block, l.shared, args)
+	return x.p.work(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args)
 }
 
 // work makes a launch; nil if the grid is empty.

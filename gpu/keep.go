@@ -1,6 +1,9 @@
 package gpu
 
-import "lockstep/op"
+import (
+	"lockstep/graph"
+	"lockstep/op"
+)
 
 // keepArgs are those of cuda/keep.cu.
 type keepArgs struct {
@@ -38,7 +41,7 @@ func (x *exec) move(list *[]work, to, from, gate view, words int, over op.Domain
 	if gate.base == 0 {
 		a.always = 1
 	}
-	w, err := x.p.work("keep", blocks(words, 256), len(x.p.slots.speakers[over]), 1, 256, 0, bytesOf(a))
+	w, err := x.p.work("keep", blocks(words, 256), len(x.p.slots.Speakers(over)), 1, 256, 0, bytesOf(a))
 	if err == nil && w != nil {
 		*list = append(*list, *w)
 	}
@@ -60,7 +63,7 @@ func (x *exec) staged(v op.Value) bool {
 func (x *exec) stagedWords() (words int) {
 	for _, s := range x.t.P.State {
 		if x.staged(s.Next) {
-			words += stride(x.t.P.Types[s.In]) * len(x.p.slots.speakers[x.t.P.Types[s.In].Domain])
+			words += graph.Stride(x.t.P.Types[s.In]) * len(x.p.slots.Speakers(x.t.P.Types[s.In].Domain))
 		}
 	}
 	if q := x.t.P; q.Active != 0 && x.staged(q.Active) {
@@ -83,9 +86,9 @@ func (x *exec) finish() error {
 	at := x.temp
 	stage := func(v op.Value, t op.Type) (view, error) {
 		from, err := x.view(v, t.Domain)
-		to := view{base: at, stride: uint64(stride(t))}
-		n := len(x.p.slots.speakers[t.Domain])
-		at += 4 * uint64(stride(t)*n)
+		to := view{base: at, stride: uint64(graph.Stride(t))}
+		n := len(x.p.slots.Speakers(t.Domain))
+		at += 4 * uint64(graph.Stride(t)*n)
 		if err == nil {
 			err = x.move(&x.step, to, from, view{}, t.Words(), t.Domain)
 		}

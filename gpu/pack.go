@@ -13,7 +13,7 @@ import (
 type pack struct {
 	e       *Engine
 	cells   int
-	slots   *slots
+	slots   *graph.Slots
 	arrays  map[string]*array
 	maps    map[[2]op.Domain]uint64 // device address of u32[slots of the first]: their slots in the second
 	regions []uint64                // to free
@@ -26,7 +26,7 @@ type array struct {
 	version uint64 // counts the changes, so that what depends on the array knows when it is stale
 }
 
-func (a *array) at(slot int) uint64 { return a.base + 4*uint64(slot)*uint64(stride(a.Type)) }
+func (a *array) at(slot int) uint64 { return a.base + 4*uint64(slot)*uint64(graph.Stride(a.Type)) }
 
 // NewPack makes a pack without arrays.
 func (e *Engine) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
@@ -72,28 +72,20 @@ func (p *pack) settle(a *arena) error {
 
 // newArray reserves an array in the arena.
 func (p *pack) newArray(a *arena, t op.Type) (*array, error) {
-	n, err := p.slots.count(t.Domain)
+	n, err := p.slots.Count(t.Domain)
 	if err != nil {
 		return nil, err
 	}
 	x := &array{Type: t}
-	a.place(int64(n)*int64(stride(t)), &x.base)
+	a.place(int64(n)*int64(graph.Stride(t)), &x.base)
 	return x, nil
 }
 
 func (p *pack) Put(name string, t op.Type, slot int, src []byte) error {
-	n, err := p.slots.count(t.Domain)
-	if err != nil {
-		return fmt.Errorf("array %q: %w", name, err)
-	}
 	a := p.arrays[name]
-	switch {
-	case a != nil && a.Type != t:
-		return fmt.Errorf("cuda: array %q is %s; it cannot be bound as %s", name, a.Type, t)
-	case slot < 0 || slot >= n:
-		return fmt.Errorf("cuda: array %q has %d slots; there is no slot %d", name, n, slot)
-	case len(src) != 4*t.Words():
-		return fmt.Errorf("cuda: array %q, %s, takes %d bytes; got %d", name, t, 4*t.Words(), len(src))
+	err := p.slots.CheckPut(name, a.typ(), t, slot, len(src))
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
 	return p.e.do(func() error {
 		if a == nil {
@@ -125,18 +117,19 @@ func (p *pack) set(a *array, slot int, src []byte) error {
 	return p.e.dev.write(a.at(slot), src)
 }
 
+// typ is the array's type; nil of no array.
+func (a *array) typ() *op.Type {
+	if a == nil {
+		return nil
+	}
+	return &a.Type
+}
+
 // find is a cell's array, checked against a buffer of the given length.
 func (p *pack) find(name string, cell, bytes int) (a *array, slot int, err error) {
 	a = p.arrays[name]
-	switch {
-	case a == nil:
-		err = fmt.Errorf("cuda: the pack has no array %q", name)
-	case cell < 0 || cell >= p.cells:
-		err = fmt.Errorf("cuda: the pack has %d cells; there is no cell %d", p.cells, cell)
-	case bytes != 4*a.Words():
-		err = fmt.Errorf("cuda: array %q, %s, takes %d bytes; the buffer has %d", name, a.Type, 4*a.Words(), bytes)
-	default:
-		slot = p.slots.of[a.Domain][cell]
+	if slot, err = p.slots.Find(name, a.typ(), cell, bytes); err != nil {
+		err = fmt.Errorf("cuda: %w", err)
 	}
 	return a, slot, err
 }
@@ -182,8 +175,8 @@ func (p *pack) slotMap(over, of op.Domain) (uint64, error) {
 		return at, nil
 	}
 	var b []byte
-	for _, cell := range p.slots.speakers[over] {
-		b = binary.LittleEndian.AppendUint32(b, uint32(p.slots.of[of][cell]))
+	for _, cell := range p.slots.Speakers(over) {
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.slots.Of(of)[cell]))
 	}
 	var region arena
 	var at uint64

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 
@@ -137,7 +138,7 @@ func (j *job) once(ctx context.Context) func(p *graph.Program, err error) error 
 		if err != nil {
 			return err
 		}
-		x, err := j.pack.Compile(p)
+		x, err := j.start(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -146,20 +147,29 @@ func (j *job) once(ctx context.Context) func(p *graph.Program, err error) error 
 	}
 }
 
+// start compiles a program and sets its states to their beginnings.
+func (j *job) start(ctx context.Context, p *graph.Program) (graph.Executable, error) {
+	x, err := j.pack.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.Reset(ctx); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
 func (j *job) evaluate(ctx context.Context, set string, total int) error {
 	rows := min(evalRows, total)
 	p, err := j.recipe.evaluation(set, total, rows, j.capacity)
 	if err != nil {
 		return err
 	}
-	x, err := j.pack.Compile(p)
+	x, err := j.start(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
-	if err := x.Reset(ctx); err != nil {
-		return err
-	}
 	if err := x.Run(ctx, (total+rows-1)/rows); err != nil {
 		return err
 	}

@@ -31,14 +31,11 @@ func (j *job) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x, err := j.pack.Compile(p)
+	x, err := j.start(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
-	if err := x.Reset(ctx); err != nil {
-		return err
-	}
 	for _, s := range p.State {
 		j.states = append(j.states, state{s.Name, p.Types[s.In]})
 	}
