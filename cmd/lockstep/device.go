@@ -15,7 +15,7 @@ import (
 
 // deviceFlag is the flag of every verb that runs on an engine.
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "auto (a card if there is one), cpu, cuda or cuda:N; results do not depend on it"}
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `DEVICE`: auto (a card if there is one), cpu, cuda or cuda:N (cards need a build by make cuda); results do not depend on it"}
 }
 
 // openDevice makes the engine that --device names; options are the CPU engine's.

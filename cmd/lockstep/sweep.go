@@ -40,7 +40,7 @@ func runFlags() []cli.Flag {
 		deviceFlag(),
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it", DefaultText: "all processors"},
 		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it", DefaultText: "64"},
-		&cli.StringFlag{Name: "variant", Usage: "allow one variant of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
+		&cli.StringFlag{Name: "variant", Usage: "allow one `VARIANT` of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
 		&cli.DurationFlag{Name: "checkpoint", Usage: "write a checkpoint of the pack at work every `TIME`, such as 30s", DefaultText: "30s, or as long as keeps the cost below 1 %"},
 		&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
 		&cli.BoolFlag{Name: "json", Usage: "print events as they happen, a line of JSON each, instead of tables"},
@@ -82,7 +82,7 @@ func sweepCommand() *cli.Command {
 				ArgsUsage:   "DIR",
 				Description: "Example: lockstep sweep export out/toy --format csv -o toy.csv",
 				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "format", Value: "csv", Usage: strings.Join(sweep.Formats(), " or ")},
+					&cli.StringFlag{Name: "format", Value: "csv", Usage: "`FORMAT` of the table: " + strings.Join(sweep.Formats(), " or ")},
 					&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: standard output)"},
 				},
 				Action: export,
@@ -95,7 +95,7 @@ func sweepCommand() *cli.Command {
 				Flags: []cli.Flag{
 					&cli.IntFlag{Name: "sample", Usage: "recompute `N` cells only, chosen by --seed", DefaultText: "all"},
 					&cli.Uint64Flag{Name: "seed", Usage: "choose another sample by the seed `S`"},
-					&cli.StringFlag{Name: "engine", Value: "cpu", Usage: "cpu, or law: the plain Go laws, some hundred times slower"},
+					&cli.StringFlag{Name: "engine", Value: "cpu", Usage: "recompute on `ENGINE`: cpu, or law: the plain Go laws, some hundred times slower"},
 					&cli.IntFlag{Name: "threads", Usage: "recompute `N` cells at a time", DefaultText: "all processors"},
 					dataFlag(), jsonFlag(),
 				},

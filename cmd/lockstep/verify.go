@@ -26,7 +26,7 @@ func verifyCommand() *cli.Command {
 		Description: "Example: lockstep verify --device cpu matmul exp\nIt runs the conformance suite: edge sizes and awkward values of every op, one cell alone and three in a pack. lockstep sweep verify does it with the results of a sweep.",
 		Flags: []cli.Flag{
 			deviceFlag(),
-			&cli.StringFlag{Name: "variant", Usage: "only one variant of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
