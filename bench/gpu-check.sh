@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# What a card gives: the bits of the laws, sanitizers, digests, speed beside peers. For a machine with a card and its driver, and
+# nothing else: no Go, no network, no root. What the machine lacks (compute-sanitizer, python3 with torch) is skipped by name.
+#
+#   bench/gpu-check.sh [--rehearse] [RECORD [PART...]]
+#
+# RECORD: a file of JSON lines (lockstep/bench/record), to which each part appends as it runs, so that a cut leaves what is done;
+# default: bench/results/DATE-CARD.jsonl. PART...: run these; default: all that have not ended well in RECORD. Each part ends
+# within ten minutes. LOCKSTEP: the binary that `make cuda` built; default bin/lockstep. --rehearse: small problems, for the
+# emulated driver. Exit status: 1 if a part failed or was cut.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+self=$PWD/bench/gpu-check.sh
+lockstep=${LOCKSTEP:-bin/lockstep}
+parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench peers"
+
+# both CARD SETTING...: the sweep on the card and on the CPU. Prints one JSON line with both digests and times.
+both() {
+	local study=$1 device start set=() digest=() ms=()
+	for s in "${@:2}"; do set+=(--set "$s"); done
+	out=$(mktemp -d)
+	trap 'rm -rf "$out"' EXIT
+	for device in cuda cpu; do
+		start=$(date +%s%N)
+		"$lockstep" sweep run "studies/$study.toml" --device $device --out "$out/$device" "${set[@]}" >&2
+		ms+=($((($(date +%s%N) - start) / 1000000)))
+		digest+=("$("$lockstep" sweep digest "$out/$device")")
+	done
+	printf '{"study":"%s","settings":"%s","cuda":"%s","cpu":"%s","cuda_ms":%s,"cpu_ms":%s}\n' "$study" "${*:2}" "${digest[@]}" "${ms[@]}"
+	[ "${digest[0]}" = "${digest[1]}" ] || { echo "$study: the card's digest is not the CPU's" >&2; return 1; }
+}
+if [ "${1-}" = --both ]; then
+	both "${@:2}"
+	exit
+fi
+
+small= # set: a rehearsal
+if [ "${1-}" = --rehearse ]; then
+	small=1
+	shift
+fi
+card=$("$lockstep" devices | sed -n 's/^cuda:0 \([^,]*\),.*/\1/p' | tr -cs 'A-Za-z0-9\n' -)
+[ -n "$card" ] || { "$lockstep" devices >&2; exit 1; }
+mkdir -p bench/results
+record=${1:-bench/results/$(date +%F)-$card.jsonl}
+log=${record%.jsonl}.log # what the parts say beside their results
+status=0
+
+run() { # PART COMMAND...
+	echo "== $1: ${*:2}"
+	"$lockstep" record --to "$record" --part "$1" --limit 9m30s -- "${@:2}" >>"$log" 2>&1 || { status=1; tail -3 "$log"; }
+}
+skip() { "$lockstep" record --to "$record" --part "$1" --skip "$2"; } # PART WHY
+sanitize() { # PART OP...: small cases under the tool of compute-sanitizer that is called as the part
+	if command -v compute-sanitizer >/dev/null; then
+		run "$1" compute-sanitizer --tool "$1" --error-exitcode 1 "$lockstep" verify --device cuda:0 --small --json "${@:2}"
+	else
+		skip "$1" "no compute-sanitizer on this machine"
+	fi
+}
+
+part() {
+	case $1 in
+	devices) run devices "$lockstep" devices --json ;;
+	verify) run verify "$lockstep" verify --device cuda:0 --json ${small:+--small} ;;
+	memcheck) sanitize memcheck ;;
+	racecheck) sanitize racecheck ;;
+	exhaustive) run exhaustive "$lockstep" verify --device cuda:0 --exhaustive --json ${small:+--blocks 1 exp relu} ;;
+	sweep-toy) run sweep-toy bash "$self" --both intrinsic-toy ${small:+steps=12} ;;
+	sweep-digits) run sweep-digits bash "$self" --both intrinsic-digits ${small:+steps=3 seeds=[0,1] axes.width=[32] arms.subspace.axes.d=[10,50,300]} ;;
+	bench) run bench "$lockstep" bench --device cuda:0 --json ${small:+--quick} ;;
+	peers)
+		if python3 -c 'import torch' 2>/dev/null; then
+			"$lockstep" bench --list --json ${small:+--quick} >"$record.cases"
+			run peers python3 bench/peers/torch_peer.py --cases "$record.cases" ${small:+--device cpu --quick}
+			rm -f "$record.cases"
+		else
+			skip peers "no python3 with torch on this machine"
+		fi
+		;;
+	*)
+		echo "gpu-check: no part is called $1; the parts are: $parts" >&2
+		exit 2
+		;;
+	esac
+}
+
+wanted=("${@:2}")
+if [ ${#wanted[@]} = 0 ]; then
+	done=" $("$lockstep" record --to "$record" --list 2>/dev/null | awk '$2 == "ok" {print $1}' | tr '\n' ' ')"
+	for p in $parts; do
+		case $done in *" $p "*) ;; *) wanted+=("$p") ;; esac
+	done
+fi
+for p in "${wanted[@]}"; do part "$p"; done
+"$lockstep" record --to "$record" --list
+exit $status
