@@ -68,4 +68,3 @@ func Run(ctx context.Context, path, part string, limit time.Duration, command []
 	}
 	return errors.Join(f.add(Line{Part: part, End: end}), failed)
 }
-
