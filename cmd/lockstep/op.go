@@ -44,11 +44,12 @@ func opCommand() *cli.Command {
 			},
 			{
 				Name:      "run",
-				Usage:     "run an op on .npy files, on any variant",
+				Usage:     "run an op on .npy files, on any engine and variant",
 				ArgsUsage: "NAME IN.npy...",
-				Description: "Example: lockstep op run --attr TB=true --variant avx2 -o c.npy matmul a.npy b.npy\n" +
+				Description: "Example: lockstep op run --attr TB=true --device cuda -o c.npy matmul a.npy b.npy\n" +
 					"Operands are f4, u4, i4, b1 or i1 arrays; where an op takes ternary codes, an i1 array of -1, 0 and 1 is packed.",
 				Flags: []cli.Flag{
+					deviceFlag(),
 					&cli.StringSliceFlag{Name: "attr", Usage: "set an attribute: `KEY=VALUE`, such as TA=true or Axes=0,1 (see op list)"},
 					&cli.StringFlag{Name: "variant", Usage: "the only variant that may run it, or the ops that it is made of, beside the law: " + strings.Join(cpu.Variants(), ", ") + " (default: the preferred one)"},
 					&cli.BoolFlag{Name: "unchecked", Usage: "take operands that are an error when data are bound, such as an index outside of its table"},
@@ -141,10 +142,11 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	if variant != "" {
 		options.Variants = []string{variant}
 	}
-	engine, err := cpu.New(options)
+	engine, err := openDevice(c, options)
 	if err != nil {
 		return nil, err
 	}
+	defer engine.Close()
 	pack, err := engine.NewPack(1, nil)
 	if err != nil {
 		return nil, err
