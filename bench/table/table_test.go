@@ -1,0 +1,104 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestREADME asks for the table that the records give.
+func TestREADME(t *testing.T) {
+	t.Chdir("../..")
+	records, err := filepath.Glob("bench/results/*.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run("README.md", records, true); err != nil {
+		t.Error(err)
+	}
+}
+
+const device = `{"part":"devices","begin":{"at":"2026-01-02T03:04:05Z","command":["x"]}}
+{"part":"devices","line":{"cuda":[{"name":"NAME","version":13000,"capability":90,"telemetry":{"driver":"580.1","max_sm_clock_mhz":1980,"memory_clock_mhz":2619}}]}}
+{"part":"devices","end":{"status":"ok","seconds":1}}
+`
+
+const rest = `{"part":"verify","begin":{}}
+{"part":"verify","line":{"op":"add","cases":10,"failures":[]}}
+{"part":"verify","line":{"op":"mul","cases":5,"failures":["x"]}}
+{"part":"verify","end":{"status":"failed","seconds":1}}
+{"part":"memcheck","skip":"no tool"}
+{"part":"exhaustive","begin":{}}
+{"part":"exhaustive","line":{"function":"exp","digest":"ab","ok":true}}
+{"part":"exhaustive","line":{"function":"log","digest":"cd","ok":false}}
+{"part":"exhaustive","end":{"status":"cut"}}
+{"part":"sweep-toy","begin":{}}
+{"part":"sweep-toy","line":{"study":"intrinsic-toy","settings":"","cuda":"a","cpu":"a","cuda_ms":1500,"cpu_ms":2500}}
+{"part":"sweep-toy","end":{"status":"ok"}}
+{"part":"sweep-digits","begin":{}}
+{"part":"sweep-digits","line":{"study":"intrinsic-digits","settings":"steps=3","cuda":"a","cpu":"b","cuda_ms":1500,"cpu_ms":2500}}
+{"part":"sweep-digits","end":{"status":"failed"}}
+{"part":"bench","begin":{}}
+{"part":"bench","line":{"case":"matmul/4096x4096x4096/cells=1","rate":12345.6,"unit":"GMAC/s","roofline":0.75,"bound":"fma","machine":{"peak":{"fma":3e13,"copy":3e12}}}}
+{"part":"bench","line":{"case":"matmul/128x64x64/cells=1024","skipped":"memory","machine":{}}}
+{"part":"bench","end":{"status":"ok"}}
+{"part":"peers","begin":{}}
+{"part":"peers","line":{"case":"matmul/4096x4096x4096/cells=1","peer":"torch.bmm","rate":20000,"unit":"GMAC/s"}}
+{"part":"peers","end":{"status":"ok"}}
+`
+
+func TestTable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.jsonl")
+	of := func(text string) (*card, error) {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return readCard(path)
+	}
+	c, err := of(strings.ReplaceAll(device, "NAME", "NVIDIA X") + rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.file = "r.jsonl"
+	got := markdown([]*card{c})
+	for _, want := range []string{
+		"| | [NVIDIA X](r.jsonl) |\n|---|---|\n",
+		"| 580.1, SM up to 1980 MHz, memory 2619 MHz, 2026-01-02 |\n",
+		"| 60 TFLOP/s float32, 3e+03 GB/s |\n",
+		"| **failed**: 15 cases of 2 ops, 1 differ |\n",
+		"| **cut**: 1 of 2 have the law's digest |\n",
+		"| skipped: no tool |\n",
+		"racecheck | not measured yet |\n",
+		"| yes; card 1.5 s, CPU 2.5 s |\n",
+		"| **failed**: **no** (cut: steps=3); card 1.5 s, CPU 2.5 s |\n",
+		"| 12346 GMAC/s (75 % of the fma peak); torch.bmm 20000 GMAC/s |\n",
+		"64 x 64 | skipped: memory |\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the table has no %q:\n%s", want, got)
+		}
+	}
+	for what, text := range map[string]string{
+		"the emulated driver": strings.ReplaceAll(device, "NAME", "lockstep emulator") + rest,
+		"no card":             strings.ReplaceAll(device, `{"name":"NAME","version":13000,"capability":90,"telemetry":{"driver":"580.1","max_sm_clock_mhz":1980,"memory_clock_mhz":2619}}`, ""),
+		"no part devices":     rest,
+	} {
+		if _, err := of(text); err == nil {
+			t.Errorf("a record of %s is taken", what)
+		}
+	}
+	if got := markdown(nil); strings.Count(got, "not measured yet") != len(rows()) {
+		t.Errorf("without records:\n%s", got)
+	}
+}
+
+func TestSplice(t *testing.T) {
+	got, err := splice([]byte("a\n"+begin+"old\n"+end+"b\n"), "new\n")
+	if want := "a\n" + begin + "new\n" + end + "b\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	if _, err := splice([]byte("a\n"+begin), ""); err == nil {
+		t.Error("a place without an end")
+	}
+}
