@@ -63,3 +63,21 @@ test-emu: cuda $(EMULATOR)
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt; tail -1 bin/verify-emu.txt
 	$(GO) run ./internal/mutants -cuda
+
+# On a machine with a card: everything that gpu-check.sh asks of it, into bench/results. Without Go there: unpack what gpu-bundle
+# makes here, and run bench/gpu-check.sh.
+.PHONY: gpu-check gpu-bundle rehearse
+
+gpu-check: cuda
+	bench/gpu-check.sh $(RECORD) $(PARTS)
+
+BUNDLE := bin/lockstep-gpu-check.tar.gz
+
+gpu-bundle: cuda
+	tar -czf $(BUNDLE) bench/gpu-check.sh bench/peers studies $(BIN)
+	@test $$(tar -tzvf $(BUNDLE) | awk '{s += $$3} END {print s}') -le 67108864 || { echo "$(BUNDLE) unpacks to more than 64 MiB"; exit 1; }
+
+# gpu-check.sh from the bundle in an empty folder, with next to nothing in its environment, on the emulated driver.
+rehearse: gpu-bundle $(EMULATOR)
+	rm -rf bin/rehearsal && mkdir bin/rehearsal && tar -xzf $(BUNDLE) -C bin/rehearsal
+	env -i PATH=/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse rehearsal.jsonl
