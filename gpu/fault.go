@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -25,7 +26,28 @@ type Launch struct {
 }
 
 func (l Launch) String() string {
-	return fmt.Sprintf("kernel %s, grid %v, %d threads, %d bytes of shared memory, arguments in hexadecimal %+x", l.Kernel, l.Grid, l.Block, l.Shared, l.Arguments)
+	return fmt.Sprintf("kernel %s, grid %v, %d threads, %d bytes of shared memory, arguments %s", l.Kernel, l.Grid, l.Block, l.Shared, text(reflect.ValueOf(l.Arguments)))
+}
+
+// text writes a kernel's argument: its fields by name, whole numbers in hexadecimal.
+func text(v reflect.Value) string {
+	var parts []string
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			parts = append(parts, v.Type().Field(i).Name+":"+text(v.Field(i)))
+		}
+		return "{" + strings.Join(parts, " ") + "}"
+	case reflect.Array:
+		for i := range v.Len() {
+			parts = append(parts, text(v.Index(i)))
+		}
+		return "[" + strings.Join(parts, " ") + "]"
+	case reflect.Float32:
+		return fmt.Sprint(v.Float())
+	default:
+		return fmt.Sprintf("%#x", v)
+	}
 }
 
 // blockingVariable is the environment variable by which the engine waits for every launch.
