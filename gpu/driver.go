@@ -208,8 +208,8 @@ func (c *card) function(name string, shared int) (function, error) {
 	return nil, fmt.Errorf("cuda: this build has no kernel %q", name)
 }
 
-func (c *card) launch(w *work) error {
-	return launchKernel(w.f.(*kernelFunction).Function, w.grid, w.block, w.shared, c.stream, w.args.bytes)
+func (c *card) launch(f function, grid [3]int, block, shared int, args argument) error {
+	return launchKernel(f.(*kernelFunction).Function, grid, block, shared, c.stream, args.bytes)
 }
 
 func (c *card) record(f func() error) (recording, error) { return capture(c.stream, f) }

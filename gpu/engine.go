@@ -118,14 +118,14 @@ func (e *Engine) run(list []work) error {
 		e.give(list)
 	}
 	for i := range list {
-		w := list[i : i+1]
+		w := list[i]
 		if e.blocking {
-			e.give(w)
+			e.give(list[i : i+1])
 		}
-		err := e.dev.launch(&w[0])
+		err := e.dev.launch(w.f, w.grid, w.block, w.shared, w.args)
 		var de *Error
 		if errors.As(err, &de) && !de.sticky() { // refused; any other error may be an earlier launch's
-			de.Launches = launchesOf([][]work{w})
+			de.Launches = launchesOf([][]work{{w}})
 		}
 		if err == nil && e.blocking {
 			err = e.sync()
