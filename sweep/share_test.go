@@ -151,6 +151,9 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	if !errors.Is(err, errLost) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "are kept") {
 		t.Fatalf("%v; want the loss, and what is kept", err)
 	}
+	if n := good.packs.Load(); n > 2 {
+		t.Errorf("the good engine went on to pack %d", n)
+	}
 	told := &watcher{}
 	must(t, RunTo(t.Context(), dir, card, cells, true, Options{Engine: newCounted(t), Progress: told}))
 	if told.skippedSteps == 0 {
