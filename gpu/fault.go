@@ -69,9 +69,9 @@ func (e *Error) Error() string {
 			}
 		}
 		if more := len(names) - mostNames; more > 0 {
-			names = append(names[:mostNames], fmt.Sprintf("and %d more", more))
+			names = append(names[:mostNames], fmt.Sprintf("%d more", more))
 		}
-		what += fmt.Sprintf(" (in one of %d launches of %s; %s=1 tells which)", n, strings.Join(names, ", "), blockingVariable)
+		what += fmt.Sprintf(" (in one of %d launches of %s; the last was of %s; %s=1 tells which)", n, strings.Join(names, ", "), e.Launches[n-1].Kernel, blockingVariable)
 	}
 	return what
 }
