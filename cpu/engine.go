@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"lockstep/graph"
+	"lockstep/internal/memory"
 	"lockstep/op"
 )
 
@@ -48,6 +49,9 @@ func New(o Options) (*Engine, error) {
 
 // Name is "cpu".
 func (*Engine) Name() string { return "cpu" }
+
+// Available leaves the rest of the process, and others, a fifth of what the host has.
+func (*Engine) Available() (int64, error) { return memory.Available() / 10 * 8, nil }
 
 // Close does nothing: the engine holds no resource of its own.
 func (*Engine) Close() error { return nil }

@@ -20,7 +20,7 @@ func alongAxis(name string, axis int8, in, out []op.Type) *plan {
 	} else {
 		name += "_columns"
 	}
-	return one(name, grid, 256, func(out, in []view) []byte { return bytesOf(aMaxArgs{out[0], in[0], results, n, inner, 0}) })
+	return one(name, grid, 256, func(out, in []view) argument { return bytesOf(aMaxArgs{out[0], in[0], results, n, inner, 0}) })
 }
 
 var (

@@ -8,7 +8,7 @@ type binaryArgs struct {
 }
 
 func binaryPlan(name string, out op.Type) *plan {
-	return elementwise("binary_"+name, out, func(o, in []view) []byte {
+	return elementwise("binary_"+name, out, func(o, in []view) argument {
 		return bytesOf(binaryArgs{o[0], in[0], in[1], uint64(out.Words())})
 	})
 }

@@ -69,6 +69,12 @@ func clearAsync(p uint64, bytes int64, s cu.Stream) error {
 	return failed("cuMemsetD8Async", C.cuMemsetD8Async(C.CUdeviceptr(p), 0, C.size_t(bytes), rawStream(s)))
 }
 
+// allocHost takes pinned memory of the host.
+func allocHost(bytes int) (p unsafe.Pointer, err error) {
+	err = failed("cuMemHostAlloc", C.cuMemHostAlloc(&p, C.size_t(bytes), 0))
+	return p, err
+}
+
 // execGraph is a graph that can be launched.
 type execGraph struct {
 	exec   C.CUgraphExec

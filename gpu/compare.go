@@ -12,7 +12,7 @@ var _ = kernel(func(o op.Compare, in, out []op.Type) *plan {
 	if o == op.Same || o == op.Eq && in[0].DType != op.F32 {
 		name = "compare_same" // the same bits
 	}
-	return elementwise(name, out[0], func(o, in []view) []byte {
+	return elementwise(name, out[0], func(o, in []view) argument {
 		return bytesOf(compareArgs{o[0], in[0], in[1], uint64(out[0].Words())})
 	})
 })

@@ -3,17 +3,24 @@ package gpu
 import "fmt"
 
 // device is a card as the engine sees it: memory, kernels and one queue of work. All calls come from one OS thread. Addresses
-// are the device's. Launches, copies and clears run in the order in which they are given; read and sync wait for them.
+// are the device's. Launches, copies and clears run in the order in which they are given; sync waits for them.
 type device interface {
 	info() Info
+	available() (int64, error) // bytes that alloc may still give
 	alloc(bytes int64) (uint64, error)
 	free(p uint64) error
-	write(dst uint64, src []byte) error
-	read(dst []byte, src uint64) error
 	clear(p uint64, bytes int64) error
+	// pinned is memory of the host that the queue may copy from and to while the host does something else; it lives until close.
+	pinned(bytes int) ([]byte, error)
+	// copyIn and copyOut copy from and to pinned memory, which must be left alone until the queue is through.
+	copyIn(dst uint64, src []byte) error
+	copyOut(dst []byte, src uint64) error
+	// mark notes how far the queue is, under the number 0 or 1; wait waits until it is through to there.
+	mark(number int) error
+	wait(number int) error
 	// function finds a kernel by its name, and lets it use so many bytes of dynamic shared memory.
 	function(name string, shared int) (function, error)
-	launch(f function, grid [3]int, block, shared int, args []byte) error
+	launch(f function, grid [3]int, block, shared int, args argument) error
 	// record captures what f gives to the queue, instead of running it, for replay.
 	record(f func() error) (recording, error)
 	sync() error
@@ -44,39 +51,4 @@ type Info struct {
 func (i Info) String() string {
 	return fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %d multiprocessors, %.1f GB (%.1f GB free), CUDA %d.%d by %s", i.Index, i.Name,
 		i.Capability/10, i.Capability%10, i.Multiprocessors, float64(i.Memory)/1e9, float64(i.Free)/1e9, i.Version/1000, i.Version%1000/10, i.Driver)
-}
-
-// Error is what a driver says went wrong, and with what.
-type Error struct {
-	Call   string // of the driver
-	Name   string // such as CUDA_ERROR_ILLEGAL_ADDRESS
-	Text   string // the driver's own
-	Code   int
-	Kernel string // and what it was launched with
-	Grid   [3]int
-	Block  int
-	Shared int
-}
-
-func (e *Error) Error() string {
-	what := fmt.Sprintf("CUDA: %s says %s (%d): %s", e.Call, e.Name, e.Code, e.Text)
-	if e.Kernel != "" {
-		what += fmt.Sprintf(" (kernel %s, grid %v, %d threads, %d bytes of shared memory)", e.Kernel, e.Grid, e.Block, e.Shared)
-	}
-	return what
-}
-
-// The driver's codes that mean something to the engine.
-const (
-	codeOutOfMemory = 2
-	codeNoDevice    = 100
-)
-
-// sticky tells whether a context is of no use after the error: after all but those that refuse a call and do nothing.
-func (e *Error) sticky() bool {
-	switch e.Code {
-	case 1, codeOutOfMemory, 3, codeNoDevice, 101, 200, 201, 209, 218, 400, 500, 600, 701, 801:
-		return false
-	}
-	return true
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -21,13 +20,14 @@ type card struct {
 	dev     cu.Device
 	ctx     cu.CUContext
 	stream  cu.Stream
+	marks   [2]cu.Event
 	modules []cu.Module
+	host    []unsafe.Pointer // pinned memory
 }
 
 // kernelFunction is a kernel of a module.
 type kernelFunction struct {
 	cu.Function
-	name string
 	args int
 }
 
@@ -48,16 +48,34 @@ func checked(call string, err error) error {
 // Built tells whether this build has the CUDA engine.
 const Built = true
 
-// Devices lists the cards; none where there is no driver, and then why.
-func Devices() (all []Info, reason string, err error) {
-	path, reason := loader.Driver()
+// count is the number of cards that the kernels can run on, and the driver's library; where there are none, why.
+func count() (n int, path, reason string) {
+	path, reason = loader.Driver()
 	if reason != "" {
-		return nil, reason, nil
+		return 0, path, reason
+	}
+	if v := cu.Version(); v < minVersion {
+		return 0, path, fmt.Sprintf("the driver %s knows CUDA %d.%d; the kernels need %d.%d or later: update the driver", path, v/1000, v%1000/10, minVersion/1000, minVersion%1000/10)
 	}
 	n, err := cu.NumDevices()
-	if err != nil {
-		return nil, "", checked("cuDeviceGetCount", err)
+	switch {
+	case err != nil:
+		return 0, path, checked("cuDeviceGetCount", err).Error()
+	case n == 0:
+		reason = fmt.Sprintf("the driver %s has no device", path)
 	}
+	return n, path, reason
+}
+
+// Count is the number of cards that the kernels can run on; where there are none, why: no driver, one that is too old, no card.
+func Count() (n int, reason string) {
+	n, _, reason = count()
+	return n, reason
+}
+
+// Devices lists the cards; none where Count is 0, and then why.
+func Devices() (all []Info, reason string, err error) {
+	n, reason := Count()
 	for i := range n {
 		e, err := Open(i)
 		if err != nil {
@@ -68,58 +86,18 @@ func Devices() (all []Info, reason string, err error) {
 			return all, "", err
 		}
 	}
-	if n == 0 {
-		reason = fmt.Sprintf("the driver %s has no device", path)
-	}
 	return all, reason, nil
 }
 
-// Open makes an engine on the card of the given number. Errors: no driver, one that is too old, no such card.
+// Open makes an engine on the card of the given number. Errors: there are no cards, see Count; no such card.
 func Open(index int) (*Engine, error) {
-	path, reason := loader.Driver()
-	if reason != "" {
-		return nil, fmt.Errorf("no CUDA device: %s", reason)
-	}
-	if v := cu.Version(); v < minVersion {
-		return nil, fmt.Errorf("the driver %s knows CUDA %d.%d; the kernels need %d.%d or later: update the driver", path, v/1000, v%1000/10, minVersion/1000, minVersion%1000/10)
-	}
-	n, err := cu.NumDevices()
-	switch {
-	case err != nil:
-		return nil, checked("cuDeviceGetCount", err)
+	switch n, reason := Count(); {
 	case n == 0:
-		return nil, fmt.Errorf("no CUDA device: the driver %s has none", path)
+		return nil, fmt.Errorf("no CUDA device: %s", reason)
 	case index < 0 || index >= n:
 		return nil, fmt.Errorf("no CUDA device %d: there are %d, from 0", index, n)
 	}
 	return open(func() (device, error) { return openCard(index) })
-}
-
-// open makes an engine on a device that open opens, on the thread that will be its own.
-func open(start func() (device, error)) (*Engine, error) {
-	e := &Engine{thread: newThread(), funcs: map[string]function{}}
-	err := e.thread.do(func() (err error) {
-		if e.dev, err = start(); err == nil {
-			e.info = e.dev.info()
-		}
-		return err
-	})
-	if err != nil {
-		e.thread.close()
-		return nil, err
-	}
-	return e, nil
-}
-
-func newThread() *thread {
-	t := &thread{make(chan func())}
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the context's hold on it
-		for f := range t.work {
-			f()
-		}
-	}()
-	return t
 }
 
 // minVersion is that of the toolkit that compiles the kernels: a driver reads no newer PTX and fatbins than its own.
@@ -143,6 +121,11 @@ func openCard(index int) (_ device, err error) {
 	}
 	if c.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return nil, checked("cuStreamCreate", err)
+	}
+	for i := range c.marks {
+		if c.marks[i], err = cu.MakeEvent(cu.DisableTiming); err != nil {
+			return nil, checked("cuEventCreate", err)
+		}
 	}
 	images, err := cuda.Fatbins()
 	if err != nil {
@@ -181,19 +164,31 @@ func (c *card) alloc(bytes int64) (uint64, error) {
 
 func (c *card) free(p uint64) error { return checked("cuMemFree", cu.MemFree(cu.DevicePtr(p))) }
 
-func (c *card) write(dst uint64, src []byte) error {
-	if err := c.sync(); err != nil { // the stream does not wait for others
-		return err
-	}
-	return checked("cuMemcpyHtoD", cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src))))
+func (c *card) available() (int64, error) {
+	free, _, err := cu.MemInfo()
+	return free, checked("cuMemGetInfo", err)
 }
 
-func (c *card) read(dst []byte, src uint64) error {
-	if err := c.sync(); err != nil {
-		return err
+func (c *card) pinned(bytes int) ([]byte, error) {
+	p, err := allocHost(bytes)
+	if err != nil {
+		return nil, err
 	}
-	return checked("cuMemcpyDtoH", cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst))))
+	c.host = append(c.host, p)
+	return unsafe.Slice((*byte)(p), bytes), nil
 }
+
+func (c *card) copyIn(dst uint64, src []byte) error {
+	return checked("cuMemcpyHtoDAsync", cu.MemcpyHtoDAsync(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), int64(len(src)), c.stream))
+}
+
+func (c *card) copyOut(dst []byte, src uint64) error {
+	return checked("cuMemcpyDtoHAsync", cu.MemcpyDtoHAsync(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), int64(len(dst)), c.stream))
+}
+
+func (c *card) mark(i int) error { return checked("cuEventRecord", c.marks[i].Record(c.stream)) }
+
+func (c *card) wait(i int) error { return checked("cuEventSynchronize", c.marks[i].Synchronize()) }
 
 func (c *card) clear(p uint64, bytes int64) error { return clearAsync(p, bytes, c.stream) }
 
@@ -208,19 +203,13 @@ func (c *card) function(name string, shared int) (function, error) {
 				return nil, fmt.Errorf("kernel %s, %d bytes of shared memory: %w", name, shared, err)
 			}
 		}
-		return &kernelFunction{f, name, paramBytes(f)}, nil
+		return &kernelFunction{f, paramBytes(f)}, nil
 	}
 	return nil, fmt.Errorf("cuda: this build has no kernel %q", name)
 }
 
-func (c *card) launch(f function, grid [3]int, block, shared int, args []byte) error {
-	k := f.(*kernelFunction)
-	err := launchKernel(k.Function, grid, block, shared, c.stream, args)
-	var e *Error
-	if errors.As(err, &e) {
-		e.Kernel, e.Grid, e.Block, e.Shared = k.name, grid, block, shared
-	}
-	return err
+func (c *card) launch(f function, grid [3]int, block, shared int, args argument) error {
+	return launchKernel(f.(*kernelFunction).Function, grid, block, shared, c.stream, args.bytes)
 }
 
 func (c *card) record(f func() error) (recording, error) { return capture(c.stream, f) }
@@ -229,6 +218,12 @@ func (c *card) sync() error { return checked("cuStreamSynchronize", c.stream.Syn
 
 func (c *card) close() error {
 	err := checked("cuStreamDestroy", c.stream.Destroy())
+	for i := range c.marks {
+		err = errors.Join(err, checked("cuEventDestroy", cu.DestroyEvent(&c.marks[i])))
+	}
+	for _, p := range c.host {
+		err = errors.Join(err, checked("cuMemFreeHost", cu.MemFreeHost(p)))
+	}
 	for _, m := range c.modules {
 		err = errors.Join(err, unload(m))
 	}

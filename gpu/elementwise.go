@@ -6,7 +6,7 @@ import "lockstep/op"
 const perBlock = 1024
 
 // elementwise is a plan of one launch of a kernel that works on each word of a result by itself.
-func elementwise(name string, out op.Type, args func(out, in []view) []byte) *plan {
+func elementwise(name string, out op.Type, args func(out, in []view) argument) *plan {
 	return one(name, blocks(out.Words(), perBlock), 256, args)
 }
 

@@ -3,6 +3,8 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -13,37 +15,75 @@ import (
 
 // Engine runs packs on one card.
 type Engine struct {
-	mu     sync.Mutex
-	thread *thread
-	dev    device
-	info   Info
-	funcs  map[string]function
-	broken error // what closed the context
-	closed bool
+	mu       sync.Mutex
+	thread   *thread
+	dev      device
+	stage    *staging
+	info     Info
+	funcs    map[string]function
+	blocking bool     // wait for every launch
+	given    [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
+	broken   error    // what closed the engine before its time
+	closed   bool
 }
 
 var _ graph.Engine = (*Engine)(nil)
 
+// open makes an engine on the device that start opens, on the thread that will be its own.
+func open(start func() (device, error)) (*Engine, error) {
+	blocking := os.Getenv(blockingVariable)
+	if !slices.Contains([]string{"", "0", "1"}, blocking) {
+		return nil, fmt.Errorf("%s=%s: want 1, to wait for every launch, or 0", blockingVariable, blocking)
+	}
+	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1"}
+	err := e.thread.do(func() (err error) {
+		if e.dev, err = start(); err != nil {
+			return err
+		}
+		e.info = e.dev.info()
+		if e.stage, err = newStaging(e.dev, stagingBytes); err != nil {
+			err = errors.Join(err, e.dev.close())
+		}
+		return err
+	})
+	if err != nil {
+		e.thread.close()
+		return nil, err
+	}
+	return e, nil
+}
+
 // Name is "cuda".
 func (*Engine) Name() string { return "cuda" }
 
-// Info describes the card.
+// Info describes the card as it was when the engine was opened.
 func (e *Engine) Info() Info { return e.info }
 
+// Available leaves the driver a tenth of the card's free memory: for the granules of its allocations, and for graphs.
+func (e *Engine) Available() (bytes int64, err error) {
+	err = e.do(func() error {
+		bytes, err = e.dev.available()
+		return err
+	})
+	return bytes / 10 * 9, err
+}
+
 // Close gives the card back. Packs must be closed before.
-func (e *Engine) Close() error {
+func (e *Engine) Close() (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil
 	}
 	e.closed = true
-	err := e.thread.do(e.dev.close)
+	if e.broken == nil {
+		err = e.thread.do(e.dev.close)
+	}
 	e.thread.close()
 	return err
 }
 
-// do runs f on the device's thread. An error that spoils the context spoils the engine.
+// do runs f on the device's thread. An error that spoils the context closes the device: whatever is tried then says why.
 func (e *Engine) do(f func() error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,12 +91,57 @@ func (e *Engine) do(f func() error) error {
 		return errors.New("cuda: the engine is closed")
 	}
 	if e.broken != nil {
-		return fmt.Errorf("cuda: the engine is of no use since an earlier error: %w", e.broken)
+		return fmt.Errorf("cuda: %s was closed by an earlier error: %w", e.info.Name, e.broken)
 	}
 	err := e.thread.do(f)
 	var de *Error
 	if errors.As(err, &de) && de.sticky() {
+		if de.Launches == nil {
+			de.Launches = launchesOf(e.given)
+		}
 		e.broken = err
+		e.thread.do(e.dev.close) // each of its calls may fail as this one did; the context goes all the same
+	}
+	return err
+}
+
+// give notes launches that the card is given.
+func (e *Engine) give(list []work) {
+	if n := len(e.given); len(list) > 0 && (n == 0 || &e.given[n-1][0] != &list[0]) {
+		e.given = append(e.given, list)
+	}
+}
+
+// run launches a list. It runs on the device's thread, as do give and sync.
+func (e *Engine) run(list []work) error {
+	if !e.blocking {
+		e.give(list)
+	}
+	for i := range list {
+		w := list[i]
+		if e.blocking {
+			e.give(list[i : i+1])
+		}
+		err := e.dev.launch(w.f, w.grid, w.block, w.shared, w.args)
+		var de *Error
+		if errors.As(err, &de) && !de.sticky() { // refused; any other error may be an earlier launch's
+			de.Launches = launchesOf([][]work{{w}})
+		}
+		if err == nil && e.blocking {
+			err = e.sync()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sync waits for all that the card was given.
+func (e *Engine) sync() error {
+	err := e.stage.sync()
+	if err == nil {
+		e.given = e.given[:0]
 	}
 	return err
 }
@@ -80,60 +165,25 @@ func Has(o op.Op, in []op.Type) bool { return planOf(o, in) != nil }
 // lower prepares a program: composites with a kernel stay whole.
 func lower(p *graph.Program) *graph.Tape { return graph.Lower(p, Has) }
 
-// Plan adds up the arrays of the programs, what they compute once, and the scratch of all cells.
+// Plan lays the programs out as Compile would, one after the other. It is what they take of the card's memory, but for the
+// granules of the driver's allocations: those of the emulated driver are the 256 bytes that arrays are rounded to anyhow.
 func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (graph.Memory, error) {
 	s, err := slotsOf(cells, groups)
 	if err != nil {
 		return graph.Memory{}, err
 	}
-	var words int64
-	names := map[string]bool{}
-	add := func(name string, t op.Type) error {
-		n, err := s.Count(t.Domain)
-		if err == nil && (name == "" || !names[name]) {
-			names[name] = true
-			words += int64(n) * int64(graph.Stride(t))
+	p := newPack(e, cells, s)
+	p.planned = true
+	bytes := p.mostSlotMaps()
+	for _, prog := range ps {
+		x, err := p.layout(prog)
+		if err != nil {
+			return graph.Memory{}, err
 		}
-		return err
+		maps.Copy(p.arrays, x.named)
+		bytes += x.region.bytes
 	}
-	for _, p := range ps {
-		t := lower(p)
-		for _, in := range t.P.In {
-			err = errors.Join(err, add(in.Name, t.P.Types[in.V]))
-		}
-		for _, st := range t.P.State {
-			err = errors.Join(err, add(st.Name, t.P.Types[st.In]), add("", t.P.Types[st.In]))
-		}
-		for _, o := range t.P.Out {
-			err = errors.Join(err, add(o.Name, t.P.OutType(o)))
-		}
-		for _, n := range slices.Concat(t.Once, t.Step) {
-			for _, v := range n.Out {
-				if t.Scratch.Off[v] < 0 && t.View[v].Of == 0 {
-					err = errors.Join(err, add("", t.P.Types[v]))
-				}
-			}
-		}
-		var temp int64
-		for _, n := range slices.Concat(t.Once, t.Step) {
-			if t.View[n.Out[0]].Of != 0 {
-				continue
-			}
-			in := make([]op.Type, len(n.In))
-			for i, v := range n.In {
-				in[i] = t.P.Types[v]
-			}
-			slots, e := s.Count(t.P.Types[n.Out[0]].Domain)
-			if pl := planOf(n.Op, in); pl == nil {
-				err = errors.Join(err, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in))
-			} else {
-				temp = max(temp, int64(pl.scratch)*int64(slots))
-			}
-			err = errors.Join(err, e)
-		}
-		words += int64(t.Scratch.Words)*int64(cells) + temp
-	}
-	return graph.Memory{Bytes: 4 * words, Executor: "stream"}, err
+	return graph.Memory{Bytes: bytes, Executor: "stream"}, nil
 }
 
 // maxSlots is the most that the y axis of a grid takes.

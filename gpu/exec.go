@@ -24,14 +24,20 @@ type exec struct {
 	kernels []graph.KernelInfo
 	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
 	graph   recording         // of a step; nil until the first
+
+	// The layout, before anything is allocated.
+	region arena             // arrays, scratch and temporary memory
+	named  map[string]*array // those of the arrays that the pack does not have yet
+	plans  map[*op.Node]*plan
 }
 
 // work is one launch with its argument.
 type work struct {
+	kernel        string
 	f             function
 	grid          [3]int
 	block, shared int
-	args          []byte
+	args          argument
 }
 
 func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
@@ -47,30 +53,45 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 }
 
 func (p *pack) compile(prog *graph.Program) (*exec, error) {
-	x := &exec{p: p, t: lower(prog)}
-	x.home = make([]*array, len(x.t.P.Types))
-	region, named := &arena{}, map[string]*array{}
-	if err := x.bind(region, named); err != nil {
-		return nil, err
-	}
-	plans, temp, err := x.plans()
+	x, err := p.layout(prog)
 	if err != nil {
 		return nil, err
 	}
-	region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
-	region.place(int64(max(temp, x.stagedWords())), &x.temp)
-	if err := p.settle(region); err != nil {
+	if err := p.settle(&x.region); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	maps.Copy(p.arrays, named)
-	return x, x.build(plans)
+	maps.Copy(p.arrays, x.named)
+	return x, x.build()
+}
+
+// layout finds a place for all that a program computes. Errors: an input that is not bound, or as another type; a node without a
+// kernel.
+func (p *pack) layout(prog *graph.Program) (*exec, error) {
+	x := &exec{p: p, t: lower(prog), named: map[string]*array{}, plans: map[*op.Node]*plan{}}
+	x.home = make([]*array, len(x.t.P.Types))
+	if err := x.bind(); err != nil {
+		return nil, err
+	}
+	temp, err := x.plan()
+	if err != nil {
+		return nil, err
+	}
+	x.region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
+	x.region.place(int64(max(temp, x.stagedWords())), &x.temp)
+	return x, nil
 }
 
 // bind finds or reserves an array for every value that does not live in scratch.
-func (x *exec) bind(region *arena, named map[string]*array) (err error) {
+func (x *exec) bind() (err error) {
 	p, q := x.p, x.t.P
 	for _, in := range q.In {
 		a := p.arrays[in.Name]
+		if a == nil && p.planned {
+			if a, err = p.newArray(&x.region, q.Types[in.V]); err != nil {
+				return fmt.Errorf("cuda: input %q: %w", in.Name, err)
+			}
+			x.named[in.Name] = a
+		}
 		if a == nil {
 			return fmt.Errorf("cuda: input %q, %s, is not bound", in.Name, q.Types[in.V])
 		}
@@ -82,14 +103,14 @@ func (x *exec) bind(region *arena, named map[string]*array) (err error) {
 	find := func(name string, t op.Type) (*array, error) {
 		a := p.arrays[name]
 		if a == nil {
-			a = named[name]
+			a = x.named[name]
 		}
 		if a == nil {
 			var err error
-			if a, err = p.newArray(region, t); err != nil {
+			if a, err = p.newArray(&x.region, t); err != nil {
 				return nil, fmt.Errorf("array %q: %w", name, err)
 			}
-			named[name] = a
+			x.named[name] = a
 		}
 		if a.Type != t {
 			return nil, fmt.Errorf("cuda: array %q is %s; the program wants %s", name, a.Type, t)
@@ -115,7 +136,7 @@ func (x *exec) bind(region *arena, named map[string]*array) (err error) {
 			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.t.View[v].Of != 0 {
 				continue
 			}
-			if x.home[v], err = p.newArray(region, q.Types[v]); err != nil {
+			if x.home[v], err = p.newArray(&x.region, q.Types[v]); err != nil {
 				return err
 			}
 		}
@@ -126,10 +147,8 @@ func (x *exec) bind(region *arena, named map[string]*array) (err error) {
 // domain is that of a node's results: it runs once for each slot of it.
 func (x *exec) domain(n op.Node) op.Domain { return x.t.P.Types[n.Out[0]].Domain }
 
-// plans plans every node that is no view, in order, and the words of temporary memory that they need. Error: a node without
-// a kernel.
-func (x *exec) plans() (all map[*op.Node]*plan, temp int, err error) {
-	all = map[*op.Node]*plan{}
+// plan plans every node that is no view, and is the words of temporary memory that they need.
+func (x *exec) plan() (temp int, err error) {
 	for _, nodes := range [][]op.Node{x.t.Once, x.t.Step} {
 		for i := range nodes {
 			n := &nodes[i]
@@ -142,25 +161,25 @@ func (x *exec) plans() (all map[*op.Node]*plan, temp int, err error) {
 			}
 			pl := planOf(n.Op, in)
 			if pl == nil {
-				return nil, 0, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in)
+				return 0, fmt.Errorf("cuda: %w for %s on %v", graph.ErrNoKernel, op.Describe(n.Op), in)
 			}
 			slots, err := x.p.slots.Count(x.domain(*n))
 			if err != nil {
-				return nil, 0, err
+				return 0, err
 			}
-			all[n] = pl
+			x.plans[n] = pl
 			temp = max(temp, pl.scratch*slots)
 		}
 	}
-	return all, temp, nil
+	return temp, nil
 }
 
 // build makes the launches of the nodes, of Reset, and of what ends a step.
-func (x *exec) build(plans map[*op.Node]*plan) (err error) {
+func (x *exec) build() (err error) {
 	nodes := func(list []op.Node, once bool) (all []work, err error) {
 		for i := range list {
 			n := &list[i]
-			pl := plans[n]
+			pl := x.plans[n]
 			if pl == nil {
 				continue // a view
 			}
@@ -241,7 +260,7 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 }
 
 // work makes a launch; nil if the grid is empty.
-func (p *pack) work(kernel string, gx, gy, gz, block, shared int, args []byte) (*work, error) {
+func (p *pack) work(kernel string, gx, gy, gz, block, shared int, args argument) (*work, error) {
 	if gx == 0 || gz == 0 {
 		return nil, nil
 	}
@@ -249,10 +268,10 @@ func (p *pack) work(kernel string, gx, gy, gz, block, shared int, args []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if want := f.argBytes(); want != 0 && want != len(args) {
-		return nil, fmt.Errorf("cuda: kernel %s takes %d bytes of arguments; its launcher makes %d", kernel, want, len(args))
+	if want := f.argBytes(); want != 0 && want != len(args.bytes) {
+		return nil, fmt.Errorf("cuda: kernel %s takes %d bytes of arguments; its launcher makes %d", kernel, want, len(args.bytes))
 	}
-	return &work{f, [3]int{gx, gy, gz}, block, shared, args}, nil
+	return &work{kernel, f, [3]int{gx, gy, gz}, block, shared, args}, nil
 }
 
 // function finds a kernel, once.
@@ -268,15 +287,6 @@ func (e *Engine) function(name string, shared int) (function, error) {
 	return f, err
 }
 
-func (x *exec) run(list []work) error {
-	for _, w := range list {
-		if err := x.p.e.dev.launch(w.f, w.grid, w.block, w.shared, w.args); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // refresh runs the once nodes if an input has changed since they last ran.
 func (x *exec) refresh() error {
 	versions := map[*array]uint64{}
@@ -290,7 +300,7 @@ func (x *exec) refresh() error {
 		return nil
 	}
 	x.seen = versions
-	return x.run(x.once)
+	return x.p.e.run(x.once)
 }
 
 func (x *exec) Reset(ctx context.Context) error {
@@ -304,10 +314,10 @@ func (x *exec) Reset(ctx context.Context) error {
 		for _, s := range x.t.P.State {
 			x.home[s.In].version++
 		}
-		if err := x.run(x.reset); err != nil {
+		if err := x.p.e.run(x.reset); err != nil {
 			return err
 		}
-		return x.p.e.dev.sync()
+		return x.p.e.sync()
 	})
 }
 
@@ -330,13 +340,13 @@ func (x *exec) Run(ctx context.Context, steps int) error {
 }
 
 func (x *exec) advance(steps int) error {
-	dev := x.p.e.dev
+	e := x.p.e
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if x.graph == nil {
+	if x.graph == nil && !e.blocking {
 		var err error
-		if x.graph, err = dev.record(func() error { return x.run(x.step) }); err != nil {
+		if x.graph, err = e.dev.record(func() error { return e.run(x.step) }); err != nil {
 			return err
 		}
 	}
@@ -347,11 +357,16 @@ func (x *exec) advance(steps int) error {
 		x.p.arrays[o.Name].version++
 	}
 	for range steps {
-		if err := x.graph.replay(); err != nil {
+		step := func() error { return e.run(x.step) }
+		if x.graph != nil {
+			e.give(x.step)
+			step = x.graph.replay
+		}
+		if err := step(); err != nil {
 			return err
 		}
 	}
-	return dev.sync()
+	return e.sync()
 }
 
 func (x *exec) Kernels() []graph.KernelInfo { return slices.Clone(x.kernels) }

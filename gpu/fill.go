@@ -12,7 +12,7 @@ var _ = kernel(func(o op.Fill, in, out []op.Type) *plan {
 	if !small(out) {
 		return nil
 	}
-	return elementwise("fill", out[0], func(v, _ []view) []byte {
+	return elementwise("fill", out[0], func(v, _ []view) argument {
 		return bytesOf(fillArgs{v[0], uint32(out[0].Words()), uint32(o.Bits)})
 	})
 })
@@ -23,5 +23,5 @@ type iotaArgs struct {
 }
 
 var _ = kernel(func(o op.Iota, in, out []op.Type) *plan {
-	return elementwise("iota", out[0], func(v, _ []view) []byte { return bytesOf(iotaArgs{v[0], uint64(out[0].Words())}) })
+	return elementwise("iota", out[0], func(v, _ []view) argument { return bytesOf(iotaArgs{v[0], uint64(out[0].Words())}) })
 })

@@ -13,7 +13,7 @@ var _ = kernel(func(o op.Gather, in, out []op.Type) *plan {
 		return nil
 	}
 	_, n, row := around(in[0].Shape, 0)
-	return elementwise("gather", out[0], func(o, in []view) []byte {
+	return elementwise("gather", out[0], func(o, in []view) argument {
 		return bytesOf(gatherArgs{o[0], in[0], in[1], uint32(out[0].Words()), row, n, 0})
 	})
 })
@@ -30,7 +30,7 @@ var _ = kernel(func(o op.ScatterAdd, in, out []op.Type) *plan {
 	}
 	_, b, row := around(in[1].Shape, 0)
 	words := out[0].Words()
-	return one("scatteradd", blocks(words, 256), 256, func(o, in []view) []byte {
+	return one("scatteradd", blocks(words, 256), 256, func(o, in []view) argument {
 		return bytesOf(scatterAddArgs{o[0], in[0], in[1], uint32(words), row, b, 0})
 	})
 })

@@ -27,7 +27,7 @@ type launch struct {
 	block  int // threads
 	shared int // bytes of dynamic shared memory
 	// args makes the kernel's argument, see bytesOf, from the places of the node's results, operands and scratch.
-	args func(out, in []view, scratch view) []byte
+	args func(out, in []view, scratch view) argument
 }
 
 // maker plans a node from the types of its operands and results; nil: there is no kernel for these.
@@ -43,14 +43,20 @@ func kernel[T op.Op](make func(o T, in, out []op.Type) *plan) struct{} {
 }
 
 // one is a plan of a single launch without scratch: x blocks of the given threads.
-func one(name string, x, block int, args func(out, in []view) []byte) *plan {
-	return &plan{launches: []launch{{kernel: name, x: x, z: 1, block: block, args: func(out, in []view, _ view) []byte { return args(out, in) }}}}
+func one(name string, x, block int, args func(out, in []view) argument) *plan {
+	return &plan{launches: []launch{{kernel: name, x: x, z: 1, block: block, args: func(out, in []view, _ view) argument { return args(out, in) }}}}
 }
 
-// bytesOf is the memory of a kernel's argument: a struct of views, uint64, uint32, int32 and float32, without padding that
-// C would place otherwise (a test compares the sizes with the kernels' own).
-func bytesOf[T any](a T) []byte {
-	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&a)), unsafe.Sizeof(a))...)
+// argument is what a kernel is launched with: the struct, for who reads an error, and its memory.
+type argument struct {
+	fields any
+	bytes  []byte
+}
+
+// bytesOf makes a kernel's argument of a struct of views, uint64, uint32, int32 and float32, without padding that C would place
+// otherwise (a test compares the sizes with the kernels' own).
+func bytesOf[T any](a T) argument {
+	return argument{a, append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&a)), unsafe.Sizeof(a))...)}
 }
 
 // blocks is the number of blocks of n threads that cover words.

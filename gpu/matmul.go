@@ -32,7 +32,7 @@ const maxZ = 65535
 
 // product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
 // a column or a handful of results has one result a thread. Nil: more than 2^31 words.
-func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) []byte) *plan {
+func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) argument) *plan {
 	d, ok := o.Dims(in[0].Shape, in[1].Shape)
 	if !ok || !small(in, out) {
 		return nil
@@ -52,7 +52,7 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 	if d.M == 1 || d.N == 1 || d.M*d.N <= 64 {
 		l.kernel, l.x, l.block = prefix+"_1x1", blocks(d.M*d.N, 128), 128
 	}
-	l.args = func(out, in []view, _ view) []byte {
+	l.args = func(out, in []view, _ view) argument {
 		a := matMulArgs{out: out[0], a: in[0], b: in[1], aBatch: uint64(d.ABatch), bBatch: uint64(d.BBatch),
 			batch: uint32(d.Batch), m: uint32(d.M), n: uint32(d.N), k: uint32(d.K),
 			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n))}
@@ -62,7 +62,7 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 }
 
 var _ = kernel(func(o op.MatMul, in, out []op.Type) *plan {
-	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, in []view) []byte {
+	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, in []view) argument {
 		if len(in) == 3 {
 			a.klen = in[2]
 		}

@@ -9,7 +9,7 @@ type matMulJVPArgs struct {
 
 // Nil: more than 2^31 words.
 var _ = kernel(func(o op.MatMulJVP, in, out []op.Type) *plan {
-	return product("matmuljvp", matMulJVPTiles, op.MatMul(o), in, out, func(a matMulArgs, in []view) []byte {
+	return product("matmuljvp", matMulJVPTiles, op.MatMul(o), in, out, func(a matMulArgs, in []view) argument {
 		if len(in) == 5 {
 			a.klen = in[4]
 		}

@@ -9,6 +9,9 @@ const Built = false
 
 const without = "this build has no CUDA engine: build it by make cuda"
 
+// Count is the number of cards that the kernels can run on: none, and why.
+func Count() (n int, reason string) { return 0, without }
+
 // Devices lists the cards; none where there is no driver, and then why.
 func Devices() (all []Info, reason string, err error) { return nil, without, nil }
 

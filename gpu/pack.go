@@ -17,6 +17,7 @@ type pack struct {
 	arrays  map[string]*array
 	maps    map[[2]op.Domain]uint64 // device address of u32[slots of the first]: their slots in the second
 	regions []uint64                // to free
+	planned bool                    // only laid out: arrays that are missing count as bound, and nothing is allocated
 }
 
 // array holds one tensor for each slot of its domain.
@@ -34,7 +35,11 @@ func (e *Engine) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pack{e: e, cells: cells, slots: s, arrays: map[string]*array{}, maps: map[[2]op.Domain]uint64{}}, nil
+	return newPack(e, cells, s), nil
+}
+
+func newPack(e *Engine, cells int, s *graph.Slots) *pack {
+	return &pack{e: e, cells: cells, slots: s, arrays: map[string]*array{}, maps: map[[2]op.Domain]uint64{}}
 }
 
 // arena places arrays side by side in one region of device memory.
@@ -51,8 +56,11 @@ type placed struct {
 // place reserves words and has their address written to `to` when the region is there.
 func (a *arena) place(words int64, to *uint64) {
 	a.at = append(a.at, placed{a.bytes, to})
-	a.bytes += (4*words + 255) / 256 * 256
+	a.bytes += granules(words)
 }
+
+// granules is the bytes that words take: arrays start on multiples of 256 bytes.
+func granules(words int64) int64 { return (4*words + 255) / 256 * 256 }
 
 // settle allocates the region. Arrays start as zeros. It runs on the device's thread.
 func (p *pack) settle(a *arena) error {
@@ -61,7 +69,11 @@ func (p *pack) settle(a *arena) error {
 	}
 	base, err := p.e.dev.alloc(a.bytes)
 	if err != nil {
-		return fmt.Errorf("%.1f MB for %d arrays: %w", float64(a.bytes)/1e6, len(a.at), err)
+		err = fmt.Errorf("%.3f MB for %d arrays: %w", megabytes(a.bytes), len(a.at), err)
+		if free, e := p.e.dev.available(); e == nil {
+			err = fmt.Errorf("%w; %.3f of the card's %.1f MB are free", err, megabytes(free), megabytes(p.e.info.Memory))
+		}
+		return err
 	}
 	p.regions = append(p.regions, base)
 	for _, x := range a.at {
@@ -69,6 +81,8 @@ func (p *pack) settle(a *arena) error {
 	}
 	return p.e.dev.clear(base, a.bytes)
 }
+
+func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
 // newArray reserves an array in the arena.
 func (p *pack) newArray(a *arena, t op.Type) (*array, error) {
@@ -114,7 +128,7 @@ func (p *pack) set(a *array, slot int, src []byte) error {
 		src = op.Bytes(w)
 	}
 	a.version++
-	return p.e.dev.write(a.at(slot), src)
+	return p.e.stage.write(a.at(slot), src)
 }
 
 // typ is the array's type; nil of no array.
@@ -139,7 +153,7 @@ func (p *pack) Read(name string, cell int, dst []byte) error {
 	if err != nil || len(dst) == 0 {
 		return err
 	}
-	return p.e.do(func() error { return p.e.dev.read(dst, a.at(slot)) })
+	return p.e.do(func() error { return p.e.stage.read(dst, a.at(slot)) })
 }
 
 func (p *pack) Write(name string, cell int, src []byte) error {
@@ -156,7 +170,8 @@ func (p *pack) Close() error {
 	if len(regions) == 0 {
 		return nil
 	}
-	return p.e.do(func() (err error) {
+	return p.e.do(func() error {
+		err := p.e.sync() // a driver frees at once
 		for _, r := range regions {
 			err = errors.Join(err, p.e.dev.free(r))
 		}
@@ -185,5 +200,17 @@ func (p *pack) slotMap(over, of op.Domain) (uint64, error) {
 		return 0, err
 	}
 	p.maps[key] = at
-	return at, p.e.dev.write(at, b)
+	return at, p.e.stage.write(at, b)
+}
+
+// mostSlotMaps is the bytes of all slot maps that launches could ask for.
+func (p *pack) mostSlotMaps() (bytes int64) {
+	for _, over := range p.slots.Domains() {
+		for _, of := range p.slots.Domains() {
+			if of != op.Shared && of != over {
+				bytes += granules(int64(len(p.slots.Speakers(over))))
+			}
+		}
+	}
+	return bytes
 }

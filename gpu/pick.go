@@ -17,7 +17,7 @@ var _ = kernel(func(o op.Pick, in, out []op.Type) *plan {
 		return nil
 	}
 	_, n, inner := around(in[0].Shape, o.Axis)
-	return elementwise("pick", out[0], func(o, in []view) []byte {
+	return elementwise("pick", out[0], func(o, in []view) argument {
 		return bytesOf(pickArgs{o[0], in[0], in[1], uint32(out[0].Words()), n, inner, 0})
 	})
 })
@@ -37,7 +37,7 @@ var _ = kernel(func(o op.OneHot, in, out []op.Type) *plan {
 		yes = math.Float32bits(1)
 	}
 	_, n, inner := around(out[0].Shape, o.Axis)
-	return elementwise("onehot", out[0], func(o, in []view) []byte {
+	return elementwise("onehot", out[0], func(o, in []view) argument {
 		return bytesOf(oneHotArgs{o[0], in[0], uint32(out[0].Words()), n, inner, yes})
 	})
 })

@@ -17,7 +17,7 @@ func window(x op.Type, axis int8, start int, out []op.Type, i int) *plan {
 	y := out[i]
 	_, n, inner := around(x.Shape, axis)
 	_, row, _ := around(y.Shape, axis)
-	return elementwise("window", y, func(out, in []view) []byte {
+	return elementwise("window", y, func(out, in []view) argument {
 		return bytesOf(windowArgs{out[i], in[0], uint64(y.Words()), int64(start) * int64(inner), row * inner, n * inner})
 	})
 }

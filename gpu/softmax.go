@@ -14,7 +14,7 @@ var _ = kernel(func(o op.Softmax, in, out []op.Type) *plan {
 		return nil
 	}
 	rows := in[0].Len() / n
-	return one("softmax", blocks(rows, 8), 256, func(out, in []view) []byte {
+	return one("softmax", blocks(rows, 8), 256, func(out, in []view) argument {
 		return bytesOf(softmaxArgs{out[0], in[0], uint32(rows), uint32(n)})
 	})
 })

@@ -48,7 +48,7 @@ func strided(name string, in, out []op.Type, stride func(axis int) int) *plan {
 	for d := int(out[0].Rank) - 1; d >= 0; d-- {
 		a.add(out[0].At(d), stride(d))
 	}
-	return elementwise(name, out[0], func(o, in []view) []byte {
+	return elementwise(name, out[0], func(o, in []view) argument {
 		return bytesOf(stridedArgs{o[0], in[0], a, uint32(out[0].Words())})
 	})
 }

@@ -40,7 +40,7 @@ var _ = kernel(func(o op.Sum, in, out []op.Type) *plan {
 			l.kernel, l.x = "sum_columns", blocks(int(a.results), 32)*int(a.segments)
 		}
 		level, x, y, last := a, from, p.scratch, a.segments == 1
-		l.args = func(out, in []view, scratch view) []byte {
+		l.args = func(out, in []view, scratch view) argument {
 			level := level
 			if level.x = in[0]; x >= 0 {
 				level.x = scratch

@@ -13,7 +13,7 @@ var _ = kernel(func(o op.Tail, in, out []op.Type) *plan {
 		return nil
 	}
 	_, n, inner := around(in[0].Shape, o.Axis)
-	return elementwise("tail", out[0], func(o, in []view) []byte {
+	return elementwise("tail", out[0], func(o, in []view) argument {
 		return bytesOf(tailArgs{o[0], in[0], in[1], uint32(out[0].Words()), n, inner, 0})
 	})
 })

@@ -44,7 +44,7 @@ func ternaryProduct(o op.TernaryMM, ragged uint32, in, out []op.Type) *plan {
 	}
 	p := &plan{scratch: (m*int(a.qRow) + m + 15) / 16 * 16}
 	for _, l := range []launch{rows, sums} {
-		l.args = func(out, in []view, scratch view) []byte {
+		l.args = func(out, in []view, scratch view) argument {
 			a := a
 			a.out, a.x, a.w, a.scratch = out[0], in[0], in[1], scratch
 			if len(in) == 3 {

@@ -8,7 +8,7 @@ type unaryArgs struct {
 }
 
 func unaryPlan(name string, out op.Type) *plan {
-	return elementwise("unary_"+name, out, func(o, in []view) []byte {
+	return elementwise("unary_"+name, out, func(o, in []view) argument {
 		return bytesOf(unaryArgs{o[0], in[0], uint64(out.Words())})
 	})
 }

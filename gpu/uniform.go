@@ -10,7 +10,7 @@ type uniformArgs struct {
 }
 
 var _ = kernel(func(o op.Uniform, in, out []op.Type) *plan {
-	return draw("uniform", in, out[0], func(v view, s source) []byte {
+	return draw("uniform", in, out[0], func(v view, s source) argument {
 		return bytesOf(uniformArgs{v, s, uint64(out[0].Words()), o.Lo.F(), o.Hi.F() - o.Lo.F()})
 	})
 })
@@ -22,7 +22,7 @@ type randIntArgs struct {
 }
 
 var _ = kernel(func(o op.RandInt, in, out []op.Type) *plan {
-	return draw("randint", in, out[0], func(v view, s source) []byte {
+	return draw("randint", in, out[0], func(v view, s source) argument {
 		return bytesOf(randIntArgs{v, s, uint64(out[0].Words()), uint64(o.N)})
 	})
 })

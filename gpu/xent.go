@@ -13,7 +13,7 @@ func crossEntropy(name string, in []op.Type) *plan {
 	if n > op.Chunk || !small(in) {
 		return nil
 	}
-	return one(name, blocks(rows, 8), 256, func(out, in []view) []byte {
+	return one(name, blocks(rows, 8), 256, func(out, in []view) argument {
 		a := xentArgs{out: out[0], x: in[0], label: in[1], rows: uint32(rows), n: uint32(n)}
 		if len(in) == 3 {
 			a.g = in[2]

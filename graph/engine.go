@@ -25,6 +25,8 @@ type Engine interface {
 	Name() string
 	// Plan says what a pack of these programs would need; it allocates nothing.
 	Plan(ps []*Program, cells int, groups Groups) (Memory, error)
+	// Available is a careful guess of the bytes that packs may still take where the engine keeps them: the host's memory, or a card's.
+	Available() (int64, error)
 	NewPack(cells int, groups Groups) (Pack, error)
 	Close() error
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"lockstep/data"
@@ -33,9 +34,8 @@ const (
 
 // saving is what a runner knows of checkpoints.
 type saving struct {
+	mu    sync.Mutex // over saved, and the folder of the checkpoints
 	saved checkpoints
-	last  time.Time // when one was written, or a pack was begun
-	took  time.Duration
 }
 
 // state is a State of the training program.
@@ -67,6 +67,8 @@ func (j *job) checkpoint() error {
 	if err := j.ledger.lock.Held(); err != nil {
 		return err
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	start := time.Now()
 	path := filepath.Join(j.ledger.dir, checkpointDir, j.name()+checkpointEnding)
 	if err := j.writeCheckpoint(path); err != nil {
@@ -79,9 +81,7 @@ func (j *job) checkpoint() error {
 		return err
 	}
 	j.last, j.took = time.Now(), time.Since(start)
-	if j.Progress != nil {
-		j.Progress.Saved(len(j.cells))
-	}
+	j.progress.Saved(len(j.cells))
 	return nil
 }
 
@@ -228,15 +228,15 @@ func readCheckpoint(path string) (ids []string, steps []uint32, err error) {
 
 // restore takes up the cells that have a checkpoint.
 func (j *job) restore() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.last = time.Now()
 	for i, c := range j.cells {
 		if r, ok := j.saved.rows[c.ID()]; ok {
 			if err := j.restoreCell(i, r); err != nil {
 				return fmt.Errorf("cell (%s): checkpoint %s: %w; remove the file to train its cells anew", c.Name(), r.path, err)
 			}
-			if j.Progress != nil {
-				j.Progress.Skip(0, j.trains[i].steps, 0)
-			}
+			j.progress.Skip(0, j.trains[i].steps, 0)
 		}
 	}
 	return nil
@@ -311,6 +311,8 @@ func (j *job) forget() error {
 	if j.ledger == nil {
 		return nil
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, c := range j.cells {
 		delete(j.saved.rows, c.ID())
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -16,18 +17,19 @@ import (
 // job is a pack at work.
 type job struct {
 	*packPlan
-	*runner
+	*worker
 	pack     graph.Pack
 	capacity int
 	seeds    []int // slot of each cell
 	trains   []training
-	states   []state // of the training program
+	states   []state   // of the training program
+	last     time.Time // when a checkpoint was written, or the training was begun
 }
 
 // work trains and evaluates a pack, and hands over its cells' results one by one.
-func (r *runner) work(ctx context.Context, p *packPlan) (err error) {
-	j := &job{packPlan: p, runner: r, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
-	if j.pack, err = r.Engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
+func (w *worker) work(ctx context.Context, p *packPlan) (err error) {
+	j := &job{packPlan: p, worker: w, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
+	if j.pack, err = w.engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
 		return err
 	}
 	defer j.pack.Close()
@@ -85,14 +87,26 @@ func (j *job) bind() error {
 	if err := j.bindRows("test", test); err != nil {
 		return err
 	}
+	// Only what a program reads: all else would be memory that no plan counts.
+	ragged, streams := j.recipe.subspace.Ragged(), map[string]string{keyTheta: "theta"}
+	if ragged {
+		streams[keyBasis] = "basis"
+	}
+	if j.recipe.in > 0 {
+		streams[keyOrder] = "order"
+	}
 	for i, c := range j.cells {
-		for name, stream := range map[string]string{keyTheta: "theta", keyBasis: "basis", keyOrder: "order"} {
+		for name, stream := range streams {
 			k := op.Key(c.Seed, stream)
 			if err := j.pack.Put(name, op.T(op.U32, op.Seed, 2), j.seeds[i], op.Bytes(k[:])); err != nil {
 				return err
 			}
 		}
-		for name, n := range map[string]int{dIn: c.Dim(), stepsIn: c.Steps} {
+		numbers := map[string]int{stepsIn: c.Steps}
+		if ragged {
+			numbers[dIn] = c.Dim()
+		}
+		for name, n := range numbers {
 			if err := j.pack.Put(name, op.T(op.U32, op.Cell), i, op.Bytes([]uint32{uint32(n)})); err != nil {
 				return err
 			}

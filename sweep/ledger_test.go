@@ -430,13 +430,13 @@ func TestCheckpointIsDue(t *testing.T) {
 		{time.Second, 2 * time.Second, time.Second, true},
 		{time.Minute, 31 * time.Second, 0, false},
 	} {
-		j := &job{runner: &runner{ledger: &Ledger{}, Options: Options{Checkpoint: c.every}}}
+		j := &job{worker: &worker{runner: &runner{ledger: &Ledger{}, Options: Options{Checkpoint: c.every}}}}
 		j.last, j.took = time.Now().Add(-c.ago), c.took
 		if got := j.due(); got != c.want {
 			t.Errorf("every %s, %s after the last one, which took %s: due is %t", c.every, c.ago, c.took, got)
 		}
 	}
-	if (&job{runner: &runner{}}).due() {
+	if (&job{worker: &worker{runner: &runner{}}}).due() {
 		t.Error("due without a ledger")
 	}
 }

@@ -125,13 +125,35 @@ func fit(packs []*packPlan, engine graph.Engine, limit int64) (fitting []*packPl
 			return nil, fmt.Errorf("cell (%s) alone needs %.1f MB on the %s engine; there are %.1f MB",
 				p.cells[0].Name(), megabytes(need.Bytes), engine.Name(), megabytes(limit))
 		default:
-			a, b := *p, *p
-			a.cells, a.index = p.cells[:half], p.index[:half]
-			b.cells, b.index = p.cells[half:], p.index[half:]
-			packs = append([]*packPlan{&a, &b}, packs...)
+			packs = append(p.halves(), packs...)
 		}
 	}
 	return fitting, nil
+}
+
+// halves cuts a pack in two.
+func (p *packPlan) halves() []*packPlan {
+	a, b, half := *p, *p, len(p.cells)/2
+	a.cells, a.index = p.cells[:half], p.index[:half]
+	b.cells, b.index = p.cells[half:], p.index[half:]
+	return []*packPlan{&a, &b}
+}
+
+// spread cuts the packs with most cells in halves until there are n packs, or none has two cells.
+func spread(packs []*packPlan, n int) []*packPlan {
+	for len(packs) < n {
+		most := 0
+		for i, p := range packs {
+			if len(p.cells) > len(packs[most].cells) {
+				most = i
+			}
+		}
+		if len(packs) == 0 || len(packs[most].cells) < 2 {
+			break
+		}
+		packs = slices.Replace(packs, most, most+1, packs[most].halves()...)
+	}
+	return packs
 }
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
@@ -157,7 +179,7 @@ func (p *packPlan) capacity() int {
 	return p.recipe.capacity(largest)
 }
 
-// programs are those that the pack runs, largest first in what they need.
+// programs are those that the pack runs.
 func (p *packPlan) programs() (all []*graph.Program, err error) {
 	add := func(prog *graph.Program, e error) {
 		all = append(all, prog)
@@ -169,8 +191,10 @@ func (p *packPlan) programs() (all []*graph.Program, err error) {
 	add(p.recipe.training(capacity))
 	add(p.recipe.setup(capacity))
 	add(p.recipe.evaluation("train", p.recipe.train, min(evalRows, p.recipe.train), capacity))
+	add(summary("train", p.recipe.train))
 	if p.recipe.test > 0 {
 		add(p.recipe.evaluation("test", p.recipe.test, min(evalRows, p.recipe.test), capacity))
+		add(summary("test", p.recipe.test))
 	}
 	return all, err
 }

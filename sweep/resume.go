@@ -58,10 +58,11 @@ func (l *Ledger) runRest(ctx context.Context, cells []Cell, o Options) error {
 		o.Progress.Skip(len(ended), steps, best)
 	}
 	if len(rest) > 0 {
-		if err := l.begin(o.Engine.Name()); err != nil {
+		if err := l.begin(o.engineName()); err != nil {
 			return fmt.Errorf("%s cannot be written: %w", filepath.Join(l.dir, LedgerFile), err)
 		}
-		r := &runner{Options: o, keep: l.commit, ledger: l}
+		r := newRunner(o, l.commit)
+		r.ledger = l
 		if err := files.Leftovers(filepath.Join(l.dir, checkpointDir)); err != nil {
 			return err
 		}

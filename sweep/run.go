@@ -5,23 +5,28 @@ package sweep
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"lockstep/graph"
-	"lockstep/internal/memory"
 )
 
 // Options choose how a sweep runs, never what it gives.
 type Options struct {
 	Engine     graph.Engine
-	PackCells  int           // most cells in a pack; 0: 64
-	Memory     int64         // bytes that a pack may take; 0: most of what is available
-	Progress   Progress      // may be nil
-	Checkpoint time.Duration // between two checkpoints of a pack at work; 0: 30 s
+	More       []graph.Engine // others of its kind, each on a device of its own: packs go to whichever is free
+	PackCells  int            // most cells in a pack; 0: 64
+	Memory     int64          // bytes that a pack may take; 0: what the engine that has least says is available
+	Progress   Progress       // may be nil
+	Checkpoint time.Duration  // between two checkpoints of a pack at work; 0: 30 s
 }
 
-// Progress is told how far a sweep is. Calls come from one goroutine; an error ends the sweep.
+// Progress is told how far a sweep is. Calls come one at a time, from any goroutine; an error ends the sweep.
 type Progress interface {
 	// Skip tells of cells and steps that need not be done: an earlier run did them, or a cell diverged. best is the best
 	// performance of those cells.
@@ -40,12 +45,59 @@ const (
 	evalRows          = 512 // rows evaluated at once
 )
 
+// serial hands calls to a Progress one at a time; nil is told nothing.
+type serial struct {
+	mu sync.Mutex
+	to Progress
+}
+
+func (s *serial) tell(f func(Progress)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.to != nil {
+		f(s.to)
+	}
+}
+
+func (s *serial) Skip(cells, cellSteps int, best float64) {
+	s.tell(func(p Progress) { p.Skip(cells, cellSteps, best) })
+}
+func (s *serial) Advance(cellSteps int) { s.tell(func(p Progress) { p.Advance(cellSteps) }) }
+func (s *serial) Saved(cells int)       { s.tell(func(p Progress) { p.Saved(cells) }) }
+func (s *serial) Done(r Result) (err error) {
+	s.tell(func(p Progress) { err = p.Done(r) })
+	return err
+}
+
 // runner runs packs.
 type runner struct {
 	Options
-	keep   func(Result) error // takes the result of a cell that has ended
-	ledger *Ledger            // nil: nothing is kept on disk
+	progress serial
+	keep     func(Result) error // takes the result of a cell that has ended; calls come from any goroutine
+	ledger   *Ledger            // nil: nothing is kept on disk
 	saving
+}
+
+func newRunner(o Options, keep func(Result) error) *runner {
+	return &runner{Options: o, progress: serial{to: o.Progress}, keep: keep}
+}
+
+// engines are all that packs are shared out to.
+func (o Options) engines() []graph.Engine { return append([]graph.Engine{o.Engine}, o.More...) }
+
+// engineName is what the ledger says of them, such as cuda, or 2 x cuda.
+func (o Options) engineName() string {
+	if len(o.More) == 0 {
+		return o.Engine.Name()
+	}
+	return fmt.Sprintf("%d x %s", 1+len(o.More), o.Engine.Name())
+}
+
+// worker works packs off on one engine.
+type worker struct {
+	*runner
+	engine graph.Engine
+	took   time.Duration // to write the last checkpoint
 }
 
 // Run trains and evaluates the cells, in packs of cells whose programs are the same but for d, and returns their results
@@ -60,10 +112,10 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 		return nil, fmt.Errorf("%d cells, but only %d different ones", len(cells), len(place))
 	}
 	results := make([]Result, len(cells))
-	r := &runner{Options: o, keep: func(res Result) error {
+	r := newRunner(o, func(res Result) error {
 		results[place[res.ID]] = res
 		return nil
-	}}
+	})
 	err := r.run(ctx, cells)
 	if err != nil {
 		ended := results[:0]
@@ -79,19 +131,55 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 
 // run plans the packs and works them off.
 func (r *runner) run(ctx context.Context, cells []Cell) error {
-	packs, err := planPacks(cells, cmp.Or(r.PackCells, defaultPackCells))
+	engines := r.engines()
+	each := (len(cells) + len(engines) - 1) / len(engines)
+	packs, err := planPacks(cells, min(cmp.Or(r.PackCells, defaultPackCells), max(each, 1)))
 	if err != nil {
 		return err
 	}
-	if packs, err = fit(packs, r.Engine, cmp.Or(r.Memory, memory.Available()/10*8)); err != nil {
-		return err
-	}
-	for _, p := range packs {
-		if err := r.work(ctx, p); err != nil {
-			return err
+	limit := r.Memory
+	if limit == 0 {
+		limit = math.MaxInt64
+		for _, e := range engines {
+			free, err := e.Available()
+			if err != nil {
+				return err
+			}
+			limit = min(limit, free)
 		}
 	}
-	return nil
+	if packs, err = fit(spread(packs, len(engines)), r.Engine, limit); err != nil {
+		return err
+	}
+	return r.share(ctx, packs, engines)
+}
+
+// share lets every engine work off packs until none is left: at first those of its number, then the next one that nobody has. An
+// error of one stops the others, which write checkpoints.
+func (r *runner) share(ctx context.Context, packs []*packPlan, engines []graph.Engine) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var next atomic.Int64
+	next.Store(int64(len(engines)))
+	errs := make([]error, len(engines))
+	var all sync.WaitGroup
+	for i, e := range engines {
+		all.Go(func() {
+			w := &worker{runner: r, engine: e}
+			for n := i; n < len(packs) && errs[i] == nil; n = int(next.Add(1)) - 1 {
+				errs[i] = w.work(ctx, packs[n])
+			}
+			if errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	causes := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return errors.Is(err, context.Canceled) })
+	if err := errors.Join(causes...); err != nil {
+		return err
+	}
+	return cmp.Or(errs...)
 }
 
 // done hands over the result of a cell that has ended.
@@ -99,8 +187,5 @@ func (r *runner) done(res Result) error {
 	if err := r.keep(res); err != nil {
 		return err
 	}
-	if r.Progress != nil {
-		return r.Progress.Done(res)
-	}
-	return nil
+	return r.progress.Done(res)
 }

@@ -112,11 +112,9 @@ func (j *job) advance(n int) error {
 			t.losses = append(t.losses, Hex(math.Float32frombits(loss)))
 		}
 	}
-	if j.Progress != nil {
-		j.Progress.Advance(cellSteps)
-		if lost > 0 {
-			j.Progress.Skip(0, lost, 0)
-		}
+	j.progress.Advance(cellSteps)
+	if lost > 0 {
+		j.progress.Skip(0, lost, 0)
 	}
 	return nil
 }

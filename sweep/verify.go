@@ -159,11 +159,13 @@ func sample(cells []Cell, n int, seed uint64) []Cell {
 func recompute(ctx context.Context, card *Card, cells []Cell, o VerifyOptions) (map[string]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	shared := &locked{results: map[string]Result{}}
+	var told serial // by several runs at a time
 	if o.Progress != nil {
-		shared.Reporter = o.Progress(card, cells)
-		defer shared.Close()
+		reporter := o.Progress(card, cells)
+		defer reporter.Close()
+		told.to = reporter
 	}
+	again, mu := map[string]Result{}, sync.Mutex{}
 	queue := make(chan Cell)
 	workers := min(max(o.Workers, 1), max(len(cells), 1))
 	errs := make(chan error, workers)
@@ -176,9 +178,13 @@ func recompute(ctx context.Context, card *Card, cells []Cell, o VerifyOptions) (
 				}
 				defer engine.Close()
 				for c := range queue {
-					if _, err := Run(ctx, []Cell{c}, Options{Engine: engine, Progress: shared}); err != nil {
+					results, err := Run(ctx, []Cell{c}, Options{Engine: engine, Progress: &told})
+					if err != nil {
 						return fmt.Errorf("cell (%s): %w", c.Name(), err)
 					}
+					mu.Lock()
+					again[c.ID()] = results[0]
+					mu.Unlock()
 				}
 				return nil
 			}()
@@ -203,35 +209,7 @@ func recompute(ctx context.Context, card *Card, cells []Cell, o VerifyOptions) (
 			err = cmp.Or(e, err)
 		}
 	}
-	return shared.results, cmp.Or(err, ctx.Err())
-}
-
-// locked is a Progress for several runs at a time.
-type locked struct {
-	Reporter
-	mu      sync.Mutex
-	results map[string]Result
-}
-
-func (l *locked) with(f func(p Progress)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.Reporter != nil {
-		f(l.Reporter)
-	}
-}
-
-func (l *locked) Skip(cells, steps int, best float64) {
-	l.with(func(p Progress) { p.Skip(cells, steps, best) })
-}
-func (l *locked) Advance(cellSteps int) { l.with(func(p Progress) { p.Advance(cellSteps) }) }
-func (l *locked) Saved(cells int)       { l.with(func(p Progress) { p.Saved(cells) }) }
-func (l *locked) Done(r Result) (err error) {
-	l.with(func(p Progress) { err = p.Done(r) })
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.results[r.ID] = r
-	return err
+	return again, cmp.Or(err, ctx.Err())
 }
 
 // comparison holds a ledger against the card's cells and against recomputed results.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,27 +16,29 @@ import (
 
 // deviceFlag is the flag of every verb that runs on an engine.
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `DEVICE`: auto (a card if there is one), cpu, cuda or cuda:N (cards need a build by make cuda); results do not depend on it"}
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `DEVICE`: auto (cards if there are any), cpu, cuda (all cards; one that uses a single card takes the first) or cuda:N (cards need a build by make cuda); results do not depend on it"}
 }
 
-// openDevice makes the engine that --device names; options are the CPU engine's.
-func openDevice(c *cli.Context, options cpu.Options) (graph.Engine, error) {
+// openDevices makes an engine for each device that --device names, at most so many, and says which cards it took; options are
+// the CPU engine's.
+func openDevices(c *cli.Context, options cpu.Options, most int) ([]graph.Engine, error) {
 	name := c.String("device")
-	if name == "auto" {
-		cards, reason, err := gpu.Devices()
-		switch {
-		case err != nil:
-			return nil, err
-		case len(cards) > 0 && options.Variants == nil:
-			fmt.Fprintf(c.App.ErrWriter, "note: running on %s\n", cards[0])
-			return gpu.Open(0)
-		case len(cards) == 0 && gpu.Built:
-			fmt.Fprintf(c.App.ErrWriter, "note: no CUDA device (%s): running on the CPU\n", reason)
+	if name == "auto" && options.Variants == nil { // variants are the CPU's
+		n, reason := gpu.Count()
+		if n > 0 {
+			engines, err := openCards(c, 0, n, most)
+			if err == nil {
+				return engines, nil
+			}
+			reason = err.Error()
 		}
-		name = "cpu"
+		if gpu.Built {
+			fmt.Fprintf(c.App.ErrWriter, "note: no CUDA device can be used (%s): running on the CPU\n", reason)
+		}
 	}
-	if name == "cpu" {
-		return cpu.New(options)
+	if name == "auto" || name == "cpu" {
+		e, err := cpu.New(options)
+		return []graph.Engine{e}, err
 	}
 	kind, number, numbered := strings.Cut(name, ":")
 	index, err := strconv.Atoi(number)
@@ -45,11 +48,39 @@ func openDevice(c *cli.Context, options cpu.Options) (graph.Engine, error) {
 	if options.Variants != nil {
 		return nil, fmt.Errorf("--variant chooses among kernels of the CPU; --device is %s", name)
 	}
-	e, err := gpu.Open(index)
+	n := 1
+	if !numbered {
+		n, _ = gpu.Count()
+	}
+	engines, err := openCards(c, index, max(n, 1), most)
 	if err != nil {
 		return nil, fmt.Errorf("--device %s: %w", name, err)
 	}
-	return e, nil
+	return engines, nil
+}
+
+// openCards makes engines on n cards from a number on, or on the first `most` of them.
+func openCards(c *cli.Context, from, n, most int) (engines []graph.Engine, err error) {
+	for i := range min(n, most) {
+		e, err := gpu.Open(from + i)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(engines))
+		}
+		engines = append(engines, e)
+		note := ""
+		if n > most {
+			note = fmt.Sprintf(", one of %d cards", n)
+		}
+		fmt.Fprintf(c.App.ErrWriter, "note: running on %s%s\n", e.Info(), note)
+	}
+	return engines, nil
+}
+
+func closeAll(engines []graph.Engine) (err error) {
+	for _, e := range engines {
+		err = errors.Join(err, e.Close())
+	}
+	return err
 }
 
 func devicesCommand() *cli.Command {

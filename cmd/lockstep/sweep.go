@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -142,8 +143,17 @@ func runSweep(c *cli.Context) error {
 	return printDigest(c, results)
 }
 
-// engineOf makes the engine that the flags of runFlags choose.
+// engineOf makes the engine that the flags of runFlags choose: of several cards the first.
 func engineOf(c *cli.Context) (graph.Engine, error) {
+	engines, err := enginesOf(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	return engines[0], nil
+}
+
+// enginesOf makes the engines that the flags of runFlags choose, at most so many.
+func enginesOf(c *cli.Context, most int) ([]graph.Engine, error) {
 	options := cpu.Options{Threads: c.Int("threads")}
 	if c.IsSet("threads") && options.Threads < 1 {
 		return nil, fmt.Errorf("--threads %d: want at least 1", options.Threads)
@@ -151,14 +161,14 @@ func engineOf(c *cli.Context) (graph.Engine, error) {
 	if v := c.String("variant"); v != "" {
 		options.Variants = []string{v}
 	}
-	engine, err := openDevice(c, options)
+	engines, err := openDevices(c, options, most)
 	if err != nil {
 		return nil, err
 	}
-	if v := cpu.Has(op.MatMul{}); engine.Name() == "cpu" && v[0] == cpu.Law && options.Variants == nil {
+	if v := cpu.Has(op.MatMul{}); engines[0].Name() == "cpu" && v[0] == cpu.Law && options.Variants == nil {
 		fmt.Fprintln(c.App.ErrWriter, "note: this build has no fast matrix product for this machine (it needs AVX2 and FMA); the law does it, some hundred times slower")
 	}
-	return engine, nil
+	return engines, nil
 }
 
 // runCard runs a card by the flags of runFlags, keeps what it gives where --out says, and returns all results. check may
@@ -188,16 +198,16 @@ func runCard(c *cli.Context, card *sweep.Card, check func([]sweep.Cell) error) (
 	if err := check(cells); err != nil {
 		return nil, err
 	}
-	engine, err := engineOf(c)
+	engines, err := enginesOf(c, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	defer engine.Close()
+	defer closeAll(engines)
 	progress := sweep.NewProgress(os.Stderr, cells)
 	if c.Bool("json") {
 		progress = sweep.NewEvents(c.App.Writer, cells)
 	}
-	o := sweep.Options{Engine: engine, PackCells: c.Int("pack"), Progress: progress, Checkpoint: c.Duration("checkpoint")}
+	o := sweep.Options{Engine: engines[0], More: engines[1:], PackCells: c.Int("pack"), Progress: progress, Checkpoint: c.Duration("checkpoint")}
 	if dir != "" {
 		err = sweep.RunTo(c.Context, dir, card, cells, c.Bool("resume"), o)
 	} else if results, err = sweep.Run(c.Context, cells, o); errors.Is(err, context.Canceled) {

@@ -21,7 +21,7 @@ CUresult cuInit(unsigned flags) {
 
 CUresult cuDriverGetVersion(int *v) {
   if (!v) return CUDA_ERROR_INVALID_VALUE;
-  *v = 13000;
+  *v = options().version;
   return CUDA_SUCCESS;
 }
 
@@ -245,7 +245,7 @@ CUresult cuCtxGetFlags(unsigned *flags) {
 CUresult cuCtxGetApiVersion(CUcontext, unsigned *v) {
   EMU_BEGIN_CALL
   EMU_NEED(v)
-  *v = 13000;
+  *v = options().version;
   return CUDA_SUCCESS;
 }
 

@@ -26,6 +26,7 @@ static Options read_options() {
   }
   if (const char *s = getenv("LOCKSTEP_EMU_MEMORY")) o.memory = strtoull(s, nullptr, 10);
   if (const char *s = getenv("LOCKSTEP_EMU_DEVICES")) o.devices = atoi(s);
+  if (const char *s = getenv("LOCKSTEP_EMU_VERSION")) o.version = atoi(s);
   return o;
 }
 

@@ -41,6 +41,7 @@ struct Options {
   uint64_t seed = 1;             // permuted:SEED
   uint64_t memory = 4ull << 30;  // LOCKSTEP_EMU_MEMORY: bytes of each device
   int devices = 1;               // LOCKSTEP_EMU_DEVICES
+  int version = 13000;           // LOCKSTEP_EMU_VERSION: 1000 * major + 10 * minor
 };
 const Options &options();
 

@@ -9,7 +9,7 @@ CUDA_HOME=${CUDA_HOME:-$root/.tools/cuda/nvidia/cu13}
 export CUDA_HOME
 out=$EMU_OBJ/test
 mkdir -p "$out"
-unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES
+unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES LOCKSTEP_EMU_VERSION
 status=0
 
 # build NAME FLAGS...: the emulator with the test kernels, and the test programs, in $out/NAME
