@@ -142,10 +142,11 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	if variant != "" {
 		options.Variants = []string{variant}
 	}
-	engine, err := openDevice(c, options)
+	engines, err := openDevices(c, options, 1)
 	if err != nil {
 		return nil, err
 	}
+	engine := engines[0]
 	defer engine.Close()
 	pack, err := engine.NewPack(1, nil)
 	if err != nil {
