@@ -13,7 +13,7 @@ CU_HEADERS := $(wildcard cuda/*.cuh)
 FATBINS    := $(CU_FILES:cuda/%.cu=cuda/fatbin/%.fatbin)
 EMULATOR   := $(CURDIR)/bin/libcuda-emu.so
 
-.PHONY: cuda cuda-toolkit cuda-kernels env test-emu
+.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu
 
 cuda-toolkit: $(CUDA_LOCAL)/.installed
 
@@ -33,6 +33,22 @@ cuda/fatbin/%.fatbin: cuda/%.cu $(CU_HEADERS) cuda/nvcc.sh bin/ptxlint
 
 bin/ptxlint: cuda/lint/main.go
 	@$(GO) build -o $@ ./cuda/lint
+
+# What nvcc made of the kernels: cuda/REPORT.md, of the pinned nvcc, as each version makes other code.
+cuda-report: $(FATBINS:cuda/fatbin/%.fatbin=bin/sass/%.txt)
+	$(GO) run ./cuda/report $^ > bin/REPORT.md
+	mv bin/REPORT.md cuda/REPORT.md
+
+bin/sass/%.txt: cuda/fatbin/%.fatbin | cuda-pinned
+	@mkdir -p $(@D)
+	@echo cuobjdump $<
+	@$(CUDA_HOME)/bin/cuobjdump -elf -res-usage -sass $< > $@.part
+	@mv $@.part $@
+
+PINNED := $(shell sed -n 's/^nvidia-cuda-nvcc==//p' cuda/toolkit.txt)
+cuda-pinned:
+	@$(NVCC) --version | grep -qF V$(PINNED) || { echo "cuda/REPORT.md is of nvcc $(PINNED), $(NVCC) is another: NVCC=$(CUDA_LOCAL)/bin/nvcc is that of make cuda-toolkit"; exit 1; }
+	@test -x $(CUDA_HOME)/bin/cuobjdump || { echo "no cuobjdump beside $(NVCC): run make cuda-toolkit"; exit 1; }
 
 cuda/loader/syms.h: $(wildcard gpu/*.go) cuda/loader/gensyms/main.go | cuda-kernels
 	cd cuda/loader && $(CUDA_ENV) $(GO) run ./gensyms -o syms.h gorgonia.org/cu lockstep/gpu
