@@ -4,11 +4,6 @@ CUDA_LOCAL := $(CURDIR)/.tools/cuda/nvidia/cu13
 NVCC       ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) $(CUDA_LOCAL)/bin/nvcc)
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
 
-NVCC_FLAGS := -O3 -std=c++17 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
-CUDA_ARCHS := -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=compute_90a,code=sm_90a \
-              -gencode arch=compute_100,code=sm_100 -gencode arch=compute_120,code=sm_120
-NO_SPILLS  := -Xptxas -warn-spills,-warn-lmem-usage,-Werror
-
 # What cgo needs: the headers, those of CUDA 13 by way of compat/cuda.h, and the loader's empty libcuda before any real one.
 CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/cuda/compat -I$(CUDA_HOME)/include -Wno-deprecated-declarations" \
             CGO_LDFLAGS="-O2 -g -L$(CURDIR)/cuda/loader/lib"
@@ -18,7 +13,7 @@ CU_HEADERS := $(wildcard cuda/*.cuh)
 FATBINS    := $(CU_FILES:cuda/%.cu=cuda/fatbin/%.fatbin)
 EMULATOR   := $(CURDIR)/bin/libcuda-emu.so
 
-.PHONY: cuda cuda-toolkit cuda-kernels env test-emu
+.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu
 
 cuda-toolkit: $(CUDA_LOCAL)/.installed
 
@@ -28,17 +23,32 @@ $(CUDA_LOCAL)/.installed: cuda/toolkit.txt
 
 # Exports for an editor or a shell: eval "$$(make -s env)"
 env:
-	@echo 'export $(CUDA_ENV)'
+	@echo 'export NVCC="$(NVCC)" $(CUDA_ENV)'
 
 cuda-kernels: $(FATBINS)
 
-cuda/fatbin/%.fatbin: cuda/%.cu $(CU_HEADERS) cuda/cuda.mk cuda/lint/main.go
-	@test -x "$(NVCC)" || { echo "no nvcc: set NVCC, or run make cuda-toolkit"; exit 1; }
-	@mkdir -p cuda/fatbin bin/ptx
+cuda/fatbin/%.fatbin: cuda/%.cu $(CU_HEADERS) cuda/nvcc.sh bin/ptxlint
 	@echo nvcc $<
-	@$(NVCC) $(NVCC_FLAGS) -arch=compute_80 -ptx -o bin/ptx/$*.ptx $<
-	@$(GO) run ./cuda/lint bin/ptx/$*.ptx
-	@$(NVCC) $(NVCC_FLAGS) $(CUDA_ARCHS) $(NO_SPILLS) -fatbin -o $@ $<
+	@cuda/nvcc.sh "$(NVCC)" bin/ptxlint $< $@
+
+bin/ptxlint: cuda/lint/main.go
+	@$(GO) build -o $@ ./cuda/lint
+
+# What nvcc made of the kernels: cuda/REPORT.md, of the pinned nvcc, as each version makes other code.
+cuda-report: $(FATBINS:cuda/fatbin/%.fatbin=bin/sass/%.txt)
+	$(GO) run ./cuda/report $^ > bin/REPORT.md
+	mv bin/REPORT.md cuda/REPORT.md
+
+bin/sass/%.txt: cuda/fatbin/%.fatbin | cuda-pinned
+	@mkdir -p $(@D)
+	@echo cuobjdump $<
+	@$(CUDA_HOME)/bin/cuobjdump -elf -res-usage -sass $< > $@.part
+	@mv $@.part $@
+
+PINNED := $(shell sed -n 's/^nvidia-cuda-nvcc==//p' cuda/toolkit.txt)
+cuda-pinned:
+	@$(NVCC) --version | grep -qF V$(PINNED) || { echo "cuda/REPORT.md is of nvcc $(PINNED), $(NVCC) is another: NVCC=$(CUDA_LOCAL)/bin/nvcc is that of make cuda-toolkit"; exit 1; }
+	@test -x $(CUDA_HOME)/bin/cuobjdump || { echo "no cuobjdump beside $(NVCC): run make cuda-toolkit"; exit 1; }
 
 cuda/loader/syms.h: $(wildcard gpu/*.go) cuda/loader/gensyms/main.go | cuda-kernels
 	cd cuda/loader && $(CUDA_ENV) $(GO) run ./gensyms -o syms.h gorgonia.org/cu lockstep/gpu
