@@ -1,5 +1,6 @@
 # lockstep: `make run` does the main job, `make test` proves the build. Both need Go and make, nothing else.
 
+MAKEFLAGS += --no-builtin-rules
 GO ?= go
 BIN := bin/lockstep
 

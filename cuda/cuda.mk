@@ -58,7 +58,7 @@ cuda: cuda-kernels
 	@! readelf -d $(BIN) | grep libcuda || { echo "$(BIN) needs libcuda to start"; exit 1; }
 	@! nm -D -u $(BIN) | grep ' cu[A-Z]' || { echo "$(BIN) calls driver functions that cuda/loader/syms.h lacks: go generate"; exit 1; }
 
-$(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*)
+$(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*.*)
 	@echo emulated driver
 	@CUDA_HOME=$(CUDA_HOME) cuda/emu/build.sh $@
 
