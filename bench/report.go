@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"lockstep/graph"
+	"lockstep/internal/build"
+	"lockstep/op"
+)
+
+// Machine says what was measured on. It stands above the benchmark lines and in each line of JSON.
+type Machine struct {
+	Engine  string     `json:"engine"` // graph.Engine.Name
+	Device  string     `json:"device"`
+	Driver  string     `json:"driver,omitempty"`
+	Threads int        `json:"threads,omitempty"` // of the CPU engine
+	Host    string     `json:"host"`              // processor, how many, system
+	Build   string     `json:"build"`
+	Law     int        `json:"law"`
+	Timer   string     `json:"timer"`
+	Peak    graph.Peak `json:"peak"`
+	Checked string     `json:"checked_against,omitempty"` // the engine whose bits results are compared with
+	Clocks  Clocks     `json:"clocks,omitempty"`          // before the first case
+}
+
+// Clocks are readings by name, with their units: "sm": "1980 MHz".
+type Clocks map[string]string
+
+func (c Clocks) String() string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(c)) {
+		all = append(all, k+" "+c[k])
+	}
+	return strings.Join(all, ", ")
+}
+
+// Describe fills in what is the same for all engines.
+func (m Machine) Describe() Machine {
+	m.Host, m.Build, m.Law, m.Timer = build.Machine(), build.Stamp(), op.Version, "host clock round bursts of steps that end with the queue empty"
+	return m
+}
+
+// WriteHeader writes the configuration lines of Go's benchmark format (golang.org/design/14313-benchmark-format), which benchstat
+// reads. Peaks are in 10^9 multiply-adds and bytes a second.
+func (m Machine) WriteHeader(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: lockstep/bench\ncpu: %s\ndevice: %s\ndriver: %s\nclocks: %s\nbuild: %s\nlaw: %d\nchecked-against: %s\ntimer: %s\npeak-fma: %.4g GMAC/s\npeak-copy: %.4g GB/s\ncache: %.4g MB\n",
+		runtime.GOOS, runtime.GOARCH, m.Host, m.Device, orUnknown(m.Driver), orUnknown(m.Clocks.String()), m.Build, m.Law, m.Checked, m.Timer, m.Peak.FMA/1e9, m.Peak.Copy/1e9, float64(m.Peak.Cache)/1e6)
+	return err
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// WriteLine writes a result as a benchmark line; one of a case that was skipped as a line that benchstat ignores.
+func (m Machine) WriteLine(w io.Writer, r Result) error {
+	name := "Benchmark" + strings.ToUpper(r.Case[:1]) + r.Case[1:] + "/" + m.Engine
+	if m.Threads > 0 {
+		name += fmt.Sprintf("-%d", m.Threads)
+	}
+	if r.Skipped != "" {
+		_, err := fmt.Fprintf(w, "--- SKIP: %s: %s\n", name, r.Skipped)
+		return err
+	}
+	roof := ""
+	if r.Bound != "" {
+		roof = fmt.Sprintf("\t%8.2f %%roofline-%s", 100*r.Roofline, r.Bound)
+	}
+	checked := 0 // 1: its results have the bits of the engine that they are checked against
+	if r.Checked != "" {
+		checked = 1
+	}
+	_, err := fmt.Fprintf(w, "%-52s\t%8d\t%12.1f ns/op\t%10.4g %s%s\t%12.1f q1-ns\t%12.1f q3-ns\t%d checked\n",
+		name, r.Bursts*r.Steps*r.Sets, r.NS, r.Rate, r.Unit, roof, r.Q1, r.Q3, checked)
+	return err
+}
+
+// WriteJSON writes a result as one line.
+func (m Machine) WriteJSON(w io.Writer, r Result) error {
+	return json.NewEncoder(w).Encode(struct {
+		Result
+		Machine Machine `json:"machine"`
+	}{r, m})
+}
+
+// Listing is a case as other programs read it: what to measure beside it.
+type Listing struct {
+	Case     string           `json:"case"`
+	Family   string           `json:"family"`
+	Cells    int              `json:"cells"`
+	Unit     string           `json:"unit"`
+	Ops      []string         `json:"ops,omitempty"` // op.Describe
+	Operands []OperandListing `json:"operands,omitempty"`
+	Train    *TrainSpec       `json:"train,omitempty"`
+	Work
+}
+
+// OperandListing is the type of an operand, and what it varies over.
+type OperandListing struct {
+	Type  string `json:"type"`
+	Shape []int  `json:"shape"`
+	Over  string `json:"over"`
+}
+
+// List describes a case.
+func (c *Case) List() (l Listing, err error) {
+	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train}
+	if c.train != nil {
+		return l, nil
+	}
+	if l.Work, err = c.work(); err != nil {
+		return l, err
+	}
+	p, err := c.program(1, true)
+	if err != nil {
+		return l, err
+	}
+	for _, n := range p.Nodes {
+		if d := op.Describe(n.Op); !strings.HasPrefix(d, op.Fill{}.Name()) && !slices.Contains(l.Ops, d) {
+			l.Ops = append(l.Ops, d)
+		}
+	}
+	for _, o := range c.in {
+		l.Operands = append(l.Operands, OperandListing{o.DType.String(), o.Dims(), o.Domain.String()})
+	}
+	return l, nil
+}

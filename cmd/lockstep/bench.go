@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"lockstep/bench"
+	"lockstep/cpu"
+	"lockstep/gpu"
+	"lockstep/internal/memory"
+)
+
+func benchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "bench",
+		Usage:     "time the kernels of an engine, and steps of training, beside the peaks of its machine",
+		ArgsUsage: "[NAME...]",
+		Description: "Example: lockstep bench --device cuda 'matmul/.*cells=1024' ternary\n" +
+			"NAMEs are regular expressions, as for go test -bench. Lines are those of Go benchmarks, which benchstat reads:\nthe median of bursts, their quartiles, the share of the roof that the peaks make (measured in the same run), and whether\nthe results were checked bit for bit (1) or would take too long to (0).",
+		Flags: []cli.Flag{
+			deviceFlag(),
+			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
+			&cli.DurationFlag{Name: "time", Usage: "time each case for about `TIME`", DefaultText: "1s; 50ms with --quick"},
+			&cli.IntFlag{Name: "count", Value: 1, Usage: "do everything `N` times: benchstat wants 6 or more"},
+			&cli.BoolFlag{Name: "quick", Usage: "only the smallest case of each family, on two sets of operands: to see that all works, not for figures"},
+			&cli.BoolFlag{Name: "list", Usage: "list the cases, and run nothing"},
+			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each case"},
+		},
+		Action: runBench,
+	}
+}
+
+// What the engines that results are checked against are given to do at most: multiply-adds, codes and bytes of one cell.
+const (
+	lawWork = 1 << 23 // a law takes some 5 ns for each
+	cpuWork = 1 << 37
+)
+
+func runBench(c *cli.Context) error {
+	cases, err := bench.Select(bench.Cases(), c.Args().Slice(), c.Bool("quick"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("list") {
+		return listCases(c, cases)
+	}
+	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick"), CheckName: "law", CheckWork: lawWork}
+	if o.Quick {
+		o.Time = 50 * time.Millisecond
+	}
+	if c.IsSet("time") {
+		o.Time = c.Duration("time")
+	}
+	switch {
+	case o.Time <= 0:
+		return fmt.Errorf("--time %v: want more than nothing, such as 1s", o.Time)
+	case c.Int("count") < 1:
+		return fmt.Errorf("--count %d: want at least 1", c.Int("count"))
+	}
+	if o.Engine, err = engineOf(c); err != nil {
+		return err
+	}
+	defer o.Engine.Close()
+	checker := cpu.Options{Variants: []string{cpu.Law}}
+	m := bench.Machine{Engine: o.Engine.Name(), Device: "cpu, kernels " + strings.Join(cpu.Variants(), ", "), Threads: c.Int("threads"), Clocks: cpuClocks()}
+	o.Memory = memory.Available() / 10 * 8
+	if v := c.String("variant"); v != "" {
+		m.Device = "cpu, kernels " + v
+	}
+	if card, ok := o.Engine.(*gpu.Engine); ok {
+		i := card.Info()
+		checker, o.CheckName, o.CheckWork = cpu.Options{}, "cpu", cpuWork
+		m.Device, m.Driver, m.Clocks, o.Memory = i.String(), fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10), nil, i.Free/10*9
+	} else if m.Threads == 0 {
+		m.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Check, err = cpu.New(checker); err != nil {
+		return err
+	}
+	defer o.Check.Close()
+	if m.Peak, err = bench.Peak(c.Context, o.Engine); err != nil {
+		return err
+	}
+	m.Checked = o.CheckName
+	return measureAll(c, cases, o, m.Describe())
+}
+
+// measureAll measures case by case, and prints each when it is done.
+func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.Machine) error {
+	if !c.Bool("json") {
+		if err := m.WriteHeader(c.App.Writer); err != nil {
+			return err
+		}
+	}
+	write := m.WriteLine
+	if c.Bool("json") {
+		write = m.WriteJSON
+	}
+	measured := false
+	for range c.Int("count") {
+		for _, k := range cases {
+			if err := c.Context.Err(); err != nil {
+				return err
+			}
+			r, err := bench.Measure(c.Context, k, o, m.Peak)
+			if err != nil {
+				return err
+			}
+			measured = measured || r.Skipped == ""
+			if err := write(c.App.Writer, r); err != nil {
+				return err
+			}
+		}
+	}
+	if !measured {
+		return errors.New("every case was skipped, for the reasons given")
+	}
+	return nil
+}
+
+func listCases(c *cli.Context, cases []*bench.Case) error {
+	for _, k := range cases {
+		if !c.Bool("json") {
+			fmt.Fprintln(c.App.Writer, k.Name)
+			continue
+		}
+		l, err := k.List()
+		if err != nil {
+			return err
+		}
+		if err := json.NewEncoder(c.App.Writer).Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cpuClocks is what Linux says that the first processor runs at; nil where it does not.
+func cpuClocks() bench.Clocks {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "cpu MHz" {
+			return bench.Clocks{"cpu": strings.TrimSpace(value) + " MHz"}
+		}
+	}
+	return nil
+}
