@@ -112,7 +112,7 @@ func TestWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _, _, err := sweep.PlanTraining(cells, engine(t))
+	p, _, _, err := sweep.TrainingPrograms(cells)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,17 +257,27 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// The burst's length follows the budget, and so does their number.
+// The length of a burst follows the budget, and so does their number; times are those of one execution.
 func TestBursts(t *testing.T) {
-	var runs []int
-	slow := &workload{run: func(_ context.Context, n int) error {
-		runs = append(runs, n)
-		time.Sleep(time.Duration(n) * 100 * time.Microsecond)
-		return nil
-	}}
-	steps, took, err := bursts(context.Background(), slow, 100*time.Millisecond)
-	if err != nil || len(took) < leastBursts || len(took) > mostBursts || steps < 5 || steps > 60 || runs[0] != 1 {
-		t.Errorf("%d bursts of %d steps, %v; %v", len(took), steps, err, runs)
+	for _, c := range []struct {
+		step          time.Duration // how long a step takes
+		steps, bursts int
+	}{{100 * time.Microsecond, 47, 21}, {time.Second, 1, leastBursts}, {14 * time.Millisecond, 1, 8}} {
+		clock, runs := time.Time{}, 0
+		w := &workload{sets: 4, run: func(_ context.Context, n int) error {
+			clock = clock.Add(time.Duration(n) * c.step)
+			runs++
+			return nil
+		}}
+		steps, took, err := bursts(context.Background(), w, 100*time.Millisecond, func() time.Time { return clock })
+		if err != nil || steps < c.steps*2/3 || steps > c.steps || len(took) != c.bursts || runs < len(took)+2 {
+			t.Errorf("steps of %v: %d bursts of %d steps, %v; want %d of %d", c.step, len(took), steps, err, c.bursts, c.steps)
+		}
+		for _, ns := range w.each(took, steps) {
+			if want := float64(c.step.Nanoseconds()) / 4; ns != want {
+				t.Errorf("an execution takes %v ns; want %v", ns, want)
+			}
+		}
 	}
 }
 
@@ -292,6 +302,10 @@ func TestLines(t *testing.T) {
 	}
 	out.Reset()
 	if err := m.WriteLine(&out, Result{Case: "sum/all/cells=1", Skipped: "too large"}); err != nil || out.String() != "--- SKIP: BenchmarkSum/all/cells=1/cpu-4: too large\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := m.WriteLine(&out, Result{Case: "sum/all/cells=1", Failed: "wrong"}); err != nil || out.String() != "--- FAIL: BenchmarkSum/all/cells=1/cpu-4: wrong\n" {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	out.Reset()

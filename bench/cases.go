@@ -130,25 +130,23 @@ func bias(b *graph.Builder, in []op.Value) []op.Value {
 	return b.Emit(op.Add, in[0], b.Do(op.Broadcast{To: b.Type(in[0]).Shape}, in[1]))
 }
 
-// adamOperands are z, g, m, v [n] and the scalars b1, c1, b2, c2, q1, q2, eps, lr.
+// adamOperands are z, g, m, v [n] and the numbers b1, c1, b2, c2, q1, q2, eps, lr.
 func adamOperands(n int) []operand {
-	o := operands(cell(n), cell(n), cell(n), operand{op.T(op.F32, op.Cell, n), positive, 0})
-	for range 8 {
-		o = append(o, operand{op.T(op.F32, op.Cell), positive, 0})
-	}
-	return o
+	return operands(cell(n), cell(n), cell(n), operand{op.T(op.F32, op.Cell, n), positive, 0}, operand{op.T(op.F32, op.Cell, 8), positive, 0})
 }
 
 // adam is the chain of model.Rule's update: the next z, m and v.
 func adam(b *graph.Builder, in []op.Value) []op.Value {
 	z, g, m, v := in[0], in[1], in[2], in[3]
-	wide := func(i int) op.Value { return b.Do(op.Broadcast{To: b.Type(z).Shape}, in[i]) }
+	wide := func(i int) op.Value {
+		return b.Do(op.Broadcast{To: b.Type(z).Shape}, b.Do(op.Slice{Start: int32(i), Len: 1}, in[4]))
+	}
 	mul := func(x, y op.Value) op.Value { return b.Do(op.Mul, x, y) }
-	m = b.Do(op.Add, mul(wide(4), m), mul(wide(5), g))
-	v = b.Do(op.Add, mul(wide(6), v), mul(wide(7), mul(g, g)))
-	root := b.Do(op.Sqrt, b.Do(op.Div, v, wide(9)))
-	ratio := b.Do(op.Div, b.Do(op.Div, m, wide(8)), b.Do(op.Add, root, wide(10)))
-	return []op.Value{b.Do(op.Sub, z, mul(wide(11), ratio)), m, v}
+	m = b.Do(op.Add, mul(wide(0), m), mul(wide(1), g))
+	v = b.Do(op.Add, mul(wide(2), v), mul(wide(3), mul(g, g)))
+	root := b.Do(op.Sqrt, b.Do(op.Div, v, wide(5)))
+	ratio := b.Do(op.Div, b.Do(op.Div, m, wide(4)), b.Do(op.Add, root, wide(6)))
+	return []op.Value{b.Do(op.Sub, z, mul(wide(7), ratio)), m, v}
 }
 
 // Operands: standard normal values of each cell's own; a table that all share, of which each cell reads some rows; ternary codes

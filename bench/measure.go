@@ -28,7 +28,8 @@ type Options struct {
 type Result struct {
 	Case     string   `json:"case"`
 	Cells    int      `json:"cells"`
-	Skipped  string   `json:"skipped,omitempty"` // why there is nothing else
+	Skipped  string   `json:"skipped,omitempty"` // why it was not measured: then there is nothing else
+	Failed   string   `json:"failed,omitempty"`  // what went wrong: then there is nothing else
 	NS       float64  `json:"ns"`                // the median of the bursts
 	Q1       float64  `json:"ns_q1"`             // their quartiles
 	Q3       float64  `json:"ns_q3"`
@@ -68,15 +69,11 @@ func Measure(ctx context.Context, c *Case, o *Options, peak graph.Peak) (r Resul
 		return r, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	steps, took, err := bursts(ctx, w, o.Time)
+	steps, took, err := bursts(ctx, w, o.Time, time.Now)
 	if err != nil {
 		return r, err
 	}
-	ns := make([]float64, len(took))
-	for i, t := range took {
-		ns[i] = float64(t.Nanoseconds()) / float64(steps) / float64(w.sets)
-	}
-	slices.Sort(ns)
+	ns := w.each(took, steps)
 	r.NS, r.Q1, r.Q3 = quantile(ns, 0.5), quantile(ns, 0.25), quantile(ns, 0.75)
 	r.Bursts, r.Steps, r.Sets, r.Work, r.Cached, r.Checked, r.Planned = len(ns), steps, w.sets, w.work, w.cached, w.checked, w.bytes
 	u := units[c.Unit]
@@ -120,17 +117,27 @@ const (
 	leastBursts = 5
 )
 
+// each is the time of one execution in nanoseconds, by burst of so many steps, sorted.
+func (w *workload) each(took []time.Duration, steps int) []float64 {
+	ns := make([]float64, len(took))
+	for i, t := range took {
+		ns[i] = float64(t.Nanoseconds()) / float64(steps) / float64(w.sets)
+	}
+	slices.Sort(ns)
+	return ns
+}
+
 // bursts warms up, finds how many steps fill a burst, and times bursts of so many: 21, or as many as the time allows, but 5.
-func bursts(ctx context.Context, w *workload, budget time.Duration) (steps int, took []time.Duration, err error) {
+func bursts(ctx context.Context, w *workload, budget time.Duration, now func() time.Time) (steps int, took []time.Duration, err error) {
 	once := func() (time.Duration, error) {
 		if w.begin != nil {
 			if err := w.begin(ctx); err != nil {
 				return 0, err
 			}
 		}
-		start := time.Now()
+		start := now()
 		err := w.run(ctx, steps)
-		took := time.Since(start)
+		took := now().Sub(start)
 		if err == nil && w.end != nil {
 			err = w.end(steps)
 		}
@@ -152,7 +159,7 @@ func bursts(ctx context.Context, w *workload, budget time.Duration) (steps int, 
 		more := float64(burst) / float64(max(t, time.Microsecond))
 		steps = max(steps+1, int(float64(steps)*min(more, 10)))
 	}
-	for start := time.Now(); len(took) < leastBursts || len(took) < mostBursts && time.Since(start) < budget; {
+	for start := now(); len(took) < leastBursts || len(took) < mostBursts && now().Sub(start) < budget; {
 		t, err := once()
 		if err != nil {
 			return 0, nil, err

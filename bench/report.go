@@ -12,6 +12,7 @@ import (
 	"lockstep/graph"
 	"lockstep/internal/build"
 	"lockstep/op"
+	"lockstep/sweep"
 )
 
 // Machine says what was measured on. It stands above the benchmark lines and in each line of JSON.
@@ -61,7 +62,7 @@ func orUnknown(s string) string {
 	return s
 }
 
-// WriteLine writes a result as a benchmark line; one of a case that was skipped as a line that benchstat ignores.
+// WriteLine writes a result as a benchmark line; that of a case that was skipped, or failed, as a line that benchstat ignores.
 func (m Machine) WriteLine(w io.Writer, r Result) error {
 	name := "Benchmark" + strings.ToUpper(r.Case[:1]) + r.Case[1:] + "/" + m.Engine
 	if m.Threads > 0 {
@@ -69,6 +70,10 @@ func (m Machine) WriteLine(w io.Writer, r Result) error {
 	}
 	if r.Skipped != "" {
 		_, err := fmt.Fprintf(w, "--- SKIP: %s: %s\n", name, r.Skipped)
+		return err
+	}
+	if r.Failed != "" {
+		_, err := fmt.Fprintf(w, "--- FAIL: %s: %s\n", name, r.Failed)
 		return err
 	}
 	roof := ""
@@ -115,7 +120,15 @@ type OperandListing struct {
 func (c *Case) List() (l Listing, err error) {
 	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train}
 	if c.train != nil {
-		return l, nil
+		cells, err := c.train.cells(c.Cells)
+		if err != nil {
+			return l, err
+		}
+		p, _, _, err := sweep.TrainingPrograms(cells)
+		if err == nil {
+			l.Work = c.train.work(p, c.Cells)
+		}
+		return l, err
 	}
 	if l.Work, err = c.work(); err != nil {
 		return l, err

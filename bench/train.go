@@ -86,20 +86,24 @@ func (c *Case) openTraining(ctx context.Context, o *Options, peak graph.Peak) (w
 	if err != nil {
 		return nil, err
 	}
-	p, _, need, err := sweep.PlanTraining(cells, o.Engine)
+	step, setup, groups, err := sweep.TrainingPrograms(cells)
+	if err != nil {
+		return nil, err
+	}
+	need, err := o.Engine.Plan([]*graph.Program{step, setup}, len(cells), groups)
 	switch {
 	case errors.Is(err, graph.ErrNoKernel):
 		return nil, &Skip{err.Error()}
 	case err != nil:
 		return nil, err
-	case need > o.Memory:
-		return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need)/1e6, float64(o.Memory)/1e6)}
+	case need.Bytes > o.Memory:
+		return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
 	}
 	t, err := sweep.NewTraining(ctx, cells, o.Engine)
 	if err != nil {
 		return nil, err
 	}
-	w = &workload{work: c.train.work(p, c.Cells), sets: 1, bytes: need, cached: need < peak.Cache, kernels: t.Kernels(), run: t.Run, begin: t.Reset, close: t.Close}
+	w = &workload{work: c.train.work(step, c.Cells), sets: 1, bytes: need.Bytes, cached: need.Bytes < peak.Cache, kernels: t.Kernels(), run: t.Run, begin: t.Reset, close: t.Close}
 	w.end = func(steps int) error {
 		for i := range cells {
 			if n, err := t.Steps(i); err != nil || n != steps {

@@ -12,33 +12,26 @@ import (
 // Training is the training of one pack and nothing else: no evaluation, no ledger, no checkpoints. It is for whoever wants to
 // time the steps of a sweep; Run is for whoever wants results.
 type Training struct {
-	job     *job
-	program *graph.Program
-	exe     graph.Executable
+	job *job
+	exe graph.Executable
 }
 
-// PlanTraining is the training program of the cells, the groups of their pack, and the bytes that the pack needs on the engine.
+// TrainingPrograms are the programs of the cells' pack: of a step, and of what is computed once for each seed; and its groups.
 // Error: the cells do not fit into one pack.
-func PlanTraining(cells []Cell, e graph.Engine) (p *graph.Program, groups graph.Groups, bytes int64, err error) {
+func TrainingPrograms(cells []Cell) (step, setup *graph.Program, groups graph.Groups, err error) {
 	plan, err := onePack(cells)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, nil, err
 	}
 	capacity := plan.capacity()
-	p, err = plan.recipe.training(capacity)
-	if err != nil {
-		return nil, nil, 0, err
+	if step, err = plan.recipe.training(capacity); err != nil {
+		return nil, nil, nil, err
 	}
-	setup, err := plan.recipe.setup(capacity)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	groups = graph.Groups{op.Seed: plan.seeds()}
-	need, err := e.Plan([]*graph.Program{p, setup}, len(cells), groups)
-	return p, groups, need.Bytes, err
+	setup, err = plan.recipe.setup(capacity)
+	return step, setup, graph.Groups{op.Seed: plan.seeds()}, err
 }
 
-// NewTraining makes a pack of the cells, in the same order, at their beginnings. Error: as PlanTraining, or the engine's.
+// NewTraining makes a pack of the cells, in the same order, at their beginnings. Error: as TrainingPrograms, or the engine's.
 func NewTraining(ctx context.Context, cells []Cell, e graph.Engine) (t *Training, err error) {
 	plan, err := onePack(cells)
 	if err != nil {
@@ -61,10 +54,11 @@ func NewTraining(ctx context.Context, cells []Cell, e graph.Engine) (t *Training
 	if err = j.once(ctx)(plan.recipe.setup(j.capacity)); err != nil {
 		return t, err
 	}
-	if t.program, err = plan.recipe.training(j.capacity); err != nil {
+	step, err := plan.recipe.training(j.capacity)
+	if err != nil {
 		return t, err
 	}
-	t.exe, err = j.start(ctx, t.program)
+	t.exe, err = j.start(ctx, step)
 	return t, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lockstep/cpu"
+	"lockstep/op"
 )
 
 // A pack that is trained by hand is where a sweep's cells end, and no other cell's.
@@ -39,8 +40,9 @@ axes = {lr = [0.1, 0.01]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, bytes, err := PlanTraining(cells, engine); err != nil || bytes < 1000 {
-		t.Errorf("a plan of %d bytes, %v", bytes, err)
+	step, setup, groups, err := TrainingPrograms(cells)
+	if err != nil || len(step.State) == 0 || len(setup.Out) != 2 || len(groups[op.Seed]) != len(cells) {
+		t.Errorf("%v, %v, %v, %v", step, setup, groups, err)
 	}
 	tr, err := NewTraining(ctx, cells, engine)
 	if err != nil {

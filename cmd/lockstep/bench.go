@@ -42,7 +42,7 @@ func benchCommand() *cli.Command {
 // What the engines that results are checked against are given to do at most: multiply-adds, codes and bytes of one cell.
 const (
 	lawWork = 1 << 23 // a law takes some 5 ns for each
-	cpuWork = 1 << 37
+	cpuWork = 1 << 33
 )
 
 func runBench(c *cli.Context) error {
@@ -94,7 +94,7 @@ func runBench(c *cli.Context) error {
 	return measureAll(c, cases, o, m.Describe())
 }
 
-// measureAll measures case by case, and prints each when it is done.
+// measureAll measures case by case, and prints each when it is done. A case that fails does not keep the others from being measured.
 func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.Machine) error {
 	if !c.Bool("json") {
 		if err := m.WriteHeader(c.App.Writer); err != nil {
@@ -105,23 +105,30 @@ func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.M
 	if c.Bool("json") {
 		write = m.WriteJSON
 	}
-	measured := false
+	measured, failed := 0, 0
 	for range c.Int("count") {
 		for _, k := range cases {
 			if err := c.Context.Err(); err != nil {
 				return err
 			}
 			r, err := bench.Measure(c.Context, k, o, m.Peak)
-			if err != nil {
-				return err
+			switch {
+			case c.Context.Err() != nil:
+				return c.Context.Err()
+			case err != nil:
+				r, failed = bench.Result{Case: k.Name, Cells: k.Cells, Failed: err.Error()}, failed+1
+			case r.Skipped == "":
+				measured++
 			}
-			measured = measured || r.Skipped == ""
 			if err := write(c.App.Writer, r); err != nil {
 				return err
 			}
 		}
 	}
-	if !measured {
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%d cases failed, for the reasons given", failed)
+	case measured == 0:
 		return errors.New("every case was skipped, for the reasons given")
 	}
 	return nil
