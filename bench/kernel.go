@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	mostSets = 32   // copies of the case in a step
-	rotate   = 4    // the operands of all sets are to be so many times as large as the cache
-	spread   = 4099 // words by which two slots' data differ at most in where they begin, see pool
+	mostSets   = 32   // copies of the case in a step
+	rotate     = 4    // the operands of all sets are to be so many times as large as the cache
+	burstSteps = 8    // a burst is to have at least so many steps: an engine that takes a cell through all of them keeps its data at hand
+	spread     = 4099 // words by which two slots' data differ at most in where they begin, see pool
 )
 
 // open makes a case of operands ready on an engine.
@@ -56,11 +57,11 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 		return w, err
 	}
 	w.close = func() error { return errors.Join(first.Close(), pack.Close()) }
-	start := time.Now()
-	if err := first.Run(ctx, 1); err != nil {
+	took, err := probe(ctx, first, o.Time)
+	if err != nil {
 		return w, err
 	}
-	if most := float64(o.Time) / float64(time.Since(start)); float64(w.sets) > most { // a step is to take no longer than a case
+	if most := o.Time / mostBursts / burstSteps / max(took, 1); int(most) < w.sets {
 		w.sets = int(max(1, most))
 		if timed, err = c.program(w.sets, false); err != nil {
 			return w, err
@@ -82,6 +83,20 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 		}
 	}
 	return w, nil
+}
+
+// probe is roughly how long a step takes: the second, unless the first took long.
+func probe(ctx context.Context, x graph.Executable, budget time.Duration) (took time.Duration, err error) {
+	for range 2 {
+		start := time.Now()
+		if err := x.Run(ctx, 1); err != nil {
+			return 0, err
+		}
+		if took = time.Since(start); took > budget/mostBursts {
+			break
+		}
+	}
+	return took, nil
 }
 
 // fitting is the program of as many sets as the memory holds, at most w.sets. Error: a Skip if it does not hold one.

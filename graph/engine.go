@@ -38,7 +38,7 @@ type Meter interface {
 // CACM 52(4)).
 type Peak struct {
 	FMA   float64 `json:"fma"`   // float32 multiply-adds a second, on all that the engine uses; 0: not known
-	Copy  float64 `json:"copy"`  // bytes a second that a large copy reads and writes
+	Copy  float64 `json:"copy"`  // bytes a second that a large copy reads and writes; what only reads may be faster
 	Cache int64   `json:"cache"` // bytes of the last cache before memory
 	Cells int     `json:"cells"` // how many cells of a pack the engine works on at once; 0: all
 }
