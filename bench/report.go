@@ -27,7 +27,7 @@ type Machine struct {
 	Timer   string     `json:"timer"`
 	Peak    graph.Peak `json:"peak"`
 	Checked string     `json:"checked_against,omitempty"` // the engine whose bits results are compared with
-	Clocks  Clocks     `json:"clocks,omitempty"`          // before the first case
+	Clocks  Clocks     `json:"clocks,omitempty"`          // when the peaks had been measured
 }
 
 // Clocks are readings by name, with their units: "sm": "1980 MHz".
@@ -48,11 +48,32 @@ func (m Machine) Describe() Machine {
 }
 
 // WriteHeader writes the configuration lines of Go's benchmark format (golang.org/design/14313-benchmark-format), which benchstat
-// reads. Peaks are in 10^9 multiply-adds and bytes a second.
+// reads. What differs from run to run is in lines that it does not: it would not compare the runs.
 func (m Machine) WriteHeader(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: lockstep/bench\ncpu: %s\ndevice: %s\ndriver: %s\nclocks: %s\nbuild: %s\nlaw: %d\nchecked-against: %s\ntimer: %s\npeak-fma: %.4g GMAC/s\npeak-copy: %.4g GB/s\ncache: %.4g MB\n",
-		runtime.GOOS, runtime.GOARCH, m.Host, m.Device, orUnknown(m.Driver), orUnknown(m.Clocks.String()), m.Build, m.Law, m.Checked, m.Timer, m.Peak.FMA/1e9, m.Peak.Copy/1e9, float64(m.Peak.Cache)/1e6)
+	_, err := fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: lockstep/bench\ncpu: %s\ndevice: %s\ndriver: %s\nlaw: %d\nchecked-against: %s\n",
+		runtime.GOOS, runtime.GOARCH, m.Host, m.Device, orUnknown(m.Driver), m.Law, m.Checked)
+	if err == nil {
+		_, err = fmt.Fprintf(w, "# build: %s\n# clocks: %s\n# timer: %s\n# cache: %.4g MB\n", m.Build, orUnknown(m.Clocks.String()), m.Timer, float64(m.Peak.Cache)/1e6)
+	}
+	for _, p := range []struct {
+		what string
+		rate float64
+		unit string
+	}{{"fma", m.Peak.FMA, "GMAC/s"}, {"copy", m.Peak.Copy, "GB/s"}} {
+		if err == nil && p.rate > 0 {
+			_, err = fmt.Fprintf(w, "%-52s\t%8d\t%10.4g %s\n", m.name("peak/"+p.what), 1, p.rate/1e9, p.unit)
+		}
+	}
 	return err
+}
+
+// name of a case in benchmark lines.
+func (m Machine) name(s string) string {
+	s = "Benchmark" + strings.ToUpper(s[:1]) + s[1:] + "/" + m.Engine
+	if m.Threads > 0 {
+		s += fmt.Sprintf("-%d", m.Threads)
+	}
+	return s
 }
 
 func orUnknown(s string) string {
@@ -64,10 +85,7 @@ func orUnknown(s string) string {
 
 // WriteLine writes a result as a benchmark line; that of a case that was skipped, or failed, as a line that benchstat ignores.
 func (m Machine) WriteLine(w io.Writer, r Result) error {
-	name := "Benchmark" + strings.ToUpper(r.Case[:1]) + r.Case[1:] + "/" + m.Engine
-	if m.Threads > 0 {
-		name += fmt.Sprintf("-%d", m.Threads)
-	}
+	name := m.name(r.Case)
 	if r.Skipped != "" {
 		_, err := fmt.Fprintf(w, "--- SKIP: %s: %s\n", name, r.Skipped)
 		return err

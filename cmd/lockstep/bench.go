@@ -53,7 +53,7 @@ func runBench(c *cli.Context) error {
 	if c.Bool("list") {
 		return listCases(c, cases)
 	}
-	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick"), CheckName: "law", CheckWork: lawWork}
+	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick"), CheckName: "law", CheckWork: lawWork, Clocks: cpuClocks}
 	if o.Quick {
 		o.Time = 50 * time.Millisecond
 	}
@@ -71,7 +71,7 @@ func runBench(c *cli.Context) error {
 	}
 	defer o.Engine.Close()
 	checker := cpu.Options{Variants: []string{cpu.Law}}
-	m := bench.Machine{Engine: o.Engine.Name(), Device: "cpu, kernels " + strings.Join(cpu.Variants(), ", "), Threads: c.Int("threads"), Clocks: cpuClocks()}
+	m := bench.Machine{Engine: o.Engine.Name(), Device: "cpu, kernels " + strings.Join(cpu.Variants(), ", "), Threads: c.Int("threads")}
 	o.Memory = memory.Available() / 10 * 8
 	if v := c.String("variant"); v != "" {
 		m.Device = "cpu, kernels " + v
@@ -79,7 +79,8 @@ func runBench(c *cli.Context) error {
 	if card, ok := o.Engine.(*gpu.Engine); ok {
 		i := card.Info()
 		checker, o.CheckName, o.CheckWork = cpu.Options{}, "cpu", cpuWork
-		m.Device, m.Driver, m.Clocks, o.Memory = i.String(), fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10), nil, i.Free/10*9
+		m.Device = fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %d multiprocessors", i.Index, i.Name, i.Capability/10, i.Capability%10, i.Multiprocessors)
+		m.Driver, o.Clocks, o.Memory = fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10), nil, i.Free/10*9
 	} else if m.Threads == 0 {
 		m.Threads = runtime.GOMAXPROCS(0)
 	}
@@ -91,6 +92,9 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	m.Checked = o.CheckName
+	if o.Clocks != nil {
+		m.Clocks = o.Clocks()
+	}
 	return measureAll(c, cases, o, m.Describe())
 }
 
