@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func runBench(c *cli.Context) error {
 	if c.Bool("list") {
 		return listCases(c, cases)
 	}
-	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick"), CheckName: "law", CheckWork: lawWork, Clocks: cpuClocks}
+	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick")}
 	if o.Quick {
 		o.Time = 50 * time.Millisecond
 	}
@@ -70,19 +71,13 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	defer o.Engine.Close()
-	checker := cpu.Options{Variants: []string{cpu.Law}}
-	m := bench.Machine{Engine: o.Engine.Name(), Device: "cpu, kernels " + strings.Join(cpu.Variants(), ", "), Threads: c.Int("threads")}
-	o.Memory = memory.Available() / 10 * 8
-	if v := c.String("variant"); v != "" {
-		m.Device = "cpu, kernels " + v
-	}
+	m := onCPU(c, o)
 	if card, ok := o.Engine.(*gpu.Engine); ok {
-		i := card.Info()
-		checker, o.CheckName, o.CheckWork = cpu.Options{}, "cpu", cpuWork
-		m.Device = fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %d multiprocessors", i.Index, i.Name, i.Capability/10, i.Capability%10, i.Multiprocessors)
-		m.Driver, o.Clocks, o.Memory = fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10), nil, i.Free/10*9
-	} else if m.Threads == 0 {
-		m.Threads = runtime.GOMAXPROCS(0)
+		m = onCard(card.Info(), o)
+	}
+	checker := cpu.Options{}
+	if o.CheckName == cpu.Law {
+		checker.Variants = []string{cpu.Law}
 	}
 	if o.Check, err = cpu.New(checker); err != nil {
 		return err
@@ -96,6 +91,26 @@ func runBench(c *cli.Context) error {
 		m.Clocks = o.Clocks()
 	}
 	return measureAll(c, cases, o, m.Describe())
+}
+
+// onCPU describes the CPU engine, and sets the options that hang on it: it is checked against the laws.
+func onCPU(c *cli.Context, o *bench.Options) bench.Machine {
+	o.CheckName, o.CheckWork, o.Memory, o.Clocks = cpu.Law, lawWork, memory.Available()/10*8, cpuClocks
+	variants := cpu.Variants()
+	if v := c.String("variant"); v != "" {
+		variants = []string{v}
+	}
+	return bench.Machine{Engine: "cpu", Device: "cpu, kernels " + strings.Join(variants, ", "), Threads: cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))}
+}
+
+// onCard describes a card, and sets the options that hang on it: it is checked against the CPU engine.
+func onCard(i gpu.Info, o *bench.Options) bench.Machine {
+	o.CheckName, o.CheckWork, o.Memory = "cpu", cpuWork, i.Free/10*9
+	return bench.Machine{
+		Engine: "cuda",
+		Device: fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %d multiprocessors", i.Index, i.Name, i.Capability/10, i.Capability%10, i.Multiprocessors),
+		Driver: fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10),
+	}
 }
 
 // measureAll measures case by case, and prints each when it is done. A case that fails does not keep the others from being measured.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +35,21 @@ func TestDigestOnCUDA(t *testing.T) {
 			if got := digest(more...); got != want {
 				t.Errorf("%s on %v: %s; on the CPU %s", card, more, got, want)
 			}
+		}
+	}
+}
+
+// bench finds what it needs on a card: its name, its peaks, kernels with the bits of the CPU engine.
+func TestBenchOnCUDA(t *testing.T) {
+	if _, reason := loader.Driver(); reason != "" {
+		t.Log(reason)
+		optest.Absent(t, "cuda")
+	}
+	text := must(t, "bench", "--device", "cuda", "--quick", "--time", "5ms", "relu", "batch")
+	for _, want := range []string{`(?m)^device: cuda:0 .* multiprocessors$`, `(?m)^checked-against: cpu$`, `(?m)^BenchmarkPeak/fma/cuda\s+1\s+[\d.]+ GMAC/s$`,
+		`(?m)^BenchmarkPeak/copy/cuda\s+1\s+[\d.]+ GB/s$`, `(?m)^BenchmarkRelu/128x128/cells=1/cuda\s.*\s1 checked$`, `(?m)^BenchmarkBatch/.*\s1 checked$`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("bench prints no %s:\n%s", want, text)
 		}
 	}
 }
