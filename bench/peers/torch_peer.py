@@ -2,10 +2,12 @@
 """What PyTorch makes of the cases of `lockstep bench`, on the same card: float32 matrix products (cuBLAS, TF32 off) and training steps.
 
     lockstep bench --list --json 'matmul/' train > cases.jsonl
-    python3 bench/peers/torch_peer.py --cases cases.jsonl --device cuda > torch.jsonl
+    lockstep bench --device cuda --json 'matmul/' train > lockstep.jsonl
+    python3 bench/peers/torch_peer.py --cases cases.jsonl --beside lockstep.jsonl --device cuda > torch.jsonl
 
 Each line of output is a JSON object with the keys of `lockstep bench --json`: ns is the median over bursts of the time of one execution
-by all cells, ns_q1 and ns_q3 are the quartiles. "peer" says which way it was done:
+by all cells, ns_q1 and ns_q3 are the quartiles; with --beside, ratio is this ns over lockstep's. A ratio is worth something if both
+sides ran on one card, one after the other. "peer" says which way it was done:
 
     bmm, bmm+graph          torch.bmm over the cells, called from Python; the same calls recorded in a CUDA graph and replayed
     vmap, vmap+graph        torch.func: vmap over seeds and cells of grad of one cell's loss; the same recorded as a CUDA graph
@@ -38,6 +40,7 @@ SETS, ROTATE = 32, 4  # copies of a product with operands of their own, at most;
 def main():
     p = argparse.ArgumentParser(description="time PyTorch on the cases of lockstep bench")
     p.add_argument("--cases", default="-", help="lines of lockstep bench --list --json (default: standard input)")
+    p.add_argument("--beside", default="", help="lines of lockstep bench --json, to compare with")
     p.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="cpu is for rehearsals")
     p.add_argument("--time", type=float, default=1.0, help="seconds for each measurement")
     p.add_argument("--only", default="", help="a regular expression: cases whose names match")
@@ -77,6 +80,10 @@ class Bench:
         self.torch, self.args = torch, args
         self.cuda = args.device == "cuda"
         self.machine = {"engine": "torch", "device": args.device, "torch": torch.__version__, "tf32": False}
+        self.beside = {}
+        if args.beside:
+            with open(args.beside, encoding="utf-8") as f:
+                self.beside = {r["case"]: r["ns"] for r in map(json.loads, f) if r["ns"] > 0}
         self.cache = 32 << 20
         if self.cuda:
             props = torch.cuda.get_device_properties(0)
@@ -114,6 +121,8 @@ class Bench:
         while len(times) < LEAST_BURSTS or len(times) < BURSTS and time.perf_counter() - begin < self.args.time:
             times.append(self.elapsed(run, n) / n / sets * 1e9)
         q1, ns, q3 = statistics.quantiles(times, n=4, method="inclusive")
+        if case["case"] in self.beside:
+            more |= {"lockstep_ns": self.beside[case["case"]], "ratio": ns / self.beside[case["case"]]}
         count = {"GMAC/s": case["macs"] / 1e9, "cell-steps/s": case["cells"]}[case["unit"]]
         emit({"case": case["case"], "cells": case["cells"], "peer": peer, "ns": ns, "ns_q1": q1, "ns_q3": q3, "bursts": len(times), "steps": n, "sets": sets,
               "macs": case["macs"], "rate": count / (ns * 1e-9), "unit": case["unit"], **more, "machine": self.machine})
