@@ -19,6 +19,7 @@ type exec struct {
 	once, step []compiled
 	coarse     bool              // a step computes or keeps something for several cells, so threads meet in every step
 	staged     []bool            // by state: its Next is (part of) a state, so all are read before one is written
+	still      []bool            // by state: its Next is itself
 	seen       map[*array]uint64 // the versions of the inputs that the once nodes have used
 	pool       []*worker
 }
@@ -85,7 +86,8 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 	}
 	for _, s := range q.State {
 		root, _ := x.t.Root(s.Next)
-		x.staged = append(x.staged, states[root])
+		x.still = append(x.still, x.t.Still(s))
+		x.staged = append(x.staged, states[root] && !x.t.Still(s))
 	}
 	return x, nil
 }
@@ -224,7 +226,7 @@ func (w *worker) keep(cell int, domain op.Domain) {
 		}
 	}
 	for i, s := range q.State {
-		if q.Types[s.In].Domain != domain {
+		if w.x.still[i] || q.Types[s.In].Domain != domain {
 			continue
 		}
 		next := w.next[i]

@@ -70,7 +70,7 @@ test-emu: cuda $(EMULATOR)
 	  echo "LOCKSTEP_EMU_ORDER=$$order"; \
 	  LOCKSTEP_EMU_ORDER=$$order LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./gpu || exit 1; \
 	done
-	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep
+	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep ./bench
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt; tail -1 bin/verify-emu.txt
 	$(GO) run ./internal/mutants -cuda
 

@@ -152,7 +152,7 @@ func (c *card) info() Info {
 	}
 	i := Info{Index: c.index, Name: deviceName(c.dev), Driver: path, Version: cu.Version(),
 		Capability:      10*attribute(cu.ComputeCapabilityMajor) + attribute(cu.ComputeCapabilityMinor),
-		Multiprocessors: attribute(cu.MultiprocessorCount)}
+		Multiprocessors: attribute(cu.MultiprocessorCount), L2: int64(attribute(cu.L2CacheSize))}
 	i.Free, i.Memory, _ = cu.MemInfo()
 	return i
 }

@@ -62,7 +62,7 @@ func (x *exec) staged(v op.Value) bool {
 // stagedWords is the temporary memory that the staged values take together.
 func (x *exec) stagedWords() (words int) {
 	for _, s := range x.t.P.State {
-		if x.staged(s.Next) {
+		if x.staged(s.Next) && !x.t.Still(s) {
 			words += graph.Stride(x.t.P.Types[s.In]) * len(x.p.slots.Speakers(x.t.P.Types[s.In].Domain))
 		}
 	}
@@ -97,6 +97,9 @@ func (x *exec) finish() error {
 	next := make([]view, len(q.State))
 	for i, s := range q.State {
 		var err error
+		if x.t.Still(s) {
+			continue
+		}
 		if x.staged(s.Next) {
 			next[i], err = stage(s.Next, q.Types[s.In])
 		} else {
@@ -131,6 +134,9 @@ func (x *exec) finish() error {
 		}
 	}
 	for i, s := range q.State {
+		if x.t.Still(s) {
+			continue
+		}
 		if err := x.keep(&x.step, x.home[s.In], next[i], gates[q.Types[s.In].Domain]); err != nil {
 			return err
 		}

@@ -31,6 +31,20 @@ type Engine interface {
 	Close() error
 }
 
+// Meter is an engine that can measure what its machine is capable of.
+type Meter interface {
+	Peak(ctx context.Context) (Peak, error)
+}
+
+// Peak is what a machine can do at most, as measured: the roofs of a roofline (Williams, Waterman and Patterson 2009, Roofline,
+// CACM 52(4)).
+type Peak struct {
+	FMA   float64 `json:"fma"`   // float32 multiply-adds a second, on all that the engine uses; 0: not known
+	Copy  float64 `json:"copy"`  // bytes a second that a large copy reads and writes; what only reads may be faster
+	Cache int64   `json:"cache"` // bytes of the last cache before memory
+	Cells int     `json:"cells"` // how many cells of a pack the engine works on at once; 0: all
+}
+
 // Pack is a batch of cells with their named arrays, which its programs (train, evaluate, probe) share. Arrays are bytes,
 // little endian words of Type.Words().
 type Pack interface {

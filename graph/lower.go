@@ -54,6 +54,12 @@ func (t *Tape) Root(v op.Value) (root op.Value, off int) {
 	return v, off
 }
 
+// Still tells whether a step replaces the state by itself: then there is nothing to keep.
+func (t *Tape) Still(s State) bool {
+	root, _ := t.Root(s.Next) // a view of a state's type is all of it
+	return root == s.In
+}
+
 // rewriter copies a program node by node, substituting values.
 type rewriter struct {
 	b    *Builder

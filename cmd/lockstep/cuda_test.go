@@ -200,7 +200,7 @@ func (e *counted) Available() (int64, error) {
 	return e.Engine.Available()
 }
 
-func onCard(t *testing.T, index int) *counted {
+func cardEngine(t *testing.T, index int) *counted {
 	t.Helper()
 	e, err := gpu.Open(index)
 	if err != nil {
@@ -214,7 +214,7 @@ func onCard(t *testing.T, index int) *counted {
 	return &counted{Engine: e}
 }
 
-func onCPU(t *testing.T) graph.Engine {
+func cpuEngine(t *testing.T) graph.Engine {
 	t.Helper()
 	e, err := cpu.New(cpu.Options{})
 	if err != nil {
@@ -230,9 +230,9 @@ func TestTwoCardsOfCUDA(t *testing.T) {
 		t.Skipf("SKIPPED: it needs two cards; there are %d", n)
 	}
 	cells := fewCells(t)
-	a, b := onCard(t, 0), onCard(t, 1)
+	a, b := cardEngine(t, 0), cardEngine(t, 1)
 	got := digestOf(t, cells, sweep.Options{Engine: a, More: []graph.Engine{b}})
-	if want := digestOf(t, cells, sweep.Options{Engine: onCPU(t)}); got != want {
+	if want := digestOf(t, cells, sweep.Options{Engine: cpuEngine(t)}); got != want {
 		t.Errorf("digest %s; on the CPU %s", got, want)
 	}
 	if a.packs.Load() == 0 || b.packs.Load() == 0 {
@@ -277,8 +277,8 @@ func TestMemoryOfCUDA(t *testing.T) {
 		return
 	}
 	cells := fewCells(t)
-	want := digestOf(t, cells, sweep.Options{Engine: onCPU(t)})
-	e := onCard(t, 0)
+	want := digestOf(t, cells, sweep.Options{Engine: cpuEngine(t)})
+	e := cardEngine(t, 0)
 	e.blind = true
 	if _, err := sweep.Run(t.Context(), cells, sweep.Options{Engine: e}); err == nil || !strings.Contains(err.Error(), "CUDA_ERROR_OUT_OF_MEMORY") {
 		t.Fatalf("packs that are not cut: %v; this test wants them not to fit", err)
@@ -294,5 +294,17 @@ func TestMemoryOfCUDA(t *testing.T) {
 	status, _, stderr := with(t, variable+"=300000", "sweep", "run", card, "--device", "cuda:0")
 	if status != 1 || !strings.Contains(stderr, "alone needs ") || !strings.Contains(stderr, " MB on the cuda engine; there are 0.3 MB") {
 		t.Errorf("in 300 kB: status %d, %s", status, stderr)
+	}
+}
+
+// bench finds what it needs on a card: its name, its peaks, kernels with the bits of the CPU engine.
+func TestBenchOnCUDA(t *testing.T) {
+	driver(t)
+	text := must(t, "bench", "--device", "cuda", "--quick", "--time", "5ms", "relu", "batch")
+	for _, want := range []string{`(?m)^device: cuda:0 .* multiprocessors$`, `(?m)^checked-against: cpu$`, `(?m)^BenchmarkPeak/fma/cuda\s+1\s+[\d.]+ GMAC/s$`,
+		`(?m)^BenchmarkPeak/copy/cuda\s+1\s+[\d.]+ GB/s$`, `(?m)^BenchmarkRelu/128x128/cells=1/cuda\s.*\s1 checked$`, `(?m)^BenchmarkBatch/.*\s1 checked$`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("bench prints no %s:\n%s", want, text)
+		}
 	}
 }

@@ -25,6 +25,7 @@ var verbs = []func() *cli.Command{
 	opCommand,
 	devicesCommand,
 	verifyCommand,
+	benchCommand,
 }
 
 func main() {

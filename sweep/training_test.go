@@ -1,0 +1,85 @@
+package sweep
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"lockstep/cpu"
+	"lockstep/op"
+)
+
+// A pack that is trained by hand is where a sweep's cells end, and no other cell's.
+func TestTrainingIsTheSweeps(t *testing.T) {
+	card, err := ParseCard("card", []byte(`
+name = "training"
+seeds = [3, 4]
+steps = 7
+batch = 16
+data = {name = "digits"}
+model = {layers = [{type = "linear", out = 8}, {type = "relu"}, {type = "linear", out = 10}]}
+rule = {type = "adam", lr = "$lr"}
+map = {type = "ternary", d = 5}
+axes = {lr = [0.1, 0.01]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := card.Cells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := cpu.New(cpu.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	want, err := Run(ctx, cells, Options{Engine: engine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, setup, groups, err := TrainingPrograms(cells)
+	if err != nil || len(step.State) == 0 || len(setup.Out) != 2 || len(groups[op.Seed]) != len(cells) {
+		t.Errorf("%v, %v, %v, %v", step, setup, groups, err)
+	}
+	tr, err := NewTraining(ctx, cells, engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for range 2 { // the second time after a Reset
+		if err := tr.Run(ctx, 3); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := tr.Steps(3); n != 3 || err != nil {
+			t.Errorf("cell 3 has done %d steps, %v; want 3", n, err)
+		}
+		if err := tr.Run(ctx, 4); err != nil {
+			t.Fatal(err)
+		}
+		for i := range cells {
+			z, err := tr.Z(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h := sha256.Sum256(z); hex.EncodeToString(h[:]) != want[i].Declared.Z {
+				t.Errorf("cell %d ends elsewhere than in the sweep", i)
+			}
+		}
+		if err := tr.Reset(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := cells[0]
+	other.Batch = 8
+	if _, err := NewTraining(ctx, append(cells[:1:1], other), engine); err == nil || !strings.Contains(err.Error(), "2 packs") {
+		t.Errorf("cells of two packs: %v", err)
+	}
+	small := cells[1]
+	small.Map.D = 3
+	if _, err := NewTraining(ctx, []Cell{small, cells[0]}, engine); err == nil || !strings.Contains(err.Error(), "largest d first") {
+		t.Errorf("cells out of order: %v", err)
+	}
+}
