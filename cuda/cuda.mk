@@ -9,9 +9,10 @@ CUDA_ARCHS := -gencode arch=compute_80,code=[sm_80,compute_80] -gencode arch=com
               -gencode arch=compute_100,code=sm_100 -gencode arch=compute_120,code=sm_120
 NO_SPILLS  := -Xptxas -warn-spills,-warn-lmem-usage,-Werror
 
-# What cgo needs: the headers, those of CUDA 13 by way of compat/cuda.h, and the loader's empty libcuda before any real one.
+# What cgo needs: the headers, those of CUDA 13 by way of compat/cuda.h, and the loader's empty libcuda before any real one. The
+# functions of NVML are bound when they are called: with -z now, which some compilers have by default, no program would start without it.
 CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/cuda/compat -I$(CUDA_HOME)/include -Wno-deprecated-declarations" \
-            CGO_LDFLAGS="-O2 -g -L$(CURDIR)/cuda/loader/lib"
+            CGO_LDFLAGS="-O2 -g -L$(CURDIR)/cuda/loader/lib -Wl,-z,lazy"
 
 CU_FILES   := $(wildcard cuda/*.cu)
 CU_HEADERS := $(wildcard cuda/*.cuh)
