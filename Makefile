@@ -25,7 +25,7 @@ test:
 	$(GO) test ./...
 
 # Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests.
-# About three quarters of an hour of one core for the laws, as much for the engine. RUN chooses, such as RUN=/exp.
+# The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
 test-exhaustive:
 	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'OverAllInputs$(RUN)' ./optest/exhaustive
 

@@ -70,6 +70,7 @@ func telemetryAt(place string) (t Telemetry, err error) {
 	if r != nvml.SUCCESS {
 		return t, fmt.Errorf("NVML: the card at %s: %w", place, r)
 	}
+	t.Held, t.Untold = []string{}, []string{}
 	var memory nvml.Memory
 	var ecc nvml.EnableState
 	var mig int

@@ -9,8 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"lockstep/op"
@@ -39,7 +37,7 @@ func Committed() (map[string]Sums, error) { return read(digestsText, blocksGZ) }
 // header is the first line of digests.txt.
 var header = fmt.Sprintf("law %d", op.Version)
 
-// read parses what write has written. A function whose line is gone from digests.txt is gone.
+// read parses the two files. A function whose line is gone from digests.txt is gone.
 func read(digests, blocks []byte) (map[string]Sums, error) {
 	lists, err := readBlocks(blocks)
 	if err != nil {
@@ -87,35 +85,4 @@ func readBlocks(blocks []byte) (lists map[string][Blocks]mark, err error) {
 		}
 		lists[strings.TrimSpace(name)] = list
 	}
-}
-
-// write replaces the two files in dir: the functions in the order of Functions.
-func write(dir string, all map[string]Sums) error {
-	var text, blocks bytes.Buffer
-	z, err := gzip.NewWriterLevel(&blocks, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(&text, header)
-	for _, f := range Functions() {
-		sums, ok := all[f.String()]
-		if !ok {
-			continue
-		}
-		fmt.Fprintf(&text, "%s %x\n", f, sums.All)
-		list := []byte(f.String() + "\n")
-		for _, m := range sums.Blocks {
-			list = append(list, m[:]...)
-		}
-		if _, err := z.Write(list); err != nil {
-			return err
-		}
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "blocks.gz"), blocks.Bytes(), 0o666); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "digests.txt"), text.Bytes(), 0o666)
 }

@@ -1,15 +1,20 @@
 package exhaustive
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"lockstep/internal/files"
 	"lockstep/op"
 )
 
@@ -51,6 +56,37 @@ func committed(t *testing.T) map[string]Sums {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// write replaces the two files in dir: the functions in the order of Functions.
+func write(dir string, all map[string]Sums) error {
+	var text, blocks bytes.Buffer
+	z, err := gzip.NewWriterLevel(&blocks, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(&text, header)
+	for _, f := range Functions() {
+		sums, ok := all[f.String()]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&text, "%s %x\n", f, sums.All)
+		list := []byte(f.String() + "\n")
+		for _, m := range sums.Blocks {
+			list = append(list, m[:]...)
+		}
+		if _, err := z.Write(list); err != nil {
+			return err
+		}
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	if err := files.WriteWhole(filepath.Join(dir, "blocks.gz"), blocks.Bytes()); err != nil {
+		return err
+	}
+	return files.WriteWhole(filepath.Join(dir, "digests.txt"), text.Bytes())
 }
 
 // TestLawOverAllInputs runs every law over all inputs: make test-exhaustive.

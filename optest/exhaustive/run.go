@@ -16,10 +16,10 @@ import (
 
 // Options say what Run compares, and with what.
 type Options struct {
-	Blocks   []int // nil: all
-	Law      bool  // compare with the law, run here and now, instead of with the committed digests
-	Threads  int   // how many blocks are at work at once, at least 1
-	Progress func(done, all int)
+	Blocks   []int               // nil: all
+	Law      bool                // compare with the law, run here and now, instead of with the committed digests
+	Threads  int                 // how many blocks are at work at once, at least 1
+	Progress func(done, all int) // called after each block, never twice at once
 }
 
 // Result is what Run found for a function.
@@ -61,6 +61,9 @@ type run struct {
 // committed; what the engine or ctx says. A difference is no error: see Result.OK.
 func Run(ctx context.Context, e graph.Engine, fs []Function, o Options) ([]Result, error) {
 	r := &run{e: e, fs: fs, blocks: o.Blocks, o: o}
+	if len(fs) == 0 {
+		return nil, nil
+	}
 	if r.blocks == nil {
 		for b := range Blocks {
 			r.blocks = append(r.blocks, b)
