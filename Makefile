@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test scale mutants licences cpu-record generate fmt lint ci clean
+.PHONY: all build run toy test test-exhaustive exhaustive-digests scale mutants licences cpu-record generate fmt lint ci clean
 
 all: build
 
@@ -24,6 +24,15 @@ toy: build
 test:
 	$(GO) build ./...
 	$(GO) test ./...
+
+# Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests.
+# The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
+test-exhaustive:
+	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'OverAllInputs$(RUN)' ./optest/exhaustive
+
+# The digests of the laws that optest/exhaustive/digests.txt lacks, one after the other: it can be stopped, and goes on.
+exhaustive-digests:
+	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'LawOverAllInputs$(RUN)' ./optest/exhaustive -update
 
 # Known faults, planted one at a time: the tests must notice each.
 mutants:

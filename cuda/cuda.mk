@@ -4,9 +4,10 @@ CUDA_LOCAL := $(CURDIR)/.tools/cuda/nvidia/cu13
 NVCC       ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) $(CUDA_LOCAL)/bin/nvcc)
 CUDA_HOME  := $(patsubst %/bin/nvcc,%,$(NVCC))
 
-# What cgo needs: the headers, those of CUDA 13 by way of compat/cuda.h, and the loader's empty libcuda before any real one.
+# What cgo needs: the headers, those of CUDA 13 by way of compat/cuda.h, and the loader's empty libcuda before any real one. The
+# functions of NVML are bound when they are called: with -z now, which some compilers have by default, no program would start without it.
 CUDA_ENV := CGO_CFLAGS="-O2 -g -I$(CURDIR)/cuda/compat -I$(CUDA_HOME)/include -Wno-deprecated-declarations" \
-            CGO_LDFLAGS="-O2 -g -L$(CURDIR)/cuda/loader/lib"
+            CGO_LDFLAGS="-O2 -g -L$(CURDIR)/cuda/loader/lib -Wl,-z,lazy"
 
 CU_FILES   := $(wildcard cuda/*.cu)
 CU_HEADERS := $(wildcard cuda/*.cuh)

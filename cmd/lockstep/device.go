@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -81,30 +80,4 @@ func closeAll(engines []graph.Engine) (err error) {
 		err = errors.Join(err, e.Close())
 	}
 	return err
-}
-
-func devicesCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "devices",
-		Usage:       "list what programs can run on",
-		Description: "Example: lockstep devices",
-		Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
-		Action: func(c *cli.Context) error {
-			cards, reason, err := gpu.Devices()
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(map[string]any{"cpu": cpu.Variants(), "cuda": append([]gpu.Info{}, cards...), "why_no_cuda": reason})
-			}
-			fmt.Fprintf(c.App.Writer, "cpu: kernels %s\n", strings.Join(cpu.Variants(), ", "))
-			for _, card := range cards {
-				fmt.Fprintln(c.App.Writer, card)
-			}
-			if len(cards) == 0 {
-				fmt.Fprintf(c.App.Writer, "no CUDA device: %s\n", reason)
-			}
-			return nil
-		},
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,17 +19,21 @@ import (
 
 func verifyCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "verify",
-		Usage:       "hold this machine's engines against the laws, bit for bit; exit status 1 if a bit differs",
-		ArgsUsage:   "[OP...]",
-		Description: "Example: lockstep verify --device cpu matmul exp\nIt runs the conformance suite: edge sizes and awkward values of every op, one cell alone and three in a pack. lockstep sweep verify does it with the results of a sweep.",
+		Name:      "verify",
+		Usage:     "hold this machine's engines against the laws, bit for bit; exit status 1 if a bit differs",
+		ArgsUsage: "[OP...]",
+		Description: "Example: lockstep verify --device cpu matmul exp\nIt runs the conformance suite: edge sizes and awkward values of every op, one cell alone and three in a pack. lockstep sweep verify does it with the results of a sweep.\n" +
+			"With --exhaustive it runs every elementwise op of one operand, or those that are named, such as exp, cast or cast_f32_i8, over all 2^32 inputs, and compares with the digests of the laws that this build holds.",
 		Flags: []cli.Flag{
 			deviceFlag(),
 			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
-			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op"},
+			&cli.BoolFlag{Name: "cases", Usage: "print a line for each case: the kernels that ran it, and whether it has the bits of the law"},
+			&cli.BoolFlag{Name: "exhaustive", Usage: "run the elementwise ops of one operand over all inputs (minutes)"},
+			&cli.IntFlag{Name: "blocks", Usage: "with --exhaustive: only `N` of the 4096 blocks of 2^20 inputs, and those with zeros, ones, subnormals, infinities and NaNs; compared with the laws, which run beside", DefaultText: "all"},
+			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op; with --cases, its cases are in it"},
 		},
 		Action: verifyOps,
 	}
@@ -38,14 +41,42 @@ func verifyCommand() *cli.Command {
 
 // opCheck is what verify found for an op.
 type opCheck struct {
-	Op       string   `json:"op"`
-	Cases    int      `json:"cases"`
-	Kernels  []string `json:"kernels"` // what ran it, and its expansion
-	Failures []string `json:"failures"`
-	Missing  string   `json:"missing,omitempty"` // there is no kernel for so many of the cases, and why
+	Op       string      `json:"op"`
+	Cases    int         `json:"cases"`
+	Kernels  []string    `json:"kernels"` // what ran it, and its expansion
+	Failures []string    `json:"failures"`
+	Missing  string      `json:"missing,omitempty"`  // there is no kernel for so many of the cases, and why
+	PerCase  []caseCheck `json:"per_case,omitempty"` // with --cases
+}
+
+// caseCheck is what verify found for a case.
+type caseCheck struct {
+	Case    string   `json:"case"`
+	Kernels []string `json:"kernels"`
+	Failure string   `json:"failure,omitempty"`
+	Missing string   `json:"missing,omitempty"` // there is no kernel, and why
+}
+
+func (x *caseCheck) verdict() string {
+	switch {
+	case x.Missing != "":
+		return "no kernel: " + x.Missing
+	case x.Failure != "":
+		return "FAIL: " + x.Failure
+	}
+	return "ok"
 }
 
 func verifyOps(c *cli.Context) error {
+	if c.Bool("exhaustive") {
+		return verifyExhaustive(c)
+	}
+	if c.IsSet("blocks") {
+		return errors.New("--blocks says how many blocks --exhaustive runs, which is missing")
+	}
+	if c.Bool("list") && c.Bool("cases") {
+		return errors.New("--cases tells what ran, and --list runs nothing: want one of them")
+	}
 	var names []string
 	for _, o := range op.All {
 		names = append(names, o.Name())
@@ -78,6 +109,9 @@ func verifyOps(c *cli.Context) error {
 		if r.Missing != "" {
 			missing++
 		}
+		if !c.Bool("cases") {
+			r.PerCase = nil
+		}
 		switch {
 		case c.Bool("json"):
 			if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
@@ -86,6 +120,10 @@ func verifyOps(c *cli.Context) error {
 		case c.Bool("list"):
 			fmt.Fprintf(t, "%s\t%d cases\n", r.Op, r.Cases)
 		default:
+			for _, x := range r.PerCase {
+				fmt.Fprintf(t, "%s\t%s\t%s\n", x.Case, strings.Join(x.Kernels, " "), x.verdict())
+			}
+			t.Flush()
 			verdict := "ok"
 			if r.Missing != "" {
 				verdict = r.Missing
@@ -113,25 +151,50 @@ func verifyOps(c *cli.Context) error {
 // checkOp runs all cases of an op.
 func checkOp(e graph.Engine, o op.Op, seed uint64) opCheck {
 	r := opCheck{Op: o.Name(), Kernels: []string{}, Failures: []string{}}
-	used, without := map[string]bool{}, 0
+	var used []string
+	without := 0
 	for _, c := range optest.Cases(o, seed) {
-		kernels, err := optest.Kernels(e, c)
-		if errors.Is(err, graph.ErrNoKernel) {
+		x := checkCase(e, c)
+		r.PerCase = append(r.PerCase, x)
+		if x.Missing != "" {
 			without++
-			r.Missing = fmt.Sprintf("%d cases have no kernel: %v", without, err)
+			r.Missing = fmt.Sprintf("%d cases have no kernel: %s", without, x.Missing)
 			continue
 		}
 		r.Cases++
-		for _, k := range kernels {
-			used[k.Variant] = true
-		}
-		for _, p := range []optest.Packing{optest.Alone, optest.Three} {
-			if err := optest.Check(e, c, p, ""); err != nil {
-				r.Failures = append(r.Failures, err.Error())
-				break
-			}
+		used = append(used, x.Kernels...)
+		if x.Failure != "" {
+			r.Failures = append(r.Failures, x.Failure)
 		}
 	}
-	r.Kernels = append(r.Kernels, slices.Sorted(maps.Keys(used))...)
+	slices.Sort(used)
+	r.Kernels = append(r.Kernels, slices.Compact(used)...)
 	return r
+}
+
+// checkCase runs a case, alone and in a pack.
+func checkCase(e graph.Engine, c *optest.Case) caseCheck {
+	x := caseCheck{Case: c.String(), Kernels: []string{}}
+	kernels, err := optest.Kernels(e, c)
+	if errors.Is(err, graph.ErrNoKernel) {
+		x.Missing = err.Error()
+		return x
+	}
+	x.Kernels = append(x.Kernels, variantsOf(kernels)...)
+	for _, p := range []optest.Packing{optest.Alone, optest.Three} {
+		if err := optest.Check(e, c, p, ""); err != nil {
+			x.Failure = err.Error()
+			break
+		}
+	}
+	return x
+}
+
+// variantsOf lists the kernels that ran, each once.
+func variantsOf(kernels []graph.KernelInfo) (used []string) {
+	for _, k := range kernels {
+		used = append(used, k.Variant)
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -19,5 +21,78 @@ func TestVerifyOps(t *testing.T) {
 	}
 	if s := must(t, "devices"); !strings.Contains(s, "cpu: kernels") || !strings.Contains(s, "CUDA") {
 		t.Errorf("devices prints %s", s)
+	}
+}
+
+// --cases tells what ran each case.
+func TestVerifyCases(t *testing.T) {
+	var r opCheck
+	text := must(t, "verify", "--cases", "--json", "--device", "cpu", "--variant", "law", "relu")
+	if err := json.Unmarshal([]byte(text), &r); err != nil || len(r.PerCase) != r.Cases {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for i, x := range r.PerCase {
+		if !strings.HasPrefix(x.Case, "relu(f32[") || len(x.Kernels) != 1 || x.Kernels[0] != "law" || x.verdict() != "ok" {
+			t.Errorf("case %d: %+v", i, x)
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(must(t, "verify", "--cases", "--device", "cpu", "--variant", "law", "relu")), "\n")
+	if len(lines) != r.Cases+2 || !strings.HasPrefix(lines[0], r.PerCase[0].Case+" ") || !strings.HasSuffix(lines[0], " law  ok") {
+		t.Errorf("verify --cases prints %d lines for %d cases, the first is %q", len(lines), r.Cases, lines[0])
+	}
+	if s := must(t, "verify", "--json", "--device", "cpu", "relu"); strings.Contains(s, "per_case") {
+		t.Errorf("without --cases: %s", s)
+	}
+	for want, x := range map[string]caseCheck{"ok": {}, "FAIL: a bit": {Failure: "a bit"}, "no kernel: for it": {Missing: "for it"}} {
+		if got := x.verdict(); got != want {
+			t.Errorf("%+v is told as %q", x, got)
+		}
+	}
+}
+
+func TestVerifyExhaustive(t *testing.T) {
+	args := []string{"verify", "--exhaustive", "--device", "cpu", "--blocks", "1", "neg", "cast_u32_i8"}
+	if s := must(t, args...); !strings.Contains(s, "neg") || !strings.Contains(s, "cast_u32_i8") || strings.Contains(s, "cast_f32_i8") ||
+		strings.Count(s, "ok in 16 blocks") != 2 || !strings.Contains(s, "2 functions on the cpu engine over a sample of 16 of 4096 blocks (16777216 inputs of 2^32): all have the bits of the law") {
+		t.Errorf("verify --exhaustive prints %s", s)
+	}
+	dec := json.NewDecoder(strings.NewReader(must(t, append(args, "--json", "--threads", "3", "--variant", "law")...)))
+	for _, want := range []string{"neg", "cast_u32_i8"} {
+		var r functionCheck
+		if err := dec.Decode(&r); err != nil || r.Function != want || !r.OK || r.Blocks != 16 || len(r.Kernels) != 1 || r.Kernels[0] != "law" || r.Digest != "" || r.Seconds <= 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if s := must(t, "verify", "--exhaustive", "--list", "relu", "sqrt"); strings.Count(s, "\n") != 2 || !strings.Contains(s, "393999e1aafd3675d93eac86b3919513d6610afc2d9a06806d3315300b3e0e98  relu") {
+		t.Errorf("verify --exhaustive --list prints %s", s)
+	}
+	for want, r := range map[string]functionCheck{
+		"ok in 3 blocks": {OK: true, Blocks: 3},
+		"ok ab":          {OK: true, Digest: "ab", Want: "ab"},
+		"FAILED: 2 of 9 blocks differ from the law, the first is 041: here":                                                {Blocks: 9, Differ: []int{0x41, 0x42}, First: "here"},
+		"FAILED: digest ab, the law's is cd, but every block begins as the law's: this build's list of digests is damaged": {Digest: "ab", Want: "cd"},
+	} {
+		if got := r.verdict(); got != want {
+			t.Errorf("%+v is told as %q", r, got)
+		}
+	}
+	for want, args := range map[string][]string{
+		`nearest is "exp"`:        {"--exhaustive", "expp"},
+		"one of cast, cast_f32_i": {"--exhaustive", "matmul"},
+		"--seed draws":            {"--exhaustive", "--seed", "1"},
+		"--cases tells":           {"--exhaustive", "--cases"},
+		"--blocks 0":              {"--exhaustive", "--blocks", "0"},
+		"which is missing":        {"--blocks", "3"},
+		"--list runs nothing":     {"--list", "--cases"},
+	} {
+		if status, _, stderr := lockstep(append([]string{"verify"}, args...)...); status != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("verify %v: status %d, %s", args, status, stderr)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out bytes.Buffer
+	if status := run(ctx, []string{"lockstep", "verify", "--exhaustive", "--device", "cpu", "--blocks", "1", "neg"}, &out, &out); status != 130 || !strings.Contains(out.String(), "interrupted") {
+		t.Errorf("interrupted: status %d, %s", status, &out)
 	}
 }

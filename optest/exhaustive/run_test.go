@@ -1,0 +1,172 @@
+package exhaustive
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"lockstep/cpu"
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// few are blocks in which the functions are neither constant nor the identity: from 1 and from -88 on.
+var few = []int{0x3f8, 0xc2b}
+
+// functionsOf are those of an operand type with a digest.
+func functionsOf(d op.DType) (fs []Function) {
+	for _, f := range Functions() {
+		if f.In == d && !slices.Contains(pending, f.String()) {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+func engine(t *testing.T) graph.Engine {
+	t.Helper()
+	e, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func mustRun(t *testing.T, e graph.Engine, fs []Function, o Options) []Result {
+	t.Helper()
+	o.Threads = runtime.GOMAXPROCS(0)
+	rs, err := Run(context.Background(), e, fs, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+// The CPU engine gives the committed digests in a few blocks.
+func TestEngineOnFewBlocks(t *testing.T) {
+	for _, d := range []op.DType{op.F32, op.U32, op.I32} {
+		for _, r := range mustRun(t, engine(t), functionsOf(d), Options{Blocks: few}) {
+			if !r.OK() || len(r.Kernels) == 0 || r.Digest != "" {
+				t.Errorf("%s: blocks %v differ, %v, by %v, digest %q", r.Function, r.Differ, r.First, r.Kernels, r.Digest)
+			}
+		}
+	}
+}
+
+// TestEngineOverAllInputs is the same with all of them: make test-exhaustive.
+func TestEngineOverAllInputs(t *testing.T) {
+	if os.Getenv("LOCKSTEP_EXHAUSTIVE") != "1" {
+		t.Skip("half an hour or more on two cores; set LOCKSTEP_EXHAUSTIVE=1 to run it")
+	}
+	for _, f := range Functions() {
+		t.Run(f.String(), func(t *testing.T) {
+			r := mustRun(t, engine(t), []Function{f}, Options{})[0]
+			t.Logf("%.1f s on %d threads, by %v", r.Seconds, runtime.GOMAXPROCS(0), r.Kernels)
+			if !r.OK() || r.Digest == "" {
+				t.Errorf("digest %s, want %s; blocks %v differ, %v", r.Digest, r.Want, r.Differ, r.First)
+			}
+		})
+	}
+}
+
+// faulty is an engine that gets the results of some inputs of one function wrong.
+type faulty struct {
+	graph.Engine
+	function string   // its output
+	inputs   []uint32 // of which the lowest bit of the result is wrong
+	once     bool     // only the first time that a block runs
+}
+
+type faultyPack struct {
+	graph.Pack
+	e     *faulty
+	first uint32
+	seen  map[uint32]bool
+}
+
+func (e *faulty) NewPack(cells int, g graph.Groups) (graph.Pack, error) {
+	p, err := e.Engine.NewPack(cells, g)
+	return &faultyPack{Pack: p, e: e, seen: map[uint32]bool{}}, err
+}
+
+func (p *faultyPack) Put(name string, t op.Type, slot int, src []byte) error {
+	p.first = binary.LittleEndian.Uint32(src)
+	return p.Pack.Put(name, t, slot, src)
+}
+
+func (p *faultyPack) Read(name string, cell int, dst []byte) error {
+	err := p.Pack.Read(name, cell, dst)
+	if name != p.e.function {
+		return err
+	}
+	width := uint32(len(dst) / cellLen)
+	for _, x := range p.e.inputs {
+		if x/cellLen*cellLen == p.first && !(p.e.once && p.seen[x]) {
+			p.seen[x] = true
+			dst[(x-p.first)*width] ^= 1
+		}
+	}
+	return err
+}
+
+// A wrong result is found, in the function that has it, with its input.
+func TestRunFindsTheFirstDifference(t *testing.T) {
+	for _, law := range []bool{false, true} {
+		o := Options{Blocks: []int{0x41a, 0xbf8}, Law: law}
+		for i, f := range []Function{{op.Neg, op.F32, op.F32}, {op.Cast{To: op.I8}, op.F32, op.I8}} {
+			fs := []Function{{op.Relu, op.F32, op.F32}, f}
+			e := &faulty{Engine: engine(t), function: "y1", inputs: []uint32{0xbf8fffff, 0xbf8fffff - cellLen, 0x41a00003, 0x41a00002}}
+			rs := mustRun(t, e, fs, o)
+			if !rs[0].OK() {
+				t.Errorf("relu is said to be wrong: %+v", rs[0])
+			}
+			want := []string{"input 41a00002 gives c1a00003 instead of c1a00002", "input 41a00002 gives 00000015 instead of 00000014"}[i]
+			if r := rs[1]; r.OK() || !slices.Equal(r.Differ, []int{0x41a, 0xbf8}) || r.First == nil || r.First.String() != want {
+				t.Errorf("law %v, %s: blocks %x differ, %v; want 41a and bf8, %s", law, f, r.Differ, r.First, want)
+			}
+		}
+	}
+	e := &faulty{Engine: engine(t), function: "y0", inputs: []uint32{0x41a00002}, once: true}
+	r := mustRun(t, e, []Function{{op.Neg, op.F32, op.F32}}, Options{Blocks: []int{0x41a, 0xbf8}})[0]
+	if r.OK() || len(r.Differ) != 1 || r.First != nil {
+		t.Errorf("an error that does not come again: %+v", r)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	fs := functionsOf(op.F32)
+	if _, err := Run(context.Background(), engine(t), []Function{fs[0], functionsOf(op.U32)[0]}, Options{}); err == nil || !strings.Contains(err.Error(), "one operand type") {
+		t.Errorf("functions of two types: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := 0
+	_, err := Run(ctx, engine(t), fs[:1], Options{Threads: 2, Progress: func(n, all int) {
+		if done = n; n == 2 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || done > 4 {
+		t.Errorf("%d blocks after an interruption at 2: %v", done, err)
+	}
+	broken := &refusing{engine(t)}
+	if _, err := Run(context.Background(), broken, fs[:2], Options{Threads: 3}); !errors.Is(err, errBroken) {
+		t.Errorf("an engine that breaks: %v", err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// refusing is an engine whose packs take no array.
+type refusing struct{ graph.Engine }
+type refusingPack struct{ graph.Pack }
+
+func (e *refusing) NewPack(cells int, g graph.Groups) (graph.Pack, error) {
+	p, err := e.Engine.NewPack(cells, g)
+	return refusingPack{p}, err
+}
+func (refusingPack) Put(string, op.Type, int, []byte) error { return errBroken }
