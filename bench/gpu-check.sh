@@ -71,8 +71,8 @@ part() {
 	bench) run bench "$lockstep" bench --device cuda:0 --json ${small:+--quick} ;;
 	peers)
 		if python3 -c 'import torch' 2>/dev/null; then
-			"$lockstep" bench --list --json ${small:+--quick} >"$record.cases"
-			run peers python3 bench/peers/torch_peer.py --cases "$record.cases" ${small:+--device cpu --quick}
+			"$lockstep" bench --list --json ${small:+--quick} matmul/ train >"$record.cases"
+			run peers python3 bench/peers/torch_peer.py --cases "$record.cases" ${small:+--device cpu --time 0.05}
 			rm -f "$record.cases"
 		else
 			skip peers "no python3 with torch on this machine"

@@ -73,17 +73,22 @@ func Count() (n int, reason string) {
 	return n, reason
 }
 
-// Devices lists the cards; none where Count is 0, and then why.
+// Devices lists the cards; none where Count is 0, and then why. It loads no kernels.
 func Devices() (all []Info, reason string, err error) {
 	n, reason := Count()
 	for i := range n {
-		e, err := Open(i)
+		t := newThread()
+		err := t.do(func() error {
+			c, err := attach(i)
+			if err != nil {
+				return err
+			}
+			all = append(all, c.info())
+			return c.close()
+		})
+		t.close()
 		if err != nil {
-			return all, "", err
-		}
-		all = append(all, e.Info())
-		if err := e.Close(); err != nil {
-			return all, "", err
+			return all, "", fmt.Errorf("cuda:%d: %w", i, err)
 		}
 	}
 	return all, reason, nil
@@ -103,7 +108,8 @@ func Open(index int) (*Engine, error) {
 // minVersion is that of the toolkit that compiles the kernels: a driver reads no newer PTX and fatbins than its own.
 const minVersion = 13000
 
-func openCard(index int) (_ device, err error) {
+// attach makes a card's context current on this thread.
+func attach(index int) (_ *card, err error) {
 	c := &card{index: index}
 	if c.dev, err = cu.GetDevice(index); err != nil {
 		return nil, checked("cuDeviceGet", err)
@@ -127,6 +133,20 @@ func openCard(index int) (_ device, err error) {
 			return nil, checked("cuEventCreate", err)
 		}
 	}
+	return c, nil
+}
+
+// openCard is a card with its kernels.
+func openCard(index int) (_ device, err error) {
+	c, err := attach(index)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
 	images, err := cuda.Fatbins()
 	if err != nil {
 		return nil, err

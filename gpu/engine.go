@@ -162,6 +162,9 @@ func planOf(o op.Op, in []op.Type) *plan {
 // Has tells whether there is a kernel for the op on operands of the given types.
 func Has(o op.Op, in []op.Type) bool { return planOf(o, in) != nil }
 
+// Kernel tells whether there are kernels for the op's kind, whatever its operands.
+func Kernel(o op.Op) bool { return kernels[reflect.TypeOf(o)] != nil }
+
 // lower prepares a program: composites with a kernel stay whole.
 func lower(p *graph.Program) *graph.Tape { return graph.Lower(p, Has) }
 

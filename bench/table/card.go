@@ -229,7 +229,7 @@ func (c *card) speed(bench, peers *record.Part) error {
 	if peers != nil {
 		if err := each(peers, func(r result) {
 			if r.Skipped == "" && r.Rate > 0 {
-				beside[r.Case] += fmt.Sprintf("; %s %s", r.Peer, rate(r.Rate, r.Unit))
+				beside[r.Case] += fmt.Sprintf("; torch %s %s", r.Peer, rate(r.Rate, r.Unit))
 			}
 		}); err != nil {
 			return err

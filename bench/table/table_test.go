@@ -3,8 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"lockstep/bench"
 )
 
 // TestREADME asks for the table that the records give.
@@ -16,6 +19,15 @@ func TestREADME(t *testing.T) {
 	}
 	if err := run("README.md", records, true); err != nil {
 		t.Error(err)
+	}
+}
+
+// The table shows cases that lockstep bench has.
+func TestHeadlines(t *testing.T) {
+	for _, h := range headlines {
+		if !slices.ContainsFunc(bench.Cases(), func(c *bench.Case) bool { return c.Name == h.name }) {
+			t.Errorf("no case is called %s", h.name)
+		}
 	}
 }
 
@@ -44,7 +56,7 @@ const rest = `{"part":"verify","begin":{}}
 {"part":"bench","line":{"case":"matmul/128x64x64/cells=1024","skipped":"memory","machine":{}}}
 {"part":"bench","end":{"status":"ok"}}
 {"part":"peers","begin":{}}
-{"part":"peers","line":{"case":"matmul/4096x4096x4096/cells=1","peer":"torch.bmm","rate":20000,"unit":"GMAC/s"}}
+{"part":"peers","line":{"case":"matmul/4096x4096x4096/cells=1","peer":"bmm","rate":20000,"unit":"GMAC/s"}}
 {"part":"peers","end":{"status":"ok"}}
 `
 
@@ -72,7 +84,7 @@ func TestTable(t *testing.T) {
 		"racecheck | not measured yet |\n",
 		"| yes; card 1.5 s, CPU 2.5 s |\n",
 		"| **failed**: **no** (cut: steps=3); card 1.5 s, CPU 2.5 s |\n",
-		"| 12346 GMAC/s (75 % of the fma peak); torch.bmm 20000 GMAC/s |\n",
+		"| 12346 GMAC/s (75 % of the fma peak); torch bmm 20000 GMAC/s |\n",
 		"64 x 64 | skipped: memory |\n",
 	} {
 		if !strings.Contains(got, want) {

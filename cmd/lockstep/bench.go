@@ -105,12 +105,25 @@ func onCPU(c *cli.Context, o *bench.Options) bench.Machine {
 
 // onCard describes a card, and sets the options that hang on it: it is checked against the CPU engine.
 func onCard(i gpu.Info, o *bench.Options) bench.Machine {
-	o.CheckName, o.CheckWork, o.Memory = "cpu", cpuWork, i.Free/10*9
+	o.CheckName, o.CheckWork, o.Memory, o.Clocks = "cpu", cpuWork, i.Free/10*9, func() bench.Clocks { return cardClocks(i.Index) }
 	return bench.Machine{
 		Engine: "cuda",
 		Device: fmt.Sprintf("cuda:%d %s, compute capability %d.%d, %d multiprocessors", i.Index, i.Name, i.Capability/10, i.Capability%10, i.Multiprocessors),
 		Driver: fmt.Sprintf("%s, CUDA %d.%d", i.Driver, i.Version/1000, i.Version%1000/10),
 	}
+}
+
+// cardClocks is what NVML says that a card runs at; nil where it says nothing.
+func cardClocks(index int) bench.Clocks {
+	t, err := gpu.ReadTelemetry(index)
+	if err != nil {
+		return nil
+	}
+	c := bench.Clocks{"sm": fmt.Sprintf("%d MHz", t.SMClock), "memory": fmt.Sprintf("%d MHz", t.MemClock), "temperature": fmt.Sprintf("%d C", t.Temperature)}
+	if len(t.Held) > 0 {
+		c["held-by"] = strings.Join(t.Held, " and ")
+	}
+	return c
 }
 
 // measureAll measures case by case, and prints each when it is done. A case that fails does not keep the others from being measured.

@@ -11,6 +11,7 @@ import (
 
 	"lockstep/cpu"
 	"lockstep/data"
+	"lockstep/gpu"
 	"lockstep/graph"
 	"lockstep/internal/memory"
 	"lockstep/internal/nearest"
@@ -90,8 +91,13 @@ func opArg(c *cli.Context) (op.Op, error) {
 func listOps(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "op\tclass\tvariants\tattributes")
+	cards, _ := gpu.Count()
 	for _, o := range op.All {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.Name(), o.Class(), strings.Join(cpu.Has(o), " "), strings.Join(op.Attrs(o), ", "))
+		variants := cpu.Has(o)
+		if cards > 0 && gpu.Kernel(o) {
+			variants = append(variants, "cuda")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.Name(), o.Class(), strings.Join(variants, " "), strings.Join(op.Attrs(o), ", "))
 	}
 	return t.Flush()
 }
