@@ -3,10 +3,20 @@
 package gpu
 
 import (
+	"flag"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/cuda/loader"
+	"lockstep/op"
 	"lockstep/optest"
+)
+
+var (
+	onlyKernels = flag.String("kernels", "", "run the cases that launch one of these `KERNELS`, separated by commas, and no others")
+	few         = flag.Int("few", 0, "run `N` cases of each kernel, spread over the sizes up to 20,000 words; 0: all")
 )
 
 // device0 is an engine on the first card, or on the emulated driver.
@@ -28,10 +38,83 @@ func device0(t *testing.T) *Engine {
 	return e
 }
 
+// kernelsOf are the kernels that a case launches for its own op: keep, the copy, where it has none.
+func kernelsOf(c *optest.Case) (names []string) {
+	p := planOf(c.Op, c.In)
+	if p == nil {
+		return []string{"keep"}
+	}
+	for _, l := range p.launches {
+		names = append(names, l.kernel)
+	}
+	return names
+}
+
+// chosen are the cases that the flags choose: all, those of some kernels, a few of each.
+func chosen() map[*optest.Case]bool {
+	of := map[string][]*optest.Case{} // by kernel
+	for _, o := range op.All {
+		for _, c := range optest.Cases(o, 0) {
+			for _, k := range kernelsOf(c) {
+				if *onlyKernels == "" || slices.Contains(strings.Split(*onlyKernels, ","), k) {
+					of[k] = append(of[k], c)
+				}
+			}
+		}
+	}
+	all := map[*optest.Case]bool{}
+	for _, cases := range of {
+		if *few > 0 {
+			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return wordsOf(c) > 20000 })
+			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return wordsOf(a) - wordsOf(b) })
+			for i := range min(*few, len(cases)) {
+				all[cases[(2*i+1)*len(cases)/(2*min(*few, len(cases)))]] = true
+			}
+			continue
+		}
+		for _, c := range cases {
+			all[c] = true
+		}
+	}
+	return all
+}
+
+// wordsOf counts those of a case's operands and results.
+func wordsOf(c *optest.Case) (words int) {
+	out, _ := c.Op.Shape(c.In) // no error: the cases are right
+	for _, t := range slices.Concat(c.In, out) {
+		words += t.Words()
+	}
+	return words
+}
+
 // TestConformance holds every kernel against its law, in the order of threads and blocks that LOCKSTEP_EMU_ORDER gives.
 func TestConformance(t *testing.T) {
 	e := device0(t)
 	t.Logf("on %s", e.Info())
-	optest.Complete(t, e, []string{"mean"}) // its expansion is all there is to it
-	optest.Run(t, e, optest.Options{})
+	// Kernels that stride over the z of a grid must do so in small cases, too.
+	defer func(z int) { maxZ = z }(maxZ)
+	maxZ = 2
+	cases := chosen()
+	if len(cases) == 0 {
+		t.Skipf("no case launches one of %s", *onlyKernels)
+	}
+	if len(*onlyKernels) == 0 && *few == 0 {
+		optest.Complete(t, e, []string{"mean"}) // its expansion is all there is to it
+	}
+	optest.Run(t, e, optest.Options{Only: func(c *optest.Case) bool { return cases[c] }})
+	if *onlyKernels != "" {
+		return
+	}
+	// The emulated driver's list of its kernels: one that never ran was not tested.
+	list, err := os.ReadFile(os.Getenv("LOCKSTEP_CUDA_DRIVER") + ".kernels")
+	if err != nil {
+		t.Logf("whether every kernel ran is not known: %v", err)
+		return
+	}
+	for name := range strings.FieldsSeq(string(list)) {
+		if e.funcs[name+"/0"] == nil {
+			t.Errorf("no case launched the kernel %s", name)
+		}
+	}
 }
