@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lockstep/cuda/loader"
+	"lockstep/graph"
 	"lockstep/op"
 	"lockstep/optest"
 )
@@ -88,6 +89,64 @@ func wordsOf(c *optest.Case) (words int) {
 	return words
 }
 
+// littered is a device whose memory is not zero where nothing has been written: each word is a NaN of its own.
+type littered struct{ device }
+
+func litter(at uint64) uint32 { return 0x7fa00000 | uint32(at/4)&0x1fffff }
+
+func (d littered) clear(p uint64, bytes int64) error {
+	words := make([]uint32, bytes/4)
+	for i := range words {
+		words[i] = litter(p + 4*uint64(i))
+	}
+	return d.write(p, op.Bytes(words))
+}
+
+// tidy is an engine that fails a test in which something was written behind the end of an array, before the next one.
+type tidy struct {
+	*Engine
+	t *testing.T
+}
+
+type tidyPack struct {
+	*pack
+	t *testing.T
+}
+
+func (e tidy) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
+	p, err := e.Engine.NewPack(cells, groups)
+	if err != nil {
+		return nil, err
+	}
+	return tidyPack{p.(*pack), e.t}, nil
+}
+
+func (p tidyPack) Close() error {
+	for name, a := range p.arrays {
+		n, err := p.slots.Count(a.Domain)
+		if err != nil {
+			return err
+		}
+		b := make([]byte, (4*n*graph.Stride(a.Type)+255)/256*256)
+		if len(b) == 0 {
+			continue
+		}
+		if err := p.e.do(func() error { return p.e.dev.read(b, a.base) }); err != nil {
+			break // told already
+		}
+		words := make([]uint32, len(b)/4)
+		op.PutWords(words, b)
+		for i, w := range words {
+			slot, at := i/graph.Stride(a.Type), i%graph.Stride(a.Type)
+			if (slot >= n || at >= a.Words()) && w != litter(a.base+4*uint64(i)) {
+				p.t.Errorf("array %s, %s, slot %d: word %d was written: %08x", name, a.Type, slot, at, w)
+				break
+			}
+		}
+	}
+	return p.pack.Close()
+}
+
 // TestConformance holds every kernel against its law, in the order of threads and blocks that LOCKSTEP_EMU_ORDER gives.
 func TestConformance(t *testing.T) {
 	e := device0(t)
@@ -102,7 +161,8 @@ func TestConformance(t *testing.T) {
 	if len(*onlyKernels) == 0 && *few == 0 {
 		optest.Complete(t, e, []string{"mean"}) // its expansion is all there is to it
 	}
-	optest.Run(t, e, optest.Options{Only: func(c *optest.Case) bool { return cases[c] }})
+	e.dev = littered{e.dev}
+	optest.Run(t, tidy{e, t}, optest.Options{Only: func(c *optest.Case) bool { return cases[c] }})
 	if *onlyKernels != "" {
 		return
 	}

@@ -13,6 +13,7 @@ var sides = [][3]int{
 	{6, 3, 33}, {2, 17, 47}, {12, 6, 48}, {13, 4, 49}, {5, 2, 63}, {4, 2, 64}, {3, 3, 65}, {16, 16, 16}, {17, 15, 33}, {31, 10, 7}, {1, 200, 100}, {100, 20, 1},
 	{2, 1023, 3}, {3, 1024, 5}, {5, 1025, 9}, {1, 2047, 17}, {2, 2049, 3}, {7, 1030, 33},
 	{50, 18, 10}, {97, 20, 61}, {200, 17, 60}, // tall tiles, whole and in part
+	{64, 9, 10}, // A ends where 256 bytes end, and a tile of terms does not
 }
 
 // matrix is [rows, cols], or transposed [cols, rows], below batch axes.
@@ -49,6 +50,11 @@ func forProducts(f func(p product)) {
 		// A chunk of products that underflow can end in -0, and more terms must not turn it into +0 before they should.
 		t.m, t.k, t.n, t.f = 3, 1026, 9, under
 		f(t)
+		// All products vanish, and the last one's sign is that of the result: a term too many, or an empty chunk, shows.
+		for _, s := range [][3]int{{17, 37, 19}, {3, 1024, 5}, {9, 1024, 9}} {
+			t.m, t.k, t.n, t.f = s[0], s[1], s[2], vanishing
+			f(t)
+		}
 		for j, batch := range [][2][]int{{{3}, {3}}, {{}, {3}}, {{3}, {}}, {{2, 2}, {2, 2}}, {{2, 2}, {}}, {{}, {2, 0}}, {{1}, {1}}} {
 			t.aBatch, t.bBatch, t.f = batch[0], batch[1], flavours[(i+j)%len(flavours)]
 			t.m, t.k, t.n = 5, 7, 9

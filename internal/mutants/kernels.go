@@ -25,11 +25,13 @@ func (f kernelFault) String() string { return fmt.Sprintf("%s, %s: %s", f.name, 
 
 // lab is where faults are planted: copies of sources, the emulated driver built with them, the conformance suite.
 type lab struct {
-	cuda    string // the folder of the kernels
-	dir     string // what it makes
-	suite   string // the conformance suite of package gpu, as a program
-	sources map[string]string
-	clean   sync.Map // kernel file and detector -> func() error: what the suite says of the kernels as they are
+	cuda        string // the folder of the kernels
+	dir         string // what it makes
+	suite       string // the conformance suite of package gpu, as a program
+	sources     map[string]string
+	named       []namedFault
+	equivalents []equal
+	clean       sync.Map // kernel file and detector -> func() error: what the suite says of the kernels as they are
 }
 
 // detector is a way to run the conformance suite.
@@ -313,16 +315,16 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := checkEquivalents(l.sources, faults); err != nil {
+	if err := l.checkEquivalents(faults); err != nil {
 		return 0, 0, err
 	}
-	named, err := namedFaults(l.sources)
+	named, err := l.namedFaults()
 	if err != nil {
 		return 0, 0, err
 	}
 	faults = append(faults, named...)
 	if !all {
-		faults = oneOfEach(faults, l.sources)
+		faults = l.oneOfEach(faults)
 	}
 	faults = slices.DeleteFunc(faults, func(f kernelFault) bool { return !matches(f.String()) })
 	if err := l.base(); err != nil {
@@ -343,7 +345,7 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 			for f := range work {
 				start := time.Now()
 				by, how, e := l.plant(f, i)
-				reason := equivalent(f, l.sources[f.file])
+				reason := l.equivalent(f)
 				mu.Lock()
 				switch {
 				case e != nil:
@@ -369,7 +371,7 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 }
 
 // oneOfEach keeps the first fault of each kind in every kernel file, in a file of its own before one in a header.
-func oneOfEach(faults []kernelFault, sources map[string]string) (some []kernelFault) {
+func (l *lab) oneOfEach(faults []kernelFault) (some []kernelFault) {
 	own := func(f kernelFault) int {
 		if f.file == f.name+".cu" {
 			return 0
@@ -379,7 +381,7 @@ func oneOfEach(faults []kernelFault, sources map[string]string) (some []kernelFa
 	slices.SortStableFunc(faults, func(a, b kernelFault) int { return own(a) - own(b) })
 	seen := map[string]bool{}
 	for _, f := range faults {
-		if key := f.name + f.kind; !seen[key] && equivalent(f, sources[f.file]) == "" {
+		if key := f.name + f.kind; !seen[key] && l.equivalent(f) == "" {
 			seen[key] = true
 			some = append(some, f)
 		}

@@ -66,6 +66,7 @@ func main() {
 	if *kernels {
 		l, err := newLab("cuda", "bin/mutants")
 		if err == nil {
+			l.named, l.equivalents = named, equivalents
 			planted, survived, err = l.plantKernels(*all, *workers, only.MatchString)
 		}
 		if err != nil {
