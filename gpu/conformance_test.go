@@ -17,7 +17,7 @@ import (
 
 var (
 	onlyKernels = flag.String("kernels", "", "run the cases that launch one of these `KERNELS`, separated by commas, and no others")
-	few         = flag.Int("few", 0, "run `N` cases of each kernel, spread over the sizes up to 20,000 words; 0: all")
+	few         = flag.Int("few", 0, "run `N` cases of each kernel, spread over the sizes up to 20,000 words and blocks of 576 threads, and those of optest.Turns; 0: all")
 )
 
 // device0 is an engine on the first card, or on the emulated driver.
@@ -66,7 +66,10 @@ func chosen() map[*optest.Case]bool {
 	all := map[*optest.Case]bool{}
 	for _, cases := range of {
 		if *few > 0 {
-			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return wordsOf(c) > 20000 })
+			for _, c := range cases {
+				all[c] = all[c] || strings.HasPrefix(c.Note, optest.Turns)
+			}
+			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return wordsOf(c) > 20000 || threadsOf(c) > 576 })
 			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return wordsOf(a) - wordsOf(b) })
 			for i := range min(*few, len(cases)) {
 				all[cases[(2*i+1)*len(cases)/(2*min(*few, len(cases)))]] = true
@@ -78,6 +81,16 @@ func chosen() map[*optest.Case]bool {
 		}
 	}
 	return all
+}
+
+// threadsOf is the size of the largest block that a case launches for its own op.
+func threadsOf(c *optest.Case) (most int) {
+	if p := planOf(c.Op, c.In); p != nil {
+		for _, l := range p.launches {
+			most = max(most, l.block)
+		}
+	}
+	return most
 }
 
 // wordsOf counts those of a case's operands and results.

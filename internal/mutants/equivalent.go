@@ -14,6 +14,7 @@ var equivalents = []equal{
 	{bound, "strided.cuh", "", "d + 1 < n", "the index of the last axis is smaller than the axis: its quotient is 0"},
 	{bound, "elementwise.cuh", "fill", "first + 256 * r < words) y[r] = f(first", "a word is made from nothing that is read, and is not stored"},
 	{bound, "philox.cuh", "", "4 * b >= words", "a block of the stream of which no word is stored"},
+	{bound, "philox.cuh", "ternary", "4 * b + j < words", "rows of codes are whole blocks"},
 	{bound, "gather.cu", "", "first < a.b", "an empty chunk: +0 is added to a sum that is never -0"},
 	{bound, "gather.cu", "", "i >= a.words", "a sum, of rows that are there, that is not stored"},
 	{bound, "matmul.cuh", "", "k0 + BK < kn", "a tile of no terms, of which nothing is read"},

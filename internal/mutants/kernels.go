@@ -39,8 +39,8 @@ type detector struct {
 	name  string
 	flags []string // of build.sh
 	env   []string
-	run   []string // what stands before and after the program
-	args  []string
+	run   []string // what runs the program
+	args  []string // its arguments
 }
 
 var (
@@ -57,11 +57,16 @@ var (
 func detectors(kind string) []detector {
 	switch kind {
 	case barrier:
-		return []detector{thread, forward, reverse, permuted}
+		return usable(thread, forward, reverse, permuted)
 	case bound:
-		return []detector{forward, address, thread, reverse, permuted}
+		return usable(forward, address, thread, reverse, permuted)
 	}
-	return []detector{forward, reverse, permuted}
+	return usable(forward, reverse, permuted)
+}
+
+// usable leaves out the sanitizers that the compiler lacks.
+func usable(all ...detector) []detector {
+	return slices.DeleteFunc(all, func(d detector) bool { return len(d.flags) > 0 && !filepath.IsAbs(library(d.name[:1]+"san")) })
 }
 
 // library is the path of a sanitizer's own library.
@@ -223,7 +228,11 @@ func (l *lab) plant(f kernelFault, worker int) (by, how string, err error) {
 		return "", "", err
 	}
 	for _, d := range detectors(f.kind) {
-		found, err := l.notice(f.name, d, dir)
+		driver, kernels, err := l.build(f.name, d, dir)
+		if err != nil {
+			return "", "", err
+		}
+		found, err := l.run(d, driver, kernels)
 		if err != nil {
 			return "", "", err
 		}
@@ -231,7 +240,7 @@ func (l *lab) plant(f kernelFault, worker int) (by, how string, err error) {
 			continue
 		}
 		check, _ := l.clean.LoadOrStore(f.name+" "+d.name, sync.OnceValue(func() error {
-			found, err := l.notice(f.name, d, l.cuda)
+			found, err := l.run(d, l.whole(d), kernels)
 			if err == nil && found != "" {
 				err = fmt.Errorf("%s, by %s, without any fault: %s", f.name, d.name, found)
 			}
@@ -242,45 +251,47 @@ func (l *lab) plant(f kernelFault, worker int) (by, how string, err error) {
 	return "", "", nil
 }
 
-// notice builds the emulated driver with NAME.cu of a folder and tells what the suite says of its kernels; "" if all is well,
-// or if no case launches them. Folders may be built at the same time.
-func (l *lab) notice(name string, d detector, dir string) (string, error) {
-	kernel, err := filepath.Abs(filepath.Join(dir, name+".cu"))
-	if err != nil {
-		return "", err
-	}
-	kernels := []string{kernel}
+// build builds the emulated driver with NAME.cu of a worker's folder, and lists its kernels. Workers need not wait for each other.
+func (l *lab) build(name string, d detector, dir string) (driver string, kernels []string, err error) {
+	files := filepath.Join(dir, name+".cu")
 	if name != "keep" { // which moves what goes into every case and comes out
 		keep, err := filepath.Abs(filepath.Join("cuda", "keep.cu"))
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		kernels = []string{keep, kernel}
+		files = keep + " " + files
 	}
-	out := filepath.Join(l.dir, filepath.Base(dir)+"-"+d.name)
-	if err := os.MkdirAll(out, 0o777); err != nil {
-		return "", err
-	}
-	driver := filepath.Join(out, "libcuda-emu.so")
-	env := []string{"EMU_KERNELS=" + strings.Join(kernels, " "), "EMU_LOCK=" + filepath.Join(l.dir, filepath.Base(dir)+".lock")}
+	driver = filepath.Join(dir, d.name, "libcuda-emu.so")
+	env := []string{"EMU_KERNELS=" + files, "EMU_LOCK=" + filepath.Join(dir, "lock")}
 	if err := command(env, "cuda/emu/build.sh", append([]string{driver}, d.flags...)...); err != nil {
-		return "", fmt.Errorf("the copy does not build: %w", err)
+		return "", nil, fmt.Errorf("the copy does not build: %w", err)
 	}
 	list, err := os.ReadFile(driver + ".kernels")
-	if err != nil {
-		return "", err
+	for _, k := range strings.Fields(string(list)) {
+		if k != "keep" || name == "keep" {
+			kernels = append(kernels, k)
+		}
 	}
-	own := slices.DeleteFunc(strings.Fields(string(list)), func(k string) bool { return k == "keep" && name != "keep" })
-	args := slices.Concat(d.run, []string{l.suite, "-test.run=Conformance", "-test.failfast", "-kernels=" + strings.Join(own, ",")}, d.args)
+	return driver, kernels, err
+}
+
+// whole is the emulated driver with all kernels as they are.
+func (l *lab) whole(d detector) string {
+	return filepath.Join(l.dir, "whole", d.name, "libcuda-emu.so")
+}
+
+// run tells what the suite says of some kernels of a driver; "" if all is well, or if no case launches them.
+func (l *lab) run(d detector, driver string, kernels []string) (finding string, err error) {
+	args := slices.Concat(d.run, []string{l.suite, "-test.run=Conformance", "-test.failfast", "-kernels=" + strings.Join(kernels, ",")}, d.args)
 	c := exec.Command(args[0], args[1:]...)
-	c.Dir = out
+	c.Dir = filepath.Dir(driver)
 	c.Env = slices.Concat(os.Environ(), []string{"LOCKSTEP_CUDA_DRIVER=" + driver, "REQUIRE=cuda"}, d.env)
 	text, err := c.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return "", err
-	}
 	if err == nil {
 		return "", nil
+	}
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		return "", err
 	}
 	return firstFinding(text), nil
 }
@@ -296,16 +307,6 @@ func firstFinding(text []byte) string {
 		}
 	}
 	return "it ends with an error"
-}
-
-// base builds what all workers share, so that they need not wait for each other.
-func (l *lab) base() error {
-	for _, d := range []detector{forward, address, thread} {
-		if err := command([]string{"EMU_KERNELS=cuda/keep.cu"}, "cuda/emu/build.sh", append([]string{filepath.Join(l.dir, "base-"+d.name+".so")}, d.flags...)...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // plantKernels plants faults in kernels and returns how many, and how many survived: of each kind one in every kernel file,
@@ -327,8 +328,15 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 		faults = l.oneOfEach(faults)
 	}
 	faults = slices.DeleteFunc(faults, func(f kernelFault) bool { return !matches(f.String()) })
-	if err := l.base(); err != nil {
-		return 0, 0, err
+	for _, d := range []detector{address, thread} {
+		if len(usable(d)) == 0 {
+			fmt.Printf("SKIPPED: gcc has no %s sanitizer\n", d.name)
+		}
+	}
+	for _, d := range usable(forward, address, thread) { // with it, what all workers share
+		if err := command(nil, "cuda/emu/build.sh", append([]string{l.whole(d)}, d.flags...)...); err != nil {
+			return 0, 0, err
+		}
 	}
 	work := make(chan kernelFault)
 	go func() {
