@@ -14,7 +14,7 @@ CU_HEADERS := $(wildcard cuda/*.cuh)
 FATBINS    := $(CU_FILES:cuda/%.cu=cuda/fatbin/%.fatbin)
 EMULATOR   := $(CURDIR)/bin/libcuda-emu.so
 
-.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu
+.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu mutants-cuda gpu-check gpu-bundle rehearse
 
 cuda-toolkit: $(CUDA_LOCAL)/.installed
 
@@ -63,22 +63,26 @@ $(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*.*)
 	@echo emulated driver
 	@CUDA_HOME=$(CUDA_HOME) cuda/emu/build.sh $@
 
-# The CUDA path without a card: the emulator's own tests, the conformance suite in three orders of threads and blocks, and
-# sweeps, whose digests must be those of the CPU engine.
+# The CUDA path without a card: the emulator's own tests; the conformance suite in three orders of threads and blocks and with three
+# sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel file.
+EMULATED := LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV)
+MUTANTS  := CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) run ./internal/mutants -cuda
+
 test-emu: cuda $(EMULATOR)
-	cuda/emu/test.sh
-	for order in forward reverse permuted; do \
-	  echo "LOCKSTEP_EMU_ORDER=$$order"; \
-	  LOCKSTEP_EMU_ORDER=$$order LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./gpu || exit 1; \
-	done
-	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep ./bench
-	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt; tail -1 bin/verify-emu.txt
-	$(GO) run ./internal/mutants -cuda
+	CUDA_HOME=$(CUDA_HOME) cuda/emu/test.sh
+	CUDA_HOME=$(CUDA_HOME) GO=$(GO) $(CUDA_ENV) cuda/emu/suite.sh
+	$(EMULATED) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep ./bench
+	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt || { cat bin/verify-emu.txt; exit 1; }
+	@tail -1 bin/verify-emu.txt
+	$(MUTANTS)
+	CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./internal/mutants
+
+# Every fault in every kernel file.
+mutants-cuda: cuda $(EMULATOR)
+	$(MUTANTS) -all
 
 # On a machine with a card: everything that gpu-check.sh asks of it, into bench/results. Without Go there: unpack what gpu-bundle
 # makes here, and run bench/gpu-check.sh.
-.PHONY: gpu-check gpu-bundle rehearse
-
 gpu-check: cuda
 	bench/gpu-check.sh $(RECORD) $(PARTS)
 

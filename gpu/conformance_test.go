@@ -3,10 +3,21 @@
 package gpu
 
 import (
+	"flag"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/cuda/loader"
+	"lockstep/graph"
+	"lockstep/op"
 	"lockstep/optest"
+)
+
+var (
+	onlyKernels = flag.String("kernels", "", "run the cases that launch one of these `KERNELS`, separated by commas, and no others")
+	few         = flag.Int("few", 0, "run `N` cases of each kernel, spread over the sizes up to 20,000 words and blocks of 576 threads, and those of optest.Turns; 0: all")
 )
 
 // device0 is an engine on the first card, or on the emulated driver.
@@ -28,10 +39,158 @@ func device0(t *testing.T) *Engine {
 	return e
 }
 
+// kernelsOf are the kernels that a case launches for its own op: keep, the copy, where it has none.
+func kernelsOf(c *optest.Case) (names []string) {
+	p := planOf(c.Op, c.In)
+	if p == nil {
+		return []string{"keep"}
+	}
+	for _, l := range p.launches {
+		names = append(names, l.kernel)
+	}
+	return names
+}
+
+// chosen are the cases that the flags choose: all, those of some kernels, a few of each.
+func chosen() map[*optest.Case]bool {
+	of := map[string][]*optest.Case{} // by kernel
+	for _, o := range op.All {
+		for _, c := range optest.Cases(o, 0) {
+			for _, k := range kernelsOf(c) {
+				if *onlyKernels == "" || slices.Contains(strings.Split(*onlyKernels, ","), k) {
+					of[k] = append(of[k], c)
+				}
+			}
+		}
+	}
+	all := map[*optest.Case]bool{}
+	for _, cases := range of {
+		if *few > 0 {
+			for _, c := range cases {
+				all[c] = all[c] || strings.HasPrefix(c.Note, optest.Turns)
+			}
+			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return wordsOf(c) > 20000 || threadsOf(c) > 576 })
+			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return wordsOf(a) - wordsOf(b) })
+			for i := range min(*few, len(cases)) {
+				all[cases[(2*i+1)*len(cases)/(2*min(*few, len(cases)))]] = true
+			}
+			continue
+		}
+		for _, c := range cases {
+			all[c] = true
+		}
+	}
+	return all
+}
+
+// threadsOf is the size of the largest block that a case launches for its own op.
+func threadsOf(c *optest.Case) (most int) {
+	if p := planOf(c.Op, c.In); p != nil {
+		for _, l := range p.launches {
+			most = max(most, l.block)
+		}
+	}
+	return most
+}
+
+// wordsOf counts those of a case's operands and results.
+func wordsOf(c *optest.Case) (words int) {
+	out, _ := c.Op.Shape(c.In) // no error: the cases are right
+	for _, t := range slices.Concat(c.In, out) {
+		words += t.Words()
+	}
+	return words
+}
+
+// littered is a device whose memory is not zero where nothing has been written: each word is a NaN of its own.
+type littered struct {
+	device
+	e *Engine
+}
+
+func litter(at uint64) uint32 { return 0x7fa00000 | uint32(at/4)&0x1fffff }
+
+func (d littered) clear(p uint64, bytes int64) error {
+	words := make([]uint32, bytes/4)
+	for i := range words {
+		words[i] = litter(p + 4*uint64(i))
+	}
+	return d.e.stage.write(p, op.Bytes(words))
+}
+
+// tidy is an engine that fails a test in which something was written behind the end of an array, before the next one.
+type tidy struct {
+	*Engine
+	t *testing.T
+}
+
+type tidyPack struct {
+	*pack
+	t *testing.T
+}
+
+func (e tidy) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
+	p, err := e.Engine.NewPack(cells, groups)
+	if err != nil {
+		return nil, err
+	}
+	return tidyPack{p.(*pack), e.t}, nil
+}
+
+func (p tidyPack) Close() error {
+	for name, a := range p.arrays {
+		n, err := p.slots.Count(a.Domain)
+		if err != nil {
+			return err
+		}
+		b := make([]byte, (4*n*graph.Stride(a.Type)+255)/256*256)
+		if len(b) == 0 {
+			continue
+		}
+		if err := p.e.do(func() error { return p.e.stage.read(b, a.base) }); err != nil {
+			break // told already
+		}
+		words := make([]uint32, len(b)/4)
+		op.PutWords(words, b)
+		for i, w := range words {
+			slot, at := i/graph.Stride(a.Type), i%graph.Stride(a.Type)
+			if (slot >= n || at >= a.Words()) && w != litter(a.base+4*uint64(i)) {
+				p.t.Errorf("array %s, %s, slot %d: word %d was written: %08x", name, a.Type, slot, at, w)
+				break
+			}
+		}
+	}
+	return p.pack.Close()
+}
+
 // TestConformance holds every kernel against its law, in the order of threads and blocks that LOCKSTEP_EMU_ORDER gives.
 func TestConformance(t *testing.T) {
 	e := device0(t)
 	t.Logf("on %s", e.Info())
-	optest.Complete(t, e, []string{"mean"}) // its expansion is all there is to it
-	optest.Run(t, e, optest.Options{})
+	// Kernels that stride over the z of a grid must do so in small cases, too.
+	defer func(z int) { maxZ = z }(maxZ)
+	maxZ = 2
+	cases := chosen()
+	if len(cases) == 0 {
+		t.Skipf("no case launches one of %s", *onlyKernels)
+	}
+	if len(*onlyKernels) == 0 && *few == 0 {
+		optest.Complete(t, e, []string{"mean"}) // its expansion is all there is to it
+	}
+	e.dev = littered{e.dev, e}
+	optest.Run(t, tidy{e, t}, optest.Options{Only: func(c *optest.Case) bool { return cases[c] }})
+	if *onlyKernels != "" {
+		return
+	}
+	// The emulated driver's list of its kernels: one that never ran was not tested.
+	list, err := os.ReadFile(os.Getenv("LOCKSTEP_CUDA_DRIVER") + ".kernels")
+	if err != nil {
+		t.Logf("whether every kernel ran is not known: %v", err)
+		return
+	}
+	for name := range strings.FieldsSeq(string(list)) {
+		if e.funcs[name+"/0"] == nil && !strings.HasPrefix(name, "peak_") { // TestPeakKernels has these
+			t.Errorf("no case launched the kernel %s", name)
+		}
+	}
 }

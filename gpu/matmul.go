@@ -27,8 +27,8 @@ func (t tile) cost(m, n int) int {
 	return blocks(m, t.m) * blocks(n, t.n) * t.m * t.n * (t.tm + t.tn) * 64 / (t.tm * t.tn)
 }
 
-// maxZ is the largest z of a grid; kernels stride over it.
-const maxZ = 65535
+// maxZ is the largest z of a grid; kernels stride over it. Tests make it small.
+var maxZ = 65535
 
 // product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
 // a column or a handful of results has one result a thread. Nil: more than 2^31 words.

@@ -114,7 +114,7 @@ func iotas(g *table) {
 
 func casts(g *table) {
 	for _, to := range []op.DType{op.F32, op.U32, op.I32, op.I8} {
-		for _, n := range []int{0, 1, 2, 3, 4, 5, 15, 16, 17, odd} {
+		for _, n := range []int{0, 1, 2, 3, 4, 5, 15, 16, 17, 64, odd} {
 			if to != op.F32 {
 				for _, f := range []flavour{special, bits, ties, {"numbers about the ends of int8", func(r *rand.Rand, _ int) float32 {
 					return float32(r.IntN(1041)-520) / 4

@@ -27,6 +27,8 @@ type Options struct {
 	Variant string
 	// Ops restricts Run to the ops of these names; empty: all.
 	Ops []string
+	// Only restricts Run to the cases that it is true of; nil: all.
+	Only func(c *Case) bool
 }
 
 // enough is the number of failures of one op after which Run turns to the next one.
@@ -48,6 +50,9 @@ func Run(t *testing.T, e graph.Engine, o Options) {
 				t.Fatalf("no cases for %s: add a generator to the table of package optest", proto.Name())
 			}
 			for _, c := range cases {
+				if o.Only != nil && !o.Only(c) {
+					continue
+				}
 				errs := []error{Check(e, c, Alone, o.Variant), Check(e, c, Three, o.Variant)}
 				for _, other := range o.Others {
 					errs = append(errs, Check(other, c, Three, o.Variant))

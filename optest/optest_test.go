@@ -214,3 +214,14 @@ func (p idlePack) Compile(prog *graph.Program) (graph.Executable, error) {
 type idleExecutable struct{ graph.Executable }
 
 func (idleExecutable) Run(context.Context, int) error { return nil }
+
+// TestDiffOfBytes: what lies beyond the last int8 counts; pads of ternary rows do not.
+func TestDiffOfBytes(t *testing.T) {
+	for _, d := range []op.DType{op.I8, op.T2} {
+		a, b := op.New(op.T(d, op.Shared, 1, 5)), op.New(op.T(d, op.Shared, 1, 5))
+		a.W[len(a.W)-1] = 0x7f << 24
+		if found := optest.Diff(a, b) != ""; found != (d == op.I8) {
+			t.Errorf("%s: a difference beyond the elements is found: %v", d, found)
+		}
+	}
+}

@@ -6,6 +6,9 @@ import (
 	"lockstep/op"
 )
 
+// Allocations of device memory end on multiples of 64 words. A read beyond the end of an operand is found out only where the
+// operand ends there, too: hence cases of 64 words.
+
 // reduction is a shape and axes of it.
 type reduction struct {
 	dims []int
@@ -105,7 +108,7 @@ var copied = []op.DType{op.F32, op.U32, op.I32, op.Bool}
 func broadcasts(g *table) {
 	for i, s := range [][2][]int{
 		{{}, {}}, {{}, {5}}, {{}, {3, 0}}, {{1}, {17}}, {{17}, {17}}, {{17}, {3, 17}}, {{5, 1}, {5, 33}}, {{1, 33}, {5, 33}}, {{1, 1}, {4, 9}}, {{3, 1, 5}, {3, 4, 5}},
-		{{1, 4, 1}, {3, 4, 5}}, {{4, 1}, {2, 3, 4, 5}}, {{1, 3, 1, 5, 1, 2}, {2, 3, 4, 5, 2, 2}}, {{1}, {0}}, {{0}, {3, 0}}, {{1, 1000}, {20, 1000}}, {{1000, 1}, {1000, 20}}, {{2, 1, 1}, {2, 1, 7}},
+		{{1, 4, 1}, {3, 4, 5}}, {{4, 1}, {2, 3, 4, 5}}, {{1, 3, 1, 5, 1, 2}, {2, 3, 4, 5, 2, 2}}, {{1}, {0}}, {{0}, {3, 0}}, {{1, 1000}, {20, 1000}}, {{1000, 1}, {1000, 20}}, {{2, 1, 1}, {2, 1, 7}}, {{64, 1}, {64, 3}},
 	} {
 		for j := range copied {
 			if j == 0 || i%2 == 0 {
@@ -136,6 +139,7 @@ func picks(g *table) {
 		}
 	}
 	g.add(op.Pick{Axis: 1}, "a long one", f32(bits, 1000, 10), about(10, 1000, 1))
+	g.add(op.Pick{Axis: 1}, "64 words", f32(bits, 64, 3), about(3, 64, 1))
 	g.add(op.Pick{Axis: 1}, "from nothing", f32(bits, 4, 0), about(0, 4, 1))
 }
 
@@ -157,6 +161,7 @@ func transposes(g *table) {
 			g.add(op.Transpose{Perm: "1,0"}, "any bits", oneWord(d, s[0], s[1]))
 		}
 	}
+	g.add(op.Transpose{Perm: "0,2,1"}, "64 words", f32(bits, 2, 4, 8))
 	g.add(op.Transpose{}, "a scalar", f32(bits))
 	g.add(op.Transpose{Perm: "5,3,1,0,2,4"}, "six axes", f32(bits, 2, 3, 2, 5, 2, 3))
 	g.add(op.Transpose{Perm: "1,0"}, "a large one", f32(bits, 257, 130))
@@ -170,6 +175,7 @@ func slicings(g *table) {
 			}
 		}
 	}
+	g.add(op.Slice{Axis: 1, Start: 0, Len: 4}, "64 words of 128", f32(bits, 16, 8))
 	g.add(op.Slice{Axis: 1, Start: 17, Len: 65}, "a long one", f32(bits, 40, 100))
 	g.add(op.Slice{Axis: 0, Start: 17, Len: 65}, "a long one", f32(bits, 100, 40))
 }
@@ -225,6 +231,7 @@ func putrows(g *table) {
 			g.add(op.PutRow{}, "rows from a place on", oneWord(d, 10, 5), oneWord(d, 3, 5), exactly(at))
 			g.add(op.PutRow{}, "more rows than there are", oneWord(d, 2, 1), oneWord(d, 5, 1), exactly(at))
 		}
+		g.add(op.PutRow{}, "64 words", oneWord(d, 8, 8), oneWord(d, 3, 8), exactly(1))
 		g.add(op.PutRow{}, "no rows", oneWord(d, 4, 3), oneWord(d, 0, 3), exactly(1))
 		g.add(op.PutRow{}, "into nothing", oneWord(d, 0, 3), oneWord(d, 2, 3), exactly(0))
 	}
@@ -239,6 +246,7 @@ func gathers(g *table) {
 		}
 		g.add(op.Gather{}, "from nothing", oneWord(d, 0, 3), about(0, 4))
 	}
+	g.add(op.Gather{}, "64 indices", f32(bits, 11, 3), about(11, 64))
 	g.add(op.Gather{}, "a long one", f32(bits, 100, 64), about(100, 300))
 }
 

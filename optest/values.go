@@ -57,6 +57,7 @@ var (
 	}}
 	// Products of these are subnormal or underflow, sums of them change sign: a chunk can end in -0.
 	under     = flavour{"products that underflow", scaled(-78, -72)}
+	vanishing = flavour{"products that are rounded to zeros", scaled(-80, -77)}
 	over      = flavour{"sums and products that overflow", scaled(60, 127)}
 	subnormal = flavour{"subnormal values", func(r *rand.Rand, _ int) float32 {
 		return sign(r) * math.Float32frombits(r.Uint32()>>(9+r.IntN(20)))

@@ -18,9 +18,9 @@ done
 name=$(printf '%s' "plain$*" | tr -c 'A-Za-z0-9\n' _)
 obj=${EMU_OBJ:-$root/bin/emu-obj}
 mkdir -p "$obj"
-# One build at a time: they share objects.
+# One build at a time, for they share objects: all that have one file $EMU_LOCK.
 if command -v flock >/dev/null; then
-  exec 9>"$obj/lock"
+  exec 9>"${EMU_LOCK:-$obj/lock}"
   flock 9
 fi
 make --no-print-directory -s -f "$here/emu.mk" HERE="$here" ROOT="$root" OUT="$out" OBJ="$obj/$name" CUDA_HOME="${CUDA_HOME:-$root/.tools/cuda/nvidia/cu13}" \

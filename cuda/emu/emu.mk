@@ -26,6 +26,7 @@ endif
 $(OUT): $(OBJECTS) $(KERNEL_OBJECTS) $(HERE)/emu.map $(OBJ)/$(LIST)
 	@mkdir -p $(@D)
 	$(CXX) $(FLAGS) -shared -Wl,-Bsymbolic -Wl,-z,noexecstack -Wl,--version-script=$(HERE)/emu.map -o $@.part $(OBJECTS) $(KERNEL_OBJECTS)
+	sed -nE 's/^EMU_KERNEL\(([^,]*).*/\1/p' $(KERNEL_OBJECTS:=.cc) > $@.kernels
 	mv $@.part $@
 
 define own_rule

@@ -95,10 +95,11 @@ static void make(Stack &s) {
 
 #if EMU_TSAN
 // Each thread of a block is a fiber of its own to ThreadSanitizer, and so are those of many blocks: what one fiber does looks
-// ordered. They are made before any of them runs: who makes a fiber comes before it.
+// ordered. They are made before any of them runs: who makes a fiber comes before it. Three blocks in turn, or two large
+// ones: every fiber more makes every barrier slower.
 static unsigned turn, sets, taken;
 static void make_stacks() {
-  sets = POOL / crew_size;
+  sets = crew_size <= 256 ? 3 : 2;
   for (unsigned i = turn % sets * crew_size, end = i + crew_size; i < end; i++)
     if (!stacks[i].base) make(stacks[i]);
   taken = 0;

@@ -53,7 +53,9 @@ var faults = []fault{
 
 func main() {
 	match := flag.String("run", "", "only faults whose name matches `REGEXP`")
-	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead; needs make cuda")
+	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead: of each kind one in every file; needs make cuda, and its environment")
+	all := flag.Bool("all", false, "with -cuda: every fault")
+	workers := flag.Int("j", 2, "with -cuda: plant `N` at a time")
 	flag.Parse()
 	only, err := regexp.Compile(*match)
 	if err != nil {
@@ -62,7 +64,11 @@ func main() {
 	}
 	survived, planted := 0, 0
 	if *kernels {
-		planted, survived, err = plantKernels(only.MatchString)
+		l, err := newLab("cuda", "bin/mutants")
+		if err == nil {
+			l.named, l.equivalents = named, equivalents
+			planted, survived, err = l.plantKernels(*all, *workers, only.MatchString)
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "mutants:", err)
 			os.Exit(2)

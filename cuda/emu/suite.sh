@@ -1,0 +1,69 @@
+#!/bin/bash
+# The conformance suite of package gpu on the emulated driver: in each order of threads and blocks, and with the kernels checked
+# by each sanitizer. Two runs at a time; a line for each. Needs the environment of `make env` (test-emu gives it), $GO, $CUDA_HOME.
+#
+# ThreadSanitizer gets a few cases of each kernel (-few): with all of them it takes an hour. The suite fails if a kernel has none.
+# A sanitizer that g++ lacks is skipped by name, unless REQUIRE names it, such as REQUIRE=thread.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+bin=$root/bin
+status=0
+unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES
+
+"$here/build.sh" "$bin/libcuda-emu.so"
+(cd "$root" && ${GO:-go} test -c -tags cuda -o "$bin/gpu.test" ./gpu)
+
+# run NAME DRIVER ENVIRONMENT... -- ARGUMENTS...: the suite, in the package's folder, as go test runs it
+run() {
+  local name=$1 driver=$2 start=$SECONDS env=()
+  shift 2
+  while [ "$1" != -- ]; do env+=("$1"); shift; done
+  shift
+  if (cd "$root/gpu" && env "${env[@]}" LOCKSTEP_CUDA_DRIVER="$driver" REQUIRE=cuda $prefix "$bin/gpu.test" "$@") >"$bin/gpu-$name.log" 2>&1; then
+    echo "conformance, $name: ok ($((SECONDS - start))s)"
+  else
+    tail -40 "$bin/gpu-$name.log"
+    echo "FAIL conformance, $name"
+    return 1
+  fi
+}
+
+# sanitizer NAME LIBRARY: its driver, or a line that it is skipped
+sanitizer() {
+  local name=$1 flags=-fsanitize=$1
+  [ "$name" = undefined ] && flags="$flags -fno-sanitize-recover=undefined"
+  # shellcheck disable=SC2086
+  if ! echo 'int main() {}' | ${CXX:-g++} $flags -x c++ -o "$bin/sanitizer-probe" - 2>/dev/null || { [ "$name" = thread ] && ! setarch -R true; }; then
+    case ,${REQUIRE:-}, in *,"$name",*) echo "FAIL: REQUIRE names $name, and ${CXX:-g++} cannot do it"; exit 1 ;; esac
+    echo "SKIPPED: ${CXX:-g++} here has no -fsanitize=$name, or no setarch -R to run it"
+    return 1
+  fi
+  # shellcheck disable=SC2086
+  "$here/build.sh" "$bin/libcuda-emu-$name.so" $flags
+}
+
+pair() { # both jobs, or the failure of either
+  wait "$1" || status=1
+  [ -z "${2:-}" ] || wait "$2" || status=1
+}
+
+prefix=
+run forward "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=forward -- & one=$!
+run reverse "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=reverse -- & pair $one $!
+run permuted "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=permuted -- & one=$!
+two=
+if sanitizer address; then
+  run address "$bin/libcuda-emu-address.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:handle_segv=0 -- & two=$!
+fi
+pair $one $two
+one= two=
+if sanitizer undefined; then run undefined "$bin/libcuda-emu-undefined.so" UBSAN_OPTIONS=halt_on_error=1 -- & one=$!; fi
+if sanitizer thread; then
+  prefix="setarch -R"
+  run thread "$bin/libcuda-emu-thread.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1 -- -few 4 & two=$!
+fi
+[ -z "$one" ] || pair $one
+[ -z "$two" ] || pair $two
+rm -f "$bin/sanitizer-probe"
+exit $status
