@@ -52,7 +52,7 @@ func elementwise(o op.Op, in op.DType) (out op.DType, ok bool) {
 }
 
 // pending are functions of which no digest has been computed: make exhaustive-digests.
-var pending = []string{"exp", "log", "tanh", "sinpi", "cospi", "sigmoid", "gelu"}
+var pending = []string{"log", "gelu"}
 
 // The laws have the committed digests in a few blocks.
 func TestLawOnFewBlocks(t *testing.T) {
