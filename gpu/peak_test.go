@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/op"
@@ -14,6 +15,9 @@ import (
 
 // The kernels of cuda/peak.cu do what is counted: every multiply-add of every chain, and a copy of every vector and no more.
 func TestPeakKernels(t *testing.T) {
+	if *onlyKernels != "" && !strings.Contains(*onlyKernels, "peak_") {
+		t.Skipf("only the kernels %s are asked for", *onlyKernels)
+	}
 	e := device0(t)
 	const blocks, rounds = 2, 21
 	m := float32(-1 + 0x1p-20)

@@ -282,7 +282,7 @@ func (l *lab) whole(d detector) string {
 
 // run tells what the suite says of some kernels of a driver; "" if all is well, or if no case launches them.
 func (l *lab) run(d detector, driver string, kernels []string) (finding string, err error) {
-	args := slices.Concat(d.run, []string{l.suite, "-test.run=Conformance", "-test.failfast", "-kernels=" + strings.Join(kernels, ",")}, d.args)
+	args := slices.Concat(d.run, []string{l.suite, "-test.run=Conformance|PeakKernels", "-test.failfast", "-kernels=" + strings.Join(kernels, ",")}, d.args)
 	c := exec.Command(args[0], args[1:]...)
 	c.Dir = filepath.Dir(driver)
 	c.Env = slices.Concat(os.Environ(), []string{"LOCKSTEP_CUDA_DRIVER=" + driver, "REQUIRE=cuda"}, d.env)
