@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -39,9 +40,12 @@ func device0(t *testing.T) *Engine {
 	return e
 }
 
-// kernelsOf are the kernels that a case launches for its own op: keep, the copy, where it has none.
+// kernelsOf are the kernels that a case launches for its own op: keep, the copy, for a view; none, if it is expanded.
 func kernelsOf(c *optest.Case) (names []string) {
 	p := planOf(c.Op, c.In)
+	if _, expanded := c.Op.(op.Composite); p == nil && expanded {
+		return nil
+	}
 	if p == nil {
 		return []string{"keep"}
 	}
@@ -54,8 +58,10 @@ func kernelsOf(c *optest.Case) (names []string) {
 // chosen are the cases that the flags choose: all, those of some kernels, a few of each.
 func chosen() map[*optest.Case]bool {
 	of := map[string][]*optest.Case{} // by kernel
+	all := map[*optest.Case]bool{}
 	for _, o := range op.All {
 		for _, c := range optest.Cases(o, 0) {
+			all[c] = *onlyKernels == "" && *few == 0
 			for _, k := range kernelsOf(c) {
 				if *onlyKernels == "" || slices.Contains(strings.Split(*onlyKernels, ","), k) {
 					of[k] = append(of[k], c)
@@ -63,7 +69,6 @@ func chosen() map[*optest.Case]bool {
 			}
 		}
 	}
-	all := map[*optest.Case]bool{}
 	for _, cases := range of {
 		if *few > 0 {
 			for _, c := range cases {
@@ -80,6 +85,7 @@ func chosen() map[*optest.Case]bool {
 			all[c] = true
 		}
 	}
+	maps.DeleteFunc(all, func(_ *optest.Case, yes bool) bool { return !yes })
 	return all
 }
 

@@ -293,6 +293,9 @@ func (l *lab) run(d detector, driver string, kernels []string) (finding string, 
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
 		return "", err
 	}
+	if bytes.Contains(text, []byte("this build has no kernel")) {
+		return "", fmt.Errorf("a case needs a kernel of another file: %s", firstFinding(text))
+	}
 	return firstFinding(text), nil
 }
 
