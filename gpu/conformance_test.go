@@ -74,8 +74,8 @@ func chosen() map[*optest.Case]bool {
 			for _, c := range cases {
 				all[c] = all[c] || strings.HasPrefix(c.Note, optest.Turns)
 			}
-			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return wordsOf(c) > 20000 || threadsOf(c) > 576 })
-			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return wordsOf(a) - wordsOf(b) })
+			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return c.Words() > 20000 || threadsOf(c) > 576 })
+			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return a.Words() - b.Words() })
 			for i := range min(*few, len(cases)) {
 				all[cases[(2*i+1)*len(cases)/(2*min(*few, len(cases)))]] = true
 			}
@@ -97,15 +97,6 @@ func threadsOf(c *optest.Case) (most int) {
 		}
 	}
 	return most
-}
-
-// wordsOf counts those of a case's operands and results.
-func wordsOf(c *optest.Case) (words int) {
-	out, _ := c.Op.Shape(c.In) // no error: the cases are right
-	for _, t := range slices.Concat(c.In, out) {
-		words += t.Words()
-	}
-	return words
 }
 
 // littered is a device whose memory is not zero where nothing has been written: each word is a NaN of its own.

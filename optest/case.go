@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"lockstep/op"
@@ -31,6 +32,15 @@ func (c *Case) String() string {
 		s += t.DType.String() + t.Shape.String()
 	}
 	return fmt.Sprintf("%s) %s, seed %d", s, c.Note, c.Seed)
+}
+
+// Words counts those of the operands and results of one cell.
+func (c *Case) Words() (words int) {
+	out, _ := c.Op.Shape(c.In) // no error: the cases are right
+	for _, t := range slices.Concat(c.In, out) {
+		words += t.Words()
+	}
+	return words
 }
 
 // Draw is the operands' data for a slot; slots differ in their data only. The tensors are shared: copy before writing.

@@ -31,12 +31,21 @@ func verifyCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
 			&cli.BoolFlag{Name: "cases", Usage: "print a line for each case: the kernels that ran it, and whether it has the bits of the law"},
+			&cli.BoolFlag{Name: "small", Usage: fmt.Sprintf("only cases of at most %d words: for sanitizers and other slow machines", smallWords)},
 			&cli.BoolFlag{Name: "exhaustive", Usage: "run the elementwise ops of one operand over all inputs (minutes)"},
 			&cli.IntFlag{Name: "blocks", Usage: "with --exhaustive: only `N` of the 4096 blocks of 2^20 inputs, and those with zeros, ones, subnormals, infinities and NaNs; compared with the laws, which run beside", DefaultText: "all"},
 			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op; with --cases, its cases are in it"},
 		},
 		Action: verifyOps,
 	}
+}
+
+// smallWords is what the operands and results of a small case have at most.
+const smallWords = 4096
+
+// casesOf are the op's cases that the flags ask for.
+func casesOf(c *cli.Context, o op.Op) []*optest.Case {
+	return slices.DeleteFunc(slices.Clone(optest.Cases(o, c.Uint64("seed"))), func(x *optest.Case) bool { return c.Bool("small") && x.Words() > smallWords })
 }
 
 // opCheck is what verify found for an op.
@@ -86,11 +95,14 @@ func verifyOps(c *cli.Context) error {
 			return nearest.Unknown("op", name, names)
 		}
 	}
-	e, err := engineOf(c)
-	if err != nil {
-		return err
+	var e graph.Engine
+	if !c.Bool("list") {
+		var err error
+		if e, err = engineOf(c); err != nil {
+			return err
+		}
+		defer e.Close()
 	}
-	defer e.Close()
 	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	defer t.Flush()
 	cases, failed, missing := 0, 0, 0
@@ -101,9 +113,10 @@ func verifyOps(c *cli.Context) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		r := opCheck{Op: o.Name(), Cases: len(optest.Cases(o, c.Uint64("seed"))), Kernels: []string{}, Failures: []string{}}
+		some := casesOf(c, o)
+		r := opCheck{Op: o.Name(), Cases: len(some), Kernels: []string{}, Failures: []string{}}
 		if !c.Bool("list") {
-			r = checkOp(e, o, c.Uint64("seed"))
+			r = checkOp(e, o, some)
 		}
 		cases, failed = cases+r.Cases, failed+len(r.Failures)
 		if r.Missing != "" {
@@ -149,11 +162,11 @@ func verifyOps(c *cli.Context) error {
 }
 
 // checkOp runs all cases of an op.
-func checkOp(e graph.Engine, o op.Op, seed uint64) opCheck {
+func checkOp(e graph.Engine, o op.Op, cases []*optest.Case) opCheck {
 	r := opCheck{Op: o.Name(), Kernels: []string{}, Failures: []string{}}
 	var used []string
 	without := 0
-	for _, c := range optest.Cases(o, seed) {
+	for _, c := range cases {
 		x := checkCase(e, c)
 		r.PerCase = append(r.PerCase, x)
 		if x.Missing != "" {

@@ -57,6 +57,10 @@ func main() {
 	all := flag.Bool("all", false, "with -cuda: every fault")
 	workers := flag.Int("j", 2, "with -cuda: plant `N` at a time")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "mutants: %q is no flag; -run takes a regular expression\n", flag.Args())
+		os.Exit(2)
+	}
 	only, err := regexp.Compile(*match)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
