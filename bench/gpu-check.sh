@@ -87,7 +87,8 @@ part() {
 
 wanted=("${@:2}")
 if [ ${#wanted[@]} = 0 ]; then
-	done=" $("$lockstep" record --to "$record" --list 2>/dev/null | awk '$2 == "ok" {print $1}' | tr '\n' ' ')"
+	done=" "
+	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --list | awk '$2 == "ok" {print $1}' | tr '\n' ' ')"; fi
 	for p in $parts; do
 		case $done in *" $p "*) ;; *) wanted+=("$p") ;; esac
 	done

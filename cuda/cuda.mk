@@ -96,3 +96,4 @@ gpu-bundle: cuda
 rehearse: gpu-bundle $(EMULATOR)
 	rm -rf bin/rehearsal && mkdir bin/rehearsal && tar -xzf $(BUNDLE) -C bin/rehearsal
 	env -i PATH=/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse rehearsal.jsonl
+	$(GO) run ./bench/table -print bin/rehearsal/rehearsal.jsonl

@@ -2,8 +2,10 @@
 // <!-- cards --> and <!-- /cards -->. What no record holds is "not measured yet".
 //
 //	go run ./bench/table [-check] [README.md [RECORD...]]
+//	go run ./bench/table -print RECORD...
 //
-// -check: write nothing, and fail if the table is another. Records: default bench/results/*.jsonl.
+// -check: write nothing, and fail if the table is another. -print: only print the table, of the emulated driver, too. Records:
+// default bench/results/*.jsonl.
 package main
 
 import (
@@ -14,13 +16,23 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("table: ")
 	check := flag.Bool("check", false, "write nothing, and fail if the table is another")
+	show := flag.Bool("print", false, "print the table of the records")
 	flag.Parse()
+	if *show {
+		cards, err := readCards(flag.Args())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(markdown(cards))
+		return
+	}
 	readme, records := "README.md", flag.Args()
 	if len(records) > 0 {
 		readme, records = records[0], records[1:]
@@ -38,13 +50,14 @@ func main() {
 
 func run(readme string, records []string, check bool) error {
 	slices.Sort(records)
-	var cards []*card
-	for _, path := range records {
-		c, err := readCard(path)
-		if err != nil {
-			return err
+	cards, err := readCards(records)
+	if err != nil {
+		return err
+	}
+	for _, c := range cards {
+		if strings.Contains(c.name, "emulator") {
+			return fmt.Errorf("record %s was made on the emulated driver, which is no card", c.file)
 		}
-		cards = append(cards, c)
 	}
 	was, err := os.ReadFile(readme)
 	if err != nil {
@@ -61,6 +74,17 @@ func run(readme string, records []string, check bool) error {
 		return fmt.Errorf("%s: the table of cards is not that of %v: go run ./bench/table", readme, records)
 	}
 	return os.WriteFile(readme, is, 0o666)
+}
+
+func readCards(records []string) (cards []*card, err error) {
+	for _, path := range records {
+		c, err := readCard(path)
+		if err != nil {
+			return nil, err
+		}
+		cards = append(cards, c)
+	}
+	return cards, nil
 }
 
 const begin, end = "<!-- cards -->\n", "<!-- /cards -->\n"

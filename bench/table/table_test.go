@@ -92,13 +92,22 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for what, text := range map[string]string{
-		"the emulated driver": strings.ReplaceAll(device, "NAME", "lockstep emulator") + rest,
-		"no card":             strings.ReplaceAll(device, `{"name":"NAME","version":13000,"capability":90,"telemetry":{"driver":"580.1","max_sm_clock_mhz":1980,"memory_clock_mhz":2619}}`, ""),
-		"no part devices":     rest,
+		"no card":         strings.ReplaceAll(device, `{"name":"NAME","version":13000,"capability":90,"telemetry":{"driver":"580.1","max_sm_clock_mhz":1980,"memory_clock_mhz":2619}}`, ""),
+		"no part devices": rest,
 	} {
 		if _, err := of(text); err == nil {
 			t.Errorf("a record of %s is taken", what)
 		}
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(device, "NAME", "lockstep emulator")+rest), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	readme := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(readme, []byte(begin+end), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), "emulated") {
+		t.Errorf("a record of the emulated driver: %v", err)
 	}
 	if got := markdown(nil); strings.Count(got, "not measured yet") != len(rows()) {
 		t.Errorf("without records:\n%s", got)
