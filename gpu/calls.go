@@ -13,21 +13,10 @@ static CUresult launch(CUfunction f, const unsigned grid[3], unsigned block, uns
 */
 import "C"
 
-import (
-	"unsafe"
+import "unsafe"
 
-	"gorgonia.org/cu"
-)
-
-// The driver's calls that gorgonia.org/cu v0.9.6 lacks, on its handles, each of which is a struct of one pointer.
-
-func rawFunction(f cu.Function) C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&f)) }
-func rawStream(s cu.Stream) C.CUstream       { return *(*C.CUstream)(unsafe.Pointer(&s)) }
-
-var (
-	_ = [1]struct{}{}[unsafe.Sizeof(cu.Function{})-unsafe.Sizeof(uintptr(0))]
-	_ = [1]struct{}{}[unsafe.Sizeof(cu.Stream{})-unsafe.Sizeof(uintptr(0))]
-)
+// The driver's calls that gorgonia.org/cu v0.9.6 lacks, on the driver's own handles.
+type handle = unsafe.Pointer
 
 // failed makes an error of a driver's result; nil for success.
 func failed(call string, r C.CUresult) error {
@@ -46,27 +35,27 @@ func failed(call string, r C.CUresult) error {
 }
 
 // launchKernel hands over the argument as one packed buffer.
-func launchKernel(f cu.Function, grid [3]int, block, shared int, s cu.Stream, args []byte) error {
+func launchKernel(f handle, grid [3]int, block, shared int, s handle, args []byte) error {
 	g := [3]C.uint{C.uint(grid[0]), C.uint(grid[1]), C.uint(grid[2])}
-	return failed("cuLaunchKernel", C.launch(rawFunction(f), &g[0], C.uint(block), C.uint(shared), rawStream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
+	return failed("cuLaunchKernel", C.launch(C.CUfunction(f), &g[0], C.uint(block), C.uint(shared), C.CUstream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
 }
 
 // allowShared lets a kernel use so many bytes of dynamic shared memory; without it a driver stops at 48 KiB.
-func allowShared(f cu.Function, bytes int) error {
-	return failed("cuFuncSetAttribute", C.cuFuncSetAttribute(rawFunction(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
+func allowShared(f handle, bytes int) error {
+	return failed("cuFuncSetAttribute", C.cuFuncSetAttribute(C.CUfunction(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
 }
 
 // paramBytes is the size of a kernel's only parameter; 0 where the driver cannot tell (before CUDA 12.4).
-func paramBytes(f cu.Function) int {
+func paramBytes(f handle) int {
 	var offset, size C.size_t
-	if C.cuFuncGetParamInfo(rawFunction(f), 0, &offset, &size) != C.CUDA_SUCCESS {
+	if C.cuFuncGetParamInfo(C.CUfunction(f), 0, &offset, &size) != C.CUDA_SUCCESS {
 		return 0
 	}
 	return int(size)
 }
 
-func clearAsync(p uint64, bytes int64, s cu.Stream) error {
-	return failed("cuMemsetD8Async", C.cuMemsetD8Async(C.CUdeviceptr(p), 0, C.size_t(bytes), rawStream(s)))
+func clearAsync(p uint64, bytes int64, s handle) error {
+	return failed("cuMemsetD8Async", C.cuMemsetD8Async(C.CUdeviceptr(p), 0, C.size_t(bytes), C.CUstream(s)))
 }
 
 // allocHost takes pinned memory of the host.
@@ -78,17 +67,17 @@ func allocHost(bytes int) (p unsafe.Pointer, err error) {
 // execGraph is a graph that can be launched.
 type execGraph struct {
 	exec   C.CUgraphExec
-	stream cu.Stream
+	stream handle
 }
 
 // capture records what f gives to the stream.
-func capture(s cu.Stream, f func() error) (*execGraph, error) {
-	if err := failed("cuStreamBeginCapture", C.cuStreamBeginCapture(rawStream(s), C.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)); err != nil {
+func capture(s handle, f func() error) (*execGraph, error) {
+	if err := failed("cuStreamBeginCapture", C.cuStreamBeginCapture(C.CUstream(s), C.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)); err != nil {
 		return nil, err
 	}
 	err := f()
 	var g C.CUgraph
-	if e := failed("cuStreamEndCapture", C.cuStreamEndCapture(rawStream(s), &g)); err == nil {
+	if e := failed("cuStreamEndCapture", C.cuStreamEndCapture(C.CUstream(s), &g)); err == nil {
 		err = e
 	}
 	if g != nil {
@@ -102,12 +91,12 @@ func capture(s cu.Stream, f func() error) (*execGraph, error) {
 }
 
 func (g *execGraph) replay() error {
-	return failed("cuGraphLaunch", C.cuGraphLaunch(g.exec, rawStream(g.stream)))
+	return failed("cuGraphLaunch", C.cuGraphLaunch(g.exec, C.CUstream(g.stream)))
 }
 
 func (g *execGraph) close() error { return failed("cuGraphExecDestroy", C.cuGraphExecDestroy(g.exec)) }
 
-func deviceName(d cu.Device) string {
+func deviceName(d int) string {
 	var name [256]C.char
 	if C.cuDeviceGetName(&name[0], C.int(len(name)), C.CUdevice(d)) != C.CUDA_SUCCESS {
 		return "unnamed"
@@ -117,6 +106,6 @@ func deviceName(d cu.Device) string {
 
 func failedCode(call string, code int) error { return failed(call, C.CUresult(code)) }
 
-func unload(m cu.Module) error {
-	return failed("cuModuleUnload", C.cuModuleUnload(*(*C.CUmodule)(unsafe.Pointer(&m))))
+func unload(m handle) error {
+	return failed("cuModuleUnload", C.cuModuleUnload(C.CUmodule(m)))
 }

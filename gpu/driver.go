@@ -33,6 +33,15 @@ type kernelFunction struct {
 
 func (f *kernelFunction) argBytes() int { return f.args }
 
+// raw is the driver's own handle, which gorgonia's structs hold and nothing else.
+func raw[T cu.Function | cu.Stream | cu.Module](h T) handle { return *(*handle)(unsafe.Pointer(&h)) }
+
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(cu.Function{})-unsafe.Sizeof(handle(nil))]
+	_ = [1]struct{}{}[unsafe.Sizeof(cu.Stream{})-unsafe.Sizeof(handle(nil))]
+	_ = [1]struct{}{}[unsafe.Sizeof(cu.Module{})-unsafe.Sizeof(handle(nil))]
+)
+
 // checked makes an Error of gorgonia's, whose type is not exported: a CUresult.
 func checked(call string, err error) error {
 	if err == nil {
@@ -170,11 +179,26 @@ func (c *card) info() Info {
 		}
 		return v
 	}
-	i := Info{Index: c.index, Name: deviceName(c.dev), Driver: path, Version: cu.Version(),
+	i := Info{Index: c.index, Name: deviceName(int(c.dev)), Driver: path, Version: cu.Version(),
 		Capability:      10*attribute(cu.ComputeCapabilityMajor) + attribute(cu.ComputeCapabilityMinor),
 		Multiprocessors: attribute(cu.MultiprocessorCount), L2: int64(attribute(cu.L2CacheSize))}
 	i.Free, i.Memory, _ = cu.MemInfo()
 	return i
+}
+
+// placeOf is a card's place on the PCI bus, as NVML writes it.
+func placeOf(index int) (string, error) {
+	dev, err := cu.GetDevice(index)
+	if err != nil {
+		return "", fmt.Errorf("cuda:%d: %w", index, checked("cuDeviceGet", err))
+	}
+	var place [3]any
+	for i, a := range []cu.DeviceAttribute{cu.PciDomainID, cu.PciBusID, cu.PciDeviceID} {
+		if place[i], err = dev.Attribute(a); err != nil {
+			return "", fmt.Errorf("cuda:%d: %w", index, checked("cuDeviceGetAttribute", err))
+		}
+	}
+	return fmt.Sprintf("%08X:%02X:%02X.0", place[:]...), nil
 }
 
 func (c *card) alloc(bytes int64) (uint64, error) {
@@ -210,7 +234,7 @@ func (c *card) mark(i int) error { return checked("cuEventRecord", c.marks[i].Re
 
 func (c *card) wait(i int) error { return checked("cuEventSynchronize", c.marks[i].Synchronize()) }
 
-func (c *card) clear(p uint64, bytes int64) error { return clearAsync(p, bytes, c.stream) }
+func (c *card) clear(p uint64, bytes int64) error { return clearAsync(p, bytes, raw(c.stream)) }
 
 func (c *card) function(name string, shared int) (function, error) {
 	for _, m := range c.modules {
@@ -219,20 +243,20 @@ func (c *card) function(name string, shared int) (function, error) {
 			continue
 		}
 		if shared > 48<<10 {
-			if err := allowShared(f, shared); err != nil {
+			if err := allowShared(raw(f), shared); err != nil {
 				return nil, fmt.Errorf("kernel %s, %d bytes of shared memory: %w", name, shared, err)
 			}
 		}
-		return &kernelFunction{f, paramBytes(f)}, nil
+		return &kernelFunction{f, paramBytes(raw(f))}, nil
 	}
 	return nil, fmt.Errorf("cuda: this build has no kernel %q", name)
 }
 
 func (c *card) launch(f function, grid [3]int, block, shared int, args argument) error {
-	return launchKernel(f.(*kernelFunction).Function, grid, block, shared, c.stream, args.bytes)
+	return launchKernel(raw(f.(*kernelFunction).Function), grid, block, shared, raw(c.stream), args.bytes)
 }
 
-func (c *card) record(f func() error) (recording, error) { return capture(c.stream, f) }
+func (c *card) record(f func() error) (recording, error) { return capture(raw(c.stream), f) }
 
 func (c *card) sync() error { return checked("cuStreamSynchronize", c.stream.Synchronize()) }
 
@@ -245,7 +269,7 @@ func (c *card) close() error {
 		err = errors.Join(err, checked("cuMemFreeHost", cu.MemFreeHost(p)))
 	}
 	for _, m := range c.modules {
-		err = errors.Join(err, unload(m))
+		err = errors.Join(err, unload(raw(m)))
 	}
 	return errors.Join(err, checked("cuDevicePrimaryCtxRelease", c.dev.ReleasePrimaryCtx()))
 }

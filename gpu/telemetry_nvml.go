@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-	"gorgonia.org/cu"
 
 	"lockstep/cuda/loader"
 )
@@ -45,17 +44,11 @@ func ReadTelemetry(index int) (Telemetry, error) {
 		return Telemetry{}, fmt.Errorf("no CUDA device: %s", reason)
 	}
 	// NVML numbers cards by their place on the bus, CUDA as it likes: they agree on the place.
-	dev, err := cu.GetDevice(index)
+	place, err := placeOf(index)
 	if err != nil {
-		return Telemetry{}, fmt.Errorf("cuda:%d: %w", index, checked("cuDeviceGet", err))
+		return Telemetry{}, err
 	}
-	var place [3]int
-	for i, a := range []cu.DeviceAttribute{cu.PciDomainID, cu.PciBusID, cu.PciDeviceID} {
-		if place[i], err = dev.Attribute(a); err != nil {
-			return Telemetry{}, fmt.Errorf("cuda:%d: %w", index, checked("cuDeviceGetAttribute", err))
-		}
-	}
-	return telemetryAt(fmt.Sprintf("%08X:%02X:%02X.0", place[0], place[1], place[2]))
+	return telemetryAt(place)
 }
 
 // telemetryAt asks NVML about the card at a place of the PCI bus.
