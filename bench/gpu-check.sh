@@ -5,13 +5,18 @@
 #   bench/gpu-check.sh [--rehearse] [RECORD [PART...]]
 #
 # RECORD: a file of JSON lines (lockstep/bench/record), to which each part appends as it runs, so that a cut leaves what is done;
-# default: bench/results/DATE-CARD.jsonl. PART...: run these; default: all that have not ended well in RECORD. Each part ends
-# within ten minutes. LOCKSTEP: the binary that `make cuda` built; default bin/lockstep. --rehearse: small problems, for the
-# emulated driver. Exit status: 1 if a part failed or was cut.
+# default: bench/results/DATE-CARD.jsonl. PART...: run these; default: all that have not ended well in RECORD, with this build on
+# this machine. Each part ends within ten minutes: where a command may not take longer, name parts. LOCKSTEP: the binary that
+# `make cuda` built; default bin/lockstep. --rehearse: small problems, for the emulated driver. Exit status: 1 if a part failed or
+# was cut, 130 if somebody interrupted it.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/.."
-self=$PWD/bench/gpu-check.sh
-lockstep=${LOCKSTEP:-bin/lockstep}
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
+self=bench/gpu-check.sh
+lockstep=bin/lockstep
+if [ -n "${LOCKSTEP-}" ]; then lockstep=$(absolute "$LOCKSTEP"); fi
+export LOCKSTEP=$lockstep PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench peers"
 
 # both CARD SETTING...: the sweep on the card and on the CPU. Prints one JSON line with both digests and times.
@@ -42,18 +47,22 @@ fi
 card=$("$lockstep" devices | sed -n 's/^cuda:0 \([^,]*\),.*/\1/p' | tr -cs 'A-Za-z0-9\n' -)
 [ -n "$card" ] || { "$lockstep" devices >&2; exit 1; }
 mkdir -p bench/results
-record=${1:-bench/results/$(date +%F)-$card.jsonl}
+record=bench/results/$(date +%F)-$card.jsonl
+if [ $# -gt 0 ]; then record=$(absolute "$1"); fi
 log=${record%.jsonl}.log # what the parts say beside their results
 status=0
 
 run() { # PART COMMAND...
 	echo "== $1: ${*:2}"
-	"$lockstep" record --to "$record" --part "$1" --limit 9m30s -- "${@:2}" >>"$log" 2>&1 || { status=1; tail -3 "$log"; }
+	local rc=0
+	"$lockstep" record --to "$record" --part "$1" --limit 9m30s -- "${@:2}" >>"$log" 2>&1 || rc=$?
+	[ $rc = 0 ] || { status=1; tail -3 "$log"; }
+	[ $rc != 130 ] || exit 130
 }
 skip() { "$lockstep" record --to "$record" --part "$1" --skip "$2"; } # PART WHY
-sanitize() { # PART OP...: small cases under the tool of compute-sanitizer that is called as the part
+sanitize() { # PART: a few cases of each kernel under the tool of compute-sanitizer that is called so; each array an allocation of its own
 	if command -v compute-sanitizer >/dev/null; then
-		run "$1" compute-sanitizer --tool "$1" --error-exitcode 1 "$lockstep" verify --device cuda:0 --small --json "${@:2}"
+		run "$1" env LOCKSTEP_CUDA_BLOCKING=1 compute-sanitizer --tool "$1" --error-exitcode 1 "$lockstep" verify --device cuda:0 --few 6 --json
 	else
 		skip "$1" "no compute-sanitizer on this machine"
 	fi
@@ -62,7 +71,7 @@ sanitize() { # PART OP...: small cases under the tool of compute-sanitizer that 
 part() {
 	case $1 in
 	devices) run devices "$lockstep" devices --json ;;
-	verify) run verify "$lockstep" verify --device cuda:0 --json ${small:+--small} ;;
+	verify) run verify "$lockstep" verify --device cuda:0 --json ${small:+--few 6} ;;
 	memcheck) sanitize memcheck ;;
 	racecheck) sanitize racecheck ;;
 	exhaustive) run exhaustive "$lockstep" verify --device cuda:0 --exhaustive --json ${small:+--blocks 1 exp relu} ;;
@@ -70,12 +79,13 @@ part() {
 	sweep-digits) run sweep-digits bash "$self" --both intrinsic-digits ${small:+steps=3 seeds=[0,1] axes.width=[32] arms.subspace.axes.d=[10,50,300]} ;;
 	bench) run bench "$lockstep" bench --device cuda:0 --json ${small:+--quick} ;;
 	peers)
-		if python3 -c 'import torch' 2>/dev/null; then
+		local why
+		if why=$(python3 -c 'import torch' 2>&1); then
 			"$lockstep" bench --list --json ${small:+--quick} matmul/ train >"$record.cases"
-			run peers python3 bench/peers/torch_peer.py --cases "$record.cases" ${small:+--device cpu --time 0.05}
+			run peers python3 bench/peers/torch_peer.py --cases "$record.cases" --compile ${small:+--device cpu --time 0.05}
 			rm -f "$record.cases"
 		else
-			skip peers "no python3 with torch on this machine"
+			skip peers "python3 cannot import torch: ${why##*$'\n'}"
 		fi
 		;;
 	*)
@@ -88,7 +98,7 @@ part() {
 wanted=("${@:2}")
 if [ ${#wanted[@]} = 0 ]; then
 	done=" "
-	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --list | awk '$2 == "ok" {print $1}' | tr '\n' ' ')"; fi
+	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --done | tr '\n' ' ')"; fi
 	for p in $parts; do
 		case $done in *" $p "*) ;; *) wanted+=("$p") ;; esac
 	done

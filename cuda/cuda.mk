@@ -92,8 +92,9 @@ gpu-bundle: cuda
 	tar -czf $(BUNDLE) bench/gpu-check.sh bench/peers studies $(BIN)
 	@test $$(tar -tzvf $(BUNDLE) | awk '{s += $$3} END {print s}') -le 67108864 || { echo "$(BUNDLE) unpacks to more than 64 MiB"; exit 1; }
 
-# gpu-check.sh from the bundle in an empty folder, with next to nothing in its environment, on the emulated driver.
+# gpu-check.sh from the bundle in an empty folder, with next to nothing in its environment, on the emulated driver; a stand-in runs
+# what compute-sanitizer would.
 rehearse: gpu-bundle $(EMULATOR)
-	rm -rf bin/rehearsal && mkdir bin/rehearsal && tar -xzf $(BUNDLE) -C bin/rehearsal
-	env -i PATH=/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse rehearsal.jsonl
-	$(GO) run ./bench/table -print bin/rehearsal/rehearsal.jsonl
+	rm -rf bin/rehearsal && mkdir -p bin/rehearsal/bench/results && tar -xzf $(BUNDLE) -C bin/rehearsal
+	env -i PATH=$(CURDIR)/bench/testdata:/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse bin/rehearsal/card.jsonl
+	$(GO) run ./bench/table -print bin/rehearsal/card.jsonl

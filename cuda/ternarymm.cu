@@ -2,7 +2,7 @@
 // each, then exact 64-bit sums of +-q, in any order, and the scaling of the result.
 //
 // ternary_rows_f32, ternary_rows_i8: a block for each row of x, x = rows, y = slot; 32 to 1024 threads. Shared: 128 bytes; all
-// wait twice. Memory-bound: reads 4 bytes twice (the second time from L2), writes 4.
+// wait once. Memory-bound: reads 4 bytes twice (the second time from L2), writes 4.
 //
 // ternary_down: W [k, n], the sum runs down the columns. A thread makes 4 neighbouring results of ROWS rows of x: 128 threads,
 // x = blocks of 512 results, z strides over groups of ROWS rows, y = slot. Shared: q of 256 terms, all wait for each 256 terms.

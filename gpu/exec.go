@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -183,7 +184,9 @@ func (x *exec) build() (err error) {
 			if pl == nil {
 				continue // a view
 			}
+			var ran []string
 			for _, l := range pl.launches {
+				ran = append(ran, l.kernel)
 				w, err := x.launch(*n, pl, l)
 				if err != nil {
 					return nil, err
@@ -192,7 +195,7 @@ func (x *exec) build() (err error) {
 					all = append(all, *w)
 				}
 			}
-			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:" + pl.launches[0].kernel, Once: once})
+			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:" + strings.Join(ran, "+"), Once: once})
 		}
 		return all, nil
 	}

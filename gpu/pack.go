@@ -49,13 +49,13 @@ type arena struct {
 }
 
 type placed struct {
-	offset int64
-	to     *uint64
+	offset, words int64
+	to            *uint64
 }
 
 // place reserves words and has their address written to `to` when the region is there.
 func (a *arena) place(words int64, to *uint64) {
-	a.at = append(a.at, placed{a.bytes, to})
+	a.at = append(a.at, placed{a.bytes, words, to})
 	a.bytes += granules(words)
 }
 
@@ -64,22 +64,38 @@ func granules(words int64) int64 { return (4*words + 255) / 256 * 256 }
 
 // settle allocates the region. Arrays start as zeros. It runs on the device's thread.
 func (p *pack) settle(a *arena) error {
+	if p.e.blocking { // each array by itself, and no longer than it is: a stray access meets no other array
+		for _, x := range a.at {
+			if x.words == 0 {
+				continue
+			}
+			if err := p.region(4*x.words, []placed{{to: x.to}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if a.bytes == 0 {
 		return nil
 	}
-	base, err := p.e.dev.alloc(a.bytes)
+	return p.region(a.bytes, a.at)
+}
+
+// region allocates bytes, which start as zeros, for the arrays at.
+func (p *pack) region(bytes int64, at []placed) error {
+	base, err := p.e.dev.alloc(bytes)
 	if err != nil {
-		err = fmt.Errorf("%.3f MB for %d arrays: %w", megabytes(a.bytes), len(a.at), err)
+		err = fmt.Errorf("%.3f MB for %d arrays: %w", megabytes(bytes), len(at), err)
 		if free, e := p.e.dev.available(); e == nil {
 			err = fmt.Errorf("%w; %.3f of the card's %.1f MB are free", err, megabytes(free), megabytes(p.e.info.Memory))
 		}
 		return err
 	}
 	p.regions = append(p.regions, base)
-	for _, x := range a.at {
+	for _, x := range at {
 		*x.to = base + uint64(x.offset)
 	}
-	return p.e.dev.clear(base, a.bytes)
+	return p.e.dev.clear(base, bytes)
 }
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }

@@ -132,7 +132,9 @@ func (f *Failure) command(files []string) string {
 		name, _, _ := strings.Cut(a, " ")
 		words = append(words, fmt.Sprintf("--attr %s=%s", name, attribute(reflect.ValueOf(f.Case.Op).FieldByName(name).Interface())))
 	}
-	if f.Variant != "" {
+	if engine, _, other := strings.Cut(f.Variant, ":"); other { // a variant of another engine's
+		words = append(words, "--device "+engine)
+	} else if f.Variant != "" {
 		words = append(words, "--variant "+f.Variant)
 	}
 	want, err := f.Case.Want(nil)

@@ -10,6 +10,7 @@ by all cells, ns_q1 and ns_q3 are the quartiles; with --beside, ratio is this ns
 sides ran on one card, one after the other. "peer" says which way it was done:
 
     bmm, bmm+graph          torch.bmm over the cells, called from Python; the same calls recorded in a CUDA graph and replayed
+    mm, mm+graph            torch.mm, for one cell
     vmap, vmap+graph        torch.func: vmap over seeds and cells of grad of one cell's loss; the same recorded as a CUDA graph
     compile, compile+graph  torch.compile of the vmap step (--compile only; needs Triton on a card)
     loop                    autograd and torch.optim.Adam for one cell after the other; measured for one cell
@@ -53,7 +54,7 @@ def main():
         return 0
     if args.device == "cuda" and not torch.cuda.is_available():
         emit({"skipped": "torch " + torch.__version__ + " sees no CUDA device"})
-        return 0
+        return 1
     with sys.stdin if args.cases == "-" else open(args.cases, encoding="utf-8") as f:
         cases = [json.loads(line) for line in f if line.strip()]
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -180,6 +181,14 @@ class Bench:
         if not error < 1e-5:  # float32 gives about 1e-7, TF32 3e-4
             raise SystemExit(f"{case['case']}: torch.bmm is {error:.2g} off from float64: is TF32 on?")
         self.both(case, "bmm", run, sets=sets, error=error)
+        if cells == 1:  # what one would write for a single product; cuBLAS may choose another kernel
+
+            def single():
+                for a, b, c in operands:
+                    torch.mm(a[0], b[0], out=c[0])
+
+            single()
+            self.both(case, "mm", single, sets=sets, error=((operands[-1][2][-1].double() - want).norm() / want.norm()).item())
 
     # -- training
 

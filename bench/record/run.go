@@ -3,6 +3,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func Run(ctx context.Context, path, part string, limit time.Duration, command []
 	}
 	if end.Status != OK {
 		end.Errors = tail.lines()
-		failed = fmt.Errorf("part %s: %s: %s", part, end.Status, end.Why)
+		failed = fmt.Errorf("part %s: %s: %w", part, end.Status, cmp.Or(context.Cause(ctx), failed))
 	}
 	return errors.Join(f.add(Line{Part: part, End: end}), failed)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lockstep/bench/record"
@@ -13,6 +14,7 @@ import (
 // card is what a record says, in the words of the table; "" where it says nothing.
 type card struct {
 	name, file string
+	builds     []string          // that its parts ran
 	cell       map[string]string // by row
 }
 
@@ -65,6 +67,9 @@ func readCard(path string) (*card, error) {
 	named := map[string]*record.Part{}
 	for _, p := range parts {
 		named[p.Name] = p
+		if p.Begin != nil && !slices.Contains(c.builds, p.Begin.Build) {
+			c.builds = append(c.builds, p.Begin.Build)
+		}
 	}
 	fail := func(part string, err error) error { return fmt.Errorf("record %s, part %s: %w", path, part, err) }
 	if p := named["devices"]; p == nil {
@@ -161,6 +166,9 @@ func verified(p *record.Part) (string, error) {
 		}
 		failed += len(x.Failures)
 	})
+	if ops == 0 {
+		return "nothing ran", err
+	}
 	return fmt.Sprintf("%d cases of %d ops, %d differ", cases, ops, failed), err
 }
 
@@ -203,7 +211,17 @@ func digests(p *record.Part) (text string, err error) {
 	return text, err
 }
 
-func sanitized(p *record.Part) (string, error) { return "no error", nil }
+// sanitized takes the summary that the tool prints last.
+func sanitized(p *record.Part) (string, error) {
+	ran, err := verified(p)
+	summary := "no summary"
+	for _, t := range p.Text {
+		if _, s, ok := strings.Cut(t, "SUMMARY: "); ok {
+			summary = s
+		}
+	}
+	return summary + " in " + ran, err
+}
 
 // speed fills in the peaks and the headlines, each beside what the peers reach on the same case.
 func (c *card) speed(bench, peers *record.Part) error {
@@ -215,6 +233,8 @@ func (c *card) speed(bench, peers *record.Part) error {
 		Roofline float64 `json:"roofline"`
 		Bound    string  `json:"bound"`
 		Skipped  string  `json:"skipped"`
+		Failed   string  `json:"failed"`
+		Checked  string  `json:"checked"`
 		Machine  struct {
 			Peak struct {
 				FMA  float64 `json:"fma"`
@@ -225,7 +245,7 @@ func (c *card) speed(bench, peers *record.Part) error {
 	beside := map[string]string{}
 	if peers != nil {
 		if err := each(peers, func(r result) {
-			if r.Skipped == "" && r.Rate > 0 {
+			if r.Rate > 0 {
 				beside[r.Case] += fmt.Sprintf("; torch %s %s", r.Peer, rate(r.Rate, r.Unit))
 			}
 		}); err != nil {
@@ -244,10 +264,16 @@ func (c *card) speed(bench, peers *record.Part) error {
 				continue
 			}
 			text := rate(r.Rate, r.Unit)
-			if r.Skipped != "" {
+			switch {
+			case r.Failed != "":
+				text = "**failed**: " + r.Failed
+			case r.Skipped != "":
 				text = "skipped: " + r.Skipped
-			} else if r.Bound != "" {
+			case r.Bound != "":
 				text += fmt.Sprintf(" (%.0f %% of the %s peak)", 100*r.Roofline, r.Bound)
+			}
+			if r.Checked == "" && r.Rate > 0 {
+				text += ", results not checked"
 			}
 			c.cell[h.title] = text + beside[r.Case]
 		}

@@ -55,8 +55,13 @@ func run(readme string, records []string, check bool) error {
 		return err
 	}
 	for _, c := range cards {
-		if strings.Contains(c.name, "emulator") {
+		switch {
+		case strings.Contains(c.name, "emulator"):
 			return fmt.Errorf("record %s was made on the emulated driver, which is no card", c.file)
+		case len(c.builds) != 1:
+			return fmt.Errorf("record %s: its parts are of different builds, %q: run all with one", c.file, c.builds)
+		case strings.Contains(c.builds[0], "+changes"):
+			return fmt.Errorf("record %s was made with changes that no commit holds: %s", c.file, c.builds[0])
 		}
 	}
 	was, err := os.ReadFile(readme)

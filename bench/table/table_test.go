@@ -41,6 +41,10 @@ const rest = `{"part":"verify","begin":{}}
 {"part":"verify","line":{"op":"mul","cases":5,"failures":["x"]}}
 {"part":"verify","end":{"status":"failed","seconds":1}}
 {"part":"memcheck","skip":"no tool"}
+{"part":"racecheck","begin":{}}
+{"part":"racecheck","line":{"op":"add","cases":10,"failures":[]}}
+{"part":"racecheck","text":"========= RACECHECK SUMMARY: 3 hazards displayed (3 errors, 0 warnings)"}
+{"part":"racecheck","end":{"status":"failed"}}
 {"part":"exhaustive","begin":{}}
 {"part":"exhaustive","line":{"function":"exp","digest":"ab","ok":true}}
 {"part":"exhaustive","line":{"function":"log","digest":"cd","ok":false}}
@@ -54,6 +58,7 @@ const rest = `{"part":"verify","begin":{}}
 {"part":"bench","begin":{}}
 {"part":"bench","line":{"case":"matmul/4096x4096x4096/cells=1","rate":12345.6,"unit":"GMAC/s","roofline":0.75,"bound":"fma","machine":{"peak":{"fma":3e13,"copy":3e12}}}}
 {"part":"bench","line":{"case":"matmul/128x64x64/cells=1024","skipped":"memory","machine":{}}}
+{"part":"bench","line":{"case":"train/digits-w64-d100/cells=256","failed":"out of memory","machine":{}}}
 {"part":"bench","end":{"status":"ok"}}
 {"part":"peers","begin":{}}
 {"part":"peers","line":{"case":"matmul/4096x4096x4096/cells=1","peer":"bmm","rate":20000,"unit":"GMAC/s"}}
@@ -81,10 +86,12 @@ func TestTable(t *testing.T) {
 		"| **failed**: 15 cases of 2 ops, 1 differ |\n",
 		"| **cut**: 1 of 2 have the law's digest |\n",
 		"| skipped: no tool |\n",
-		"racecheck | not measured yet |\n",
+		"racecheck | **failed**: 3 hazards displayed (3 errors, 0 warnings) in 10 cases of 1 ops, 0 differ |\n",
+		"256 networks on digits (8,970 parameters, d = 100) | **failed**: out of memory |\n",
+		"1,024 cells | not measured yet |\n",
 		"| yes; card 1.5 s, CPU 2.5 s |\n",
 		"| **failed**: **no** (cut: steps=3); card 1.5 s, CPU 2.5 s |\n",
-		"| 12346 GMAC/s (75 % of the fma peak); torch bmm 20000 GMAC/s |\n",
+		"| 12346 GMAC/s (75 % of the fma peak), results not checked; torch bmm 20000 GMAC/s |\n",
 		"64 x 64 | skipped: memory |\n",
 	} {
 		if !strings.Contains(got, want) {
@@ -108,6 +115,24 @@ func TestTable(t *testing.T) {
 	}
 	if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), "emulated") {
 		t.Errorf("a record of the emulated driver: %v", err)
+	}
+	real := strings.ReplaceAll(device, "NAME", "NVIDIA X")
+	for want, text := range map[string]string{
+		"different builds":       strings.Replace(real, `["x"]`, `["x"],"build":"other"`, 1) + rest,
+		"changes that no commit": strings.Replace(real, `["x"]`, `["x"],"build":"commit a+changes"`, 1),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	if err := os.WriteFile(path, []byte(real), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(readme, []string{path}, false); err != nil {
+		t.Error(err)
 	}
 	if got := markdown(nil); strings.Count(got, "not measured yet") != len(rows()) {
 		t.Errorf("without records:\n%s", got)

@@ -29,6 +29,9 @@ type cardReport struct {
 }
 
 func listDevices(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return fmt.Errorf("devices takes no arguments: %q", c.Args().Slice())
+	}
 	infos, reason, err := gpu.Devices()
 	if err != nil {
 		return err

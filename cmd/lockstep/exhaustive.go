@@ -72,6 +72,8 @@ func verifyExhaustive(c *cli.Context) error {
 		return errors.New("--seed draws operands, and --exhaustive takes all: want one of them")
 	case c.Bool("cases"):
 		return errors.New("--cases tells about the cases of the conformance suite, which --exhaustive does not run: want one of them")
+	case c.IsSet("few"):
+		return errors.New("--few chooses among the cases of the conformance suite; --blocks N is a sample of --exhaustive")
 	case c.IsSet("blocks") && c.Int("blocks") < 1:
 		return fmt.Errorf("--blocks %d: want at least 1", c.Int("blocks"))
 	}

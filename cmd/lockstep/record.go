@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lockstep/bench/record"
+	"lockstep/internal/build"
 )
 
 func init() { verbs = append(verbs, recordCommand) }
@@ -27,18 +28,12 @@ func recordCommand() *cli.Command {
 			&cli.DurationFlag{Name: "limit", Usage: "interrupt the command after `TIME`, such as 9m"},
 			&cli.StringFlag{Name: "skip", Usage: "run nothing; record that the part was skipped, and `WHY`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the parts and how they ended"},
+			&cli.BoolFlag{Name: "done", Usage: "list the parts that ended well, with this build on this machine"},
 		},
 		Action: func(c *cli.Context) error {
 			path := c.String("to")
-			if c.Bool("list") {
-				parts, err := record.Read(path)
-				if err != nil {
-					return err
-				}
-				for _, p := range parts {
-					fmt.Fprintf(c.App.Writer, "%-20s %-8s %7.1f s  %s\n", p.Name, p.End.Status, p.End.Seconds, p.End.Why)
-				}
-				return nil
+			if c.Bool("list") || c.Bool("done") {
+				return listRecord(c, path)
 			}
 			part, why := c.String("part"), c.String("skip")
 			switch {
@@ -57,4 +52,25 @@ func recordCommand() *cli.Command {
 			return record.Run(c.Context, path, part, c.Duration("limit"), c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
 		},
 	}
+}
+
+func listRecord(c *cli.Context, path string) error {
+	for _, other := range []string{"part", "skip", "limit"} {
+		if c.IsSet(other) || c.NArg() > 0 {
+			return fmt.Errorf("record: --list and --done run nothing: want no --%s, and no command", other)
+		}
+	}
+	parts, err := record.Read(path)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		switch {
+		case c.Bool("list"):
+			fmt.Fprintf(c.App.Writer, "%-20s %-8s %7.1f s  %s\n", p.Name, p.End.Status, p.End.Seconds, p.End.Why)
+		case p.End.Status == record.OK && p.Begin.Build == build.Stamp() && p.Begin.Machine == build.Machine():
+			fmt.Fprintln(c.App.Writer, p.Name)
+		}
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ func verifyCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
 			&cli.BoolFlag{Name: "cases", Usage: "print a line for each case: the kernels that ran it, and whether it has the bits of the law"},
-			&cli.BoolFlag{Name: "small", Usage: fmt.Sprintf("only cases of at most %d words: for sanitizers and other slow machines", smallWords)},
+			&cli.IntFlag{Name: "few", Usage: "only `N` cases of each op and kernel, none of them large: for sanitizers and other slow machines", DefaultText: "all"},
 			&cli.BoolFlag{Name: "exhaustive", Usage: "run the elementwise ops of one operand over all inputs (minutes)"},
 			&cli.IntFlag{Name: "blocks", Usage: "with --exhaustive: only `N` of the 4096 blocks of 2^20 inputs, and those with zeros, ones, subnormals, infinities and NaNs; compared with the laws, which run beside", DefaultText: "all"},
 			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op; with --cases, its cases are in it"},
@@ -40,13 +40,8 @@ func verifyCommand() *cli.Command {
 	}
 }
 
-// smallWords is what the operands and results of a small case have at most.
-const smallWords = 4096
-
-// casesOf are the op's cases that the flags ask for.
-func casesOf(c *cli.Context, o op.Op) []*optest.Case {
-	return slices.DeleteFunc(slices.Clone(optest.Cases(o, c.Uint64("seed"))), func(x *optest.Case) bool { return c.Bool("small") && x.Words() > smallWords })
-}
+// fewWords is what the operands and results of a case among few have at most: enough for every kernel.
+const fewWords = 20000
 
 // opCheck is what verify found for an op.
 type opCheck struct {
@@ -83,6 +78,12 @@ func verifyOps(c *cli.Context) error {
 	if c.IsSet("blocks") {
 		return errors.New("--blocks says how many blocks --exhaustive runs, which is missing")
 	}
+	if c.IsSet("few") && c.Int("few") < 1 {
+		return fmt.Errorf("--few %d: want at least 1", c.Int("few"))
+	}
+	if c.IsSet("few") && c.Bool("list") {
+		return errors.New("--few chooses by the kernels that run, and --list runs nothing: want one of them")
+	}
 	if c.Bool("list") && c.Bool("cases") {
 		return errors.New("--cases tells what ran, and --list runs nothing: want one of them")
 	}
@@ -113,10 +114,13 @@ func verifyOps(c *cli.Context) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		some := casesOf(c, o)
-		r := opCheck{Op: o.Name(), Cases: len(some), Kernels: []string{}, Failures: []string{}}
+		all := optest.Cases(o, c.Uint64("seed"))
+		r := opCheck{Op: o.Name(), Cases: len(all), Kernels: []string{}, Failures: []string{}}
 		if !c.Bool("list") {
-			r = checkOp(e, o, some)
+			var err error
+			if r, err = checkOp(e, o, all, c.Int("few")); err != nil {
+				return err
+			}
 		}
 		cases, failed = cases+r.Cases, failed+len(r.Failures)
 		if r.Missing != "" {
@@ -161,13 +165,26 @@ func verifyOps(c *cli.Context) error {
 	return nil
 }
 
-// checkOp runs all cases of an op.
-func checkOp(e graph.Engine, o op.Op, cases []*optest.Case) opCheck {
+// checkOp runs cases of an op, or a few with each kernel. Error: the engine cannot run one, which says nothing about its bits.
+func checkOp(e graph.Engine, o op.Op, cases []*optest.Case, few int) (opCheck, error) {
 	r := opCheck{Op: o.Name(), Kernels: []string{}, Failures: []string{}}
 	var used []string
-	without := 0
+	without, with := 0, map[string]int{}
 	for _, c := range cases {
-		x := checkCase(e, c)
+		if few > 0 {
+			if c.Words() > fewWords {
+				continue
+			}
+			kernels, _ := optest.Kernels(e, c) // checkCase tells of an error
+			ran := strings.Join(variantsOf(kernels), " ")
+			if with[ran]++; with[ran] > few {
+				continue
+			}
+		}
+		x, err := checkCase(e, c)
+		if err != nil {
+			return r, fmt.Errorf("%s cannot be run: %w", c, err)
+		}
 		r.PerCase = append(r.PerCase, x)
 		if x.Missing != "" {
 			without++
@@ -182,25 +199,32 @@ func checkOp(e graph.Engine, o op.Op, cases []*optest.Case) opCheck {
 	}
 	slices.Sort(used)
 	r.Kernels = append(r.Kernels, slices.Compact(used)...)
-	return r
+	return r, nil
 }
 
 // checkCase runs a case, alone and in a pack.
-func checkCase(e graph.Engine, c *optest.Case) caseCheck {
+func checkCase(e graph.Engine, c *optest.Case) (caseCheck, error) {
 	x := caseCheck{Case: c.String(), Kernels: []string{}}
 	kernels, err := optest.Kernels(e, c)
 	if errors.Is(err, graph.ErrNoKernel) {
 		x.Missing = err.Error()
-		return x
+		return x, nil
+	}
+	if err != nil {
+		return x, err
 	}
 	x.Kernels = append(x.Kernels, variantsOf(kernels)...)
 	for _, p := range []optest.Packing{optest.Alone, optest.Three} {
-		if err := optest.Check(e, c, p, ""); err != nil {
+		err := optest.Check(e, c, p, "")
+		if f := (*optest.Failure)(nil); errors.As(err, &f) {
 			x.Failure = err.Error()
 			break
 		}
+		if err != nil {
+			return x, err
+		}
 	}
-	return x
+	return x, nil
 }
 
 // variantsOf lists the kernels that ran, each once.
