@@ -133,6 +133,32 @@ func TestFaultClosesTheEngine(t *testing.T) {
 	}
 }
 
+// Where every launch is waited for, each array is an allocation of its own: a write beyond its end, which meets nothing but the
+// padding before the next array otherwise, is found out by whoever watches allocations.
+func TestArraysApart(t *testing.T) {
+	for blocking, found := range map[string]bool{"0": false, "1": true} {
+		t.Setenv(blockingVariable, blocking)
+		e := opened(t, 0)
+		emulated(t, e)
+		p, x := compiled(t, e, counting(t))
+		if apart := len(p.regions) > 2; apart != found {
+			t.Errorf("%s=%s: %d allocations", blockingVariable, blocking, len(p.regions))
+		}
+		last := &x.step[len(x.step)-1]
+		far := last.args.fields.(keepArgs)
+		far.words = 48 // two cells of 16 words: 32 are the array's, 64 are 256 bytes
+		last.args = bytesOf(far)
+		if err := x.Run(t.Context(), 1); (err != nil) != found {
+			t.Errorf("%s=%s: a write beyond the end gives %v", blockingVariable, blocking, err)
+		}
+		x.Close()
+		p.Close()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A launch that the driver refuses is named with what it was given, and harms nothing.
 func TestRefusedLaunch(t *testing.T) {
 	e := device0(t)
