@@ -2,13 +2,13 @@
 # What a card gives: the bits of the laws, sanitizers, digests, speed beside peers. For a machine with a card and its driver, and
 # nothing else: no Go, no network, no root. What the machine lacks (compute-sanitizer, python3 with torch) is skipped by name.
 #
-#   bench/gpu-check.sh [--rehearse] [RECORD [PART...]]
+#   bench/gpu-check.sh [--rehearse] [--record FILE] [PART...]
 #
-# RECORD: a file of JSON lines (lockstep/bench/record), to which each part appends as it runs, so that a cut leaves what is done;
-# default: bench/results/DATE-CARD.jsonl. PART...: run these; default: all that have not ended well in RECORD, with this build on
-# this machine. Each part ends within ten minutes: where a command may not take longer, name parts. LOCKSTEP: the binary that
-# `make cuda` built; default bin/lockstep. --rehearse: small problems, for the emulated driver. Exit status: 1 if a part failed or
-# was cut, 130 if somebody interrupted it.
+# FILE: JSON lines (lockstep/bench/record), to which each part appends as it runs, so that a cut leaves what is done; default:
+# out/gpu-check/CARD.jsonl. Copy it into bench/results to publish it. PART...: run these; default: all that have not ended well
+# in FILE with this binary on this card. Each part ends within ten minutes: where no command may take longer, name parts.
+# LOCKSTEP: the binary that `make cuda` built; default bin/lockstep. --rehearse: small problems, for the emulated driver. Exit
+# status: 1 if a part failed or was cut, 130 if somebody interrupted it.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -16,7 +16,9 @@ absolute() { case $1 in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 self=bench/gpu-check.sh
 lockstep=bin/lockstep
 if [ -n "${LOCKSTEP-}" ]; then lockstep=$(absolute "$LOCKSTEP"); fi
+case ${LOCKSTEP_CUDA_DRIVER-} in /* | "") ;; */*) LOCKSTEP_CUDA_DRIVER=$(absolute "$LOCKSTEP_CUDA_DRIVER") ;; esac
 export LOCKSTEP=$lockstep PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
+wanted=()
 parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench peers"
 
 # both CARD SETTING...: the sweep on the card and on the CPU. Prints one JSON line with both digests and times.
@@ -27,7 +29,7 @@ both() {
 	trap 'rm -rf "$out"' EXIT
 	for device in cuda cpu; do
 		start=$(date +%s%N)
-		"$lockstep" sweep run "studies/$study.toml" --device $device --out "$out/$device" "${set[@]}" >&2
+		"$lockstep" sweep run "studies/$study.toml" --device $device --out "$out/$device" ${set[@]+"${set[@]}"} >&2
 		ms+=($((($(date +%s%N) - start) / 1000000)))
 		digest+=("$("$lockstep" sweep digest "$out/$device")")
 	done
@@ -40,23 +42,41 @@ if [ "${1-}" = --both ]; then
 fi
 
 small= # set: a rehearsal
-if [ "${1-}" = --rehearse ]; then
-	small=1
+record=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--rehearse) small=1 ;;
+	--record)
+		record=$(absolute "${2:?--record wants a file}")
+		shift
+		;;
+	-*)
+		echo "gpu-check: unknown flag $1; want --rehearse or --record FILE" >&2
+		exit 2
+		;;
+	*)
+		case " $parts " in *" $1 "*) ;; *)
+			echo "gpu-check: no part is called $1; the parts are: $parts" >&2
+			exit 2
+			;;
+		esac
+		wanted+=("$1")
+		;;
+	esac
 	shift
-fi
+done
 card=$("$lockstep" devices | sed -n 's/^cuda:0 \([^,]*\),.*/\1/p' | tr -cs 'A-Za-z0-9\n' -)
 [ -n "$card" ] || { "$lockstep" devices >&2; exit 1; }
-mkdir -p bench/results
-record=bench/results/$(date +%F)-$card.jsonl
-if [ $# -gt 0 ]; then record=$(absolute "$1"); fi
+record=${record:-out/gpu-check/$card.jsonl}
+mkdir -p "$(dirname "$record")"
 log=${record%.jsonl}.log # what the parts say beside their results
 status=0
 
 run() { # PART COMMAND...
 	echo "== $1: ${*:2}"
 	local rc=0
-	"$lockstep" record --to "$record" --part "$1" --limit 9m30s -- "${@:2}" >>"$log" 2>&1 || rc=$?
-	[ $rc = 0 ] || { status=1; tail -3 "$log"; }
+	"$lockstep" record --to "$record" --on "$card" --part "$1" --limit 9m -- "${@:2}" >>"$log" 2>&1 || rc=$?
+	[ $rc = 0 ] || { status=1; tail -3 "$log" || true; }
 	[ $rc != 130 ] || exit 130
 }
 skip() { "$lockstep" record --to "$record" --part "$1" --skip "$2"; } # PART WHY
@@ -88,21 +108,17 @@ part() {
 			skip peers "python3 cannot import torch: ${why##*$'\n'}"
 		fi
 		;;
-	*)
-		echo "gpu-check: no part is called $1; the parts are: $parts" >&2
-		exit 2
-		;;
 	esac
 }
 
-wanted=("${@:2}")
 if [ ${#wanted[@]} = 0 ]; then
 	done=" "
-	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --done | tr '\n' ' ')"; fi
+	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --on "$card" --done | tr '\n' ' ')"; fi
 	for p in $parts; do
 		case $done in *" $p "*) ;; *) wanted+=("$p") ;; esac
 	done
 fi
-for p in "${wanted[@]}"; do part "$p"; done
+if [ ${#wanted[@]} = 0 ]; then echo "every part has ended well in $record"; fi
+for p in ${wanted[@]+"${wanted[@]}"}; do part "$p"; done
 "$lockstep" record --to "$record" --list
 exit $status

@@ -14,7 +14,7 @@ CU_HEADERS := $(wildcard cuda/*.cuh)
 FATBINS    := $(CU_FILES:cuda/%.cu=cuda/fatbin/%.fatbin)
 EMULATOR   := $(CURDIR)/bin/libcuda-emu.so
 
-.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu mutants-cuda gpu-check gpu-bundle rehearse
+.PHONY: cuda cuda-toolkit cuda-kernels cuda-pinned cuda-report env test-emu mutants-cuda gpu-check gpu-bundle rehearse toy-emu
 
 cuda-toolkit: $(CUDA_LOCAL)/.installed
 
@@ -81,10 +81,10 @@ test-emu: cuda $(EMULATOR)
 mutants-cuda: cuda $(EMULATOR)
 	$(MUTANTS) -all
 
-# On a machine with a card: everything that gpu-check.sh asks of it, into bench/results. Without Go there: unpack what gpu-bundle
+# On a machine with a card: everything that gpu-check.sh asks of it, or PARTS=..; into out/gpu-check, or RECORD=.. Without Go there: unpack what gpu-bundle
 # makes here, and run bench/gpu-check.sh.
 gpu-check: cuda
-	bench/gpu-check.sh $(RECORD) $(PARTS)
+	bench/gpu-check.sh $(if $(RECORD),--record $(RECORD)) $(PARTS)
 
 BUNDLE := bin/lockstep-gpu-check.tar.gz
 
@@ -95,6 +95,13 @@ gpu-bundle: cuda
 # gpu-check.sh from the bundle in an empty folder, with next to nothing in its environment, on the emulated driver; a stand-in runs
 # what compute-sanitizer would.
 rehearse: gpu-bundle $(EMULATOR)
-	rm -rf bin/rehearsal && mkdir -p bin/rehearsal/bench/results && tar -xzf $(BUNDLE) -C bin/rehearsal
-	env -i PATH=$(CURDIR)/bench/testdata:/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse bin/rehearsal/card.jsonl
-	$(GO) run ./bench/table -print bin/rehearsal/card.jsonl
+	rm -rf bin/rehearsal && mkdir -p bin/rehearsal && tar -xzf $(BUNDLE) -C bin/rehearsal
+	$(REHEARSE)
+	$(REHEARSE) | grep -q '== verify' && { echo "a part that had ended well ran again"; exit 1; } || true
+	$(GO) run ./bench/table -print bin/rehearsal/out/gpu-check/lockstep-emulator.jsonl
+
+REHEARSE := env -i PATH=$(CURDIR)/bench/testdata:/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse
+
+# The whole toy study on the emulated driver, some eight minutes: its digest must be that of the CPU engine.
+toy-emu: cuda $(EMULATOR)
+	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bench/gpu-check.sh --both intrinsic-toy

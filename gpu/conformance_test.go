@@ -4,7 +4,6 @@ package gpu
 
 import (
 	"flag"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -57,35 +56,27 @@ func kernelsOf(c *optest.Case) (names []string) {
 
 // chosen are the cases that the flags choose: all, those of some kernels, a few of each.
 func chosen() map[*optest.Case]bool {
-	of := map[string][]*optest.Case{} // by kernel
-	all := map[*optest.Case]bool{}
+	wanted := func(c *optest.Case) (names []string) {
+		return slices.DeleteFunc(kernelsOf(c), func(k string) bool {
+			return *onlyKernels != "" && !slices.Contains(strings.Split(*onlyKernels, ","), k)
+		})
+	}
+	var cases []*optest.Case
 	for _, o := range op.All {
 		for _, c := range optest.Cases(o, 0) {
-			all[c] = *onlyKernels == "" && *few == 0
-			for _, k := range kernelsOf(c) {
-				if *onlyKernels == "" || slices.Contains(strings.Split(*onlyKernels, ","), k) {
-					of[k] = append(of[k], c)
-				}
+			large := threadsOf(c) > 576 && !strings.HasPrefix(c.Note, optest.Turns) // ThreadSanitizer has fibers for so many
+			if (*onlyKernels == "" || len(wanted(c)) > 0) && !(*few > 0 && large) {
+				cases = append(cases, c)
 			}
 		}
 	}
-	for _, cases := range of {
-		if *few > 0 {
-			for _, c := range cases {
-				all[c] = all[c] || strings.HasPrefix(c.Note, optest.Turns)
-			}
-			cases = slices.DeleteFunc(cases, func(c *optest.Case) bool { return c.Words() > 20000 || threadsOf(c) > 576 })
-			slices.SortStableFunc(cases, func(a, b *optest.Case) int { return a.Words() - b.Words() })
-			for i := range min(*few, len(cases)) {
-				all[cases[(2*i+1)*len(cases)/(2*min(*few, len(cases)))]] = true
-			}
-			continue
-		}
-		for _, c := range cases {
-			all[c] = true
-		}
+	if *few > 0 {
+		cases = optest.Few(cases, *few, wanted)
 	}
-	maps.DeleteFunc(all, func(_ *optest.Case, yes bool) bool { return !yes })
+	all := map[*optest.Case]bool{}
+	for _, c := range cases {
+		all[c] = true
+	}
 	return all
 }
 

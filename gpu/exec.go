@@ -186,14 +186,17 @@ func (x *exec) build() (err error) {
 			}
 			var ran []string
 			for _, l := range pl.launches {
-				ran = append(ran, l.kernel)
 				w, err := x.launch(*n, pl, l)
 				if err != nil {
 					return nil, err
 				}
 				if w != nil {
 					all = append(all, *w)
+					ran = append(ran, l.kernel)
 				}
+			}
+			if len(ran) == 0 {
+				ran = []string{"nothing"} // an empty result
 			}
 			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:" + strings.Join(ran, "+"), Once: once})
 		}

@@ -74,6 +74,6 @@ type Executable interface {
 // KernelInfo is one node and the twin, or the law, that runs it.
 type KernelInfo struct {
 	Op      string // op.Describe
-	Variant string // the family of the twin, or "law"
+	Variant string // the family of the twin, or "law"; of a card's kernels "cuda:" and their names, joined by +
 	Once    bool   // runs once after binding, not in every step
 }

@@ -33,6 +33,13 @@ type Begin struct {
 	Command []string  `json:"command"`
 	Build   string    `json:"build"`
 	Machine string    `json:"machine"`
+	Program string    `json:"program"`      // SHA-256 of the program that keeps the record
+	On      string    `json:"on,omitempty"` // the card
+}
+
+// Same tells whether two parts ran with one program, on one machine and card.
+func (b *Begin) Same(o *Begin) bool {
+	return b.Program == o.Program && b.Machine == o.Machine && b.On == o.On
 }
 
 // End is how a part ended.

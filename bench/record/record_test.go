@@ -4,6 +4,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 // sh runs a shell command as a part.
 func sh(t *testing.T, path, part, script string, limit time.Duration) error {
 	t.Helper()
-	return Run(t.Context(), path, part, limit, []string{"sh", "-c", script}, io.Discard, io.Discard)
+	return Run(t.Context(), path, part, "a card", limit, []string{"sh", "-c", script}, io.Discard, io.Discard)
 }
 
 func read(t *testing.T, path string) map[string]*Part {
@@ -43,7 +44,7 @@ func TestParts(t *testing.T) {
 		t.Error(err)
 	}
 	p := read(t, path)
-	if g := p["good"]; g.End.Status != OK || len(g.Lines) != 2 || string(g.Lines[1]) != `{"y":2}` || len(g.Text) != 1 || g.Text[0] != "words" || g.Begin.Command[0] != "sh" {
+	if g := p["good"]; g.End.Status != OK || len(g.Lines) != 2 || string(g.Lines[1]) != `{"y":2}` || len(g.Text) != 1 || g.Text[0] != "words" || g.Begin.Command[0] != "sh" || g.Begin.On != "a card" || len(g.Begin.Program) != 64 {
 		t.Errorf("good: %+v", g)
 	}
 	if b := p["bad"]; b.End.Status != Failed || len(b.Lines) != 1 || len(b.End.Errors) != 1 || b.End.Errors[0] != "what went wrong" {
@@ -71,8 +72,8 @@ func TestCut(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, stop)
-	if err := Run(ctx, path, "stopped", 0, []string{"sh", "-c", `echo '{"x":2}'; sleep 60`}, io.Discard, io.Discard); err == nil {
-		t.Error("a part that was stopped gives no error")
+	if err := Run(ctx, path, "stopped", "", 0, []string{"sh", "-c", `echo '{"x":2}'; sleep 60`}, io.Discard, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("a part that was stopped gives %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("cutting two parts took %v", took)

@@ -5,10 +5,13 @@ package record
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -19,17 +22,39 @@ import (
 // grace is what a command has to end by itself.
 var grace = 10 * time.Second
 
-// Run runs a command as a part of the record at path. It copies what the command prints to out, standard error to errs. The
+// Now is the beginning of a part of this program, on a card.
+func Now(on string, command []string) (*Begin, error) {
+	b := &Begin{At: time.Now().UTC().Truncate(time.Second), Command: command, Build: build.Stamp(), Machine: build.Machine(), On: on}
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	b.Program = hex.EncodeToString(h.Sum(nil))
+	return b, err
+}
+
+// Run runs a command as a part of the record at path, on a card ("" for none). It copies what the command prints to out, standard error to errs. The
 // command ends when limit (if not 0) has passed or ctx ends: with SIGINT first, ten seconds later with SIGKILL, and all
 // processes that it started with it. Errors: the record cannot be written; the command did not end well.
-func Run(ctx context.Context, path, part string, limit time.Duration, command []string, out, errs io.Writer) (err error) {
+func Run(ctx context.Context, path, part, on string, limit time.Duration, command []string, out, errs io.Writer) (err error) {
 	f, err := open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	start := time.Now()
-	if err := f.add(Line{Part: part, Begin: &Begin{At: start.UTC().Truncate(time.Second), Command: command, Build: build.Stamp(), Machine: build.Machine()}}); err != nil {
+	begin, err := Now(on, command)
+	if err == nil {
+		err = f.add(Line{Part: part, Begin: begin})
+	}
+	if err != nil {
 		return err
 	}
 	if limit > 0 {

@@ -14,7 +14,7 @@ import (
 // card is what a record says, in the words of the table; "" where it says nothing.
 type card struct {
 	name, file string
-	builds     []string          // that its parts ran
+	begins     []*record.Begin   // those that differ
 	cell       map[string]string // by row
 }
 
@@ -67,8 +67,8 @@ func readCard(path string) (*card, error) {
 	named := map[string]*record.Part{}
 	for _, p := range parts {
 		named[p.Name] = p
-		if p.Begin != nil && !slices.Contains(c.builds, p.Begin.Build) {
-			c.builds = append(c.builds, p.Begin.Build)
+		if p.Begin != nil && !slices.ContainsFunc(c.begins, p.Begin.Same) {
+			c.begins = append(c.begins, p.Begin)
 		}
 	}
 	fail := func(part string, err error) error { return fmt.Errorf("record %s, part %s: %w", path, part, err) }

@@ -58,10 +58,10 @@ func run(readme string, records []string, check bool) error {
 		switch {
 		case strings.Contains(c.name, "emulator"):
 			return fmt.Errorf("record %s was made on the emulated driver, which is no card", c.file)
-		case len(c.builds) != 1:
-			return fmt.Errorf("record %s: its parts are of different builds, %q: run all with one", c.file, c.builds)
-		case strings.Contains(c.builds[0], "+changes"):
-			return fmt.Errorf("record %s was made with changes that no commit holds: %s", c.file, c.builds[0])
+		case len(c.begins) != 1:
+			return fmt.Errorf("record %s: its parts are of different programs, machines or cards: run all with one, on one", c.file)
+		case strings.Contains(c.begins[0].Build, "+changes") || strings.Contains(c.begins[0].Build, "unknown"):
+			return fmt.Errorf("record %s was made with what no commit holds: %s", c.file, c.begins[0].Build)
 		}
 	}
 	was, err := os.ReadFile(readme)

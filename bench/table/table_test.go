@@ -118,8 +118,9 @@ func TestTable(t *testing.T) {
 	}
 	real := strings.ReplaceAll(device, "NAME", "NVIDIA X")
 	for want, text := range map[string]string{
-		"different builds":       strings.Replace(real, `["x"]`, `["x"],"build":"other"`, 1) + rest,
-		"changes that no commit": strings.Replace(real, `["x"]`, `["x"],"build":"commit a+changes"`, 1),
+		"different programs": strings.Replace(real, `["x"]`, `["x"],"program":"other"`, 1) + rest,
+		"machines or cards":  strings.Replace(real, `["x"]`, `["x"],"on":"another"`, 1) + rest,
+		"no commit holds":    strings.Replace(real, `["x"]`, `["x"],"build":"commit a+changes"`, 1),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lockstep/bench/record"
-	"lockstep/internal/build"
 )
 
 func init() { verbs = append(verbs, recordCommand) }
@@ -25,10 +24,11 @@ func recordCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "to", Usage: "the record is `FILE`", Required: true},
 			&cli.StringFlag{Name: "part", Usage: "the part is called `NAME`"},
+			&cli.StringFlag{Name: "on", Usage: "the part runs on `CARD`"},
 			&cli.DurationFlag{Name: "limit", Usage: "interrupt the command after `TIME`, such as 9m"},
 			&cli.StringFlag{Name: "skip", Usage: "run nothing; record that the part was skipped, and `WHY`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the parts and how they ended"},
-			&cli.BoolFlag{Name: "done", Usage: "list the parts that ended well, with this build on this machine"},
+			&cli.BoolFlag{Name: "done", Usage: "list the parts that ended well, with this very program, on this machine and --on this card"},
 		},
 		Action: func(c *cli.Context) error {
 			path := c.String("to")
@@ -49,7 +49,7 @@ func recordCommand() *cli.Command {
 			case c.Duration("limit") < 0:
 				return fmt.Errorf("record: --limit %v; want a time, such as 9m", c.Duration("limit").Round(time.Second))
 			}
-			return record.Run(c.Context, path, part, c.Duration("limit"), c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+			return record.Run(c.Context, path, part, c.String("on"), c.Duration("limit"), c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
 		},
 	}
 }
@@ -64,11 +64,15 @@ func listRecord(c *cli.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	now, err := record.Now(c.String("on"), nil)
+	if err != nil {
+		return err
+	}
 	for _, p := range parts {
 		switch {
 		case c.Bool("list"):
 			fmt.Fprintf(c.App.Writer, "%-20s %-8s %7.1f s  %s\n", p.Name, p.End.Status, p.End.Seconds, p.End.Why)
-		case p.End.Status == record.OK && p.Begin.Build == build.Stamp() && p.Begin.Machine == build.Machine():
+		case p.End.Status == record.OK && p.Begin.Same(now):
 			fmt.Fprintln(c.App.Writer, p.Name)
 		}
 	}
