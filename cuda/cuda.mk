@@ -64,7 +64,7 @@ $(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*.*)
 	@CUDA_HOME=$(CUDA_HOME) cuda/emu/build.sh $@
 
 # The CUDA path without a card: the emulator's own tests; the conformance suite in three orders of threads and blocks and with three
-# sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel file.
+# sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel.
 EMULATED := LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV)
 MUTANTS  := CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) run ./internal/mutants -cuda
 
@@ -77,7 +77,7 @@ test-emu: cuda $(EMULATOR)
 	$(MUTANTS)
 	CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./internal/mutants
 
-# Every fault in every kernel file.
+# Every fault of every kernel.
 mutants-cuda: cuda $(EMULATOR)
 	$(MUTANTS) -all
 

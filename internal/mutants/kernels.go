@@ -30,6 +30,7 @@ type lab struct {
 	suite       string // the conformance suite of package gpu, as a program
 	sources     map[string]string
 	named       []namedFault
+	listed      bool // faults are listed, and not planted
 	equivalents []equal
 	clean       sync.Map // kernel file and detector -> func() error: what the suite says of the kernels as they are
 }
@@ -312,7 +313,7 @@ func firstFinding(text []byte) string {
 	return "it ends with an error"
 }
 
-// plantKernels plants faults in kernels and returns how many, and how many survived: of each kind one in every kernel file,
+// plantKernels plants faults in kernels and returns how many, and how many survived: of each kind one in every function,
 // or all. matches picks them by their names.
 func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (planted, survived int, err error) {
 	faults, err := l.survey()
@@ -331,6 +332,12 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 		faults = l.oneOfEach(faults)
 	}
 	faults = slices.DeleteFunc(faults, func(f kernelFault) bool { return !matches(f.String()) })
+	if l.listed {
+		for _, f := range faults {
+			fmt.Println(f)
+		}
+		return 0, 0, nil
+	}
 	for _, d := range []detector{address, thread} {
 		if len(usable(d)) == 0 {
 			fmt.Printf("SKIPPED: gcc has no %s sanitizer\n", d.name)
@@ -381,21 +388,34 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 	return len(faults) - equal, survived, err
 }
 
-// oneOfEach keeps the first fault of each kind in every kernel file, in a file of its own before one in a header.
+// oneOfEach keeps, for every kernel file, the first fault of each kind in each of its functions, and one of each kind in the
+// headers that it uses if it has none of its own.
 func (l *lab) oneOfEach(faults []kernelFault) (some []kernelFault) {
-	own := func(f kernelFault) int {
+	foreign := func(f kernelFault) int {
 		if f.file == f.name+".cu" {
 			return 0
 		}
 		return 1
 	}
-	slices.SortStableFunc(faults, func(a, b kernelFault) int { return own(a) - own(b) })
+	slices.SortStableFunc(faults, func(a, b kernelFault) int { return foreign(a) - foreign(b) })
 	seen := map[string]bool{}
 	for _, f := range faults {
-		if key := f.name + f.kind; !seen[key] && l.equivalent(f) == "" {
-			seen[key] = true
-			some = append(some, f)
+		kind := f.name + " " + f.kind
+		function := fmt.Sprint(kind, functionAt(l.sources[f.file], f.edits[0].from))
+		if l.equivalent(f) != "" || seen[function] || foreign(f) == 1 && seen[kind] {
+			continue
 		}
+		seen[kind], seen[function] = true, true
+		some = append(some, f)
 	}
 	return some
+}
+
+// functionAt is where the function begins that a place of a source is in: at the last line before it that opens one.
+func functionAt(source string, at int) int {
+	begin := 0
+	for _, opening := range []string{"\nKERNEL(", "\n__device__", "\ntemplate <"} {
+		begin = max(begin, strings.LastIndex(source[:at], opening))
+	}
+	return begin
 }

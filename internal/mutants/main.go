@@ -53,8 +53,9 @@ var faults = []fault{
 
 func main() {
 	match := flag.String("run", "", "only faults whose name matches `REGEXP`")
-	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead: of each kind one in every file; needs make cuda, and its environment")
+	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead: of each kind one in every function; needs make cuda, and its environment")
 	all := flag.Bool("all", false, "with -cuda: every fault")
+	list := flag.Bool("list", false, "with -cuda: list the faults, and plant none")
 	workers := flag.Int("j", 2, "with -cuda: plant `N` at a time")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -70,7 +71,7 @@ func main() {
 	if *kernels {
 		l, err := newLab("cuda", "bin/mutants")
 		if err == nil {
-			l.named, l.equivalents = named, equivalents
+			l.named, l.equivalents, l.listed = named, equivalents, *list
 			planted, survived, err = l.plantKernels(*all, *workers, only.MatchString)
 		}
 		if err != nil {

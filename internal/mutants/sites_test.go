@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,5 +40,13 @@ KERNEL(256) k(const Args a) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+func TestFunctionAt(t *testing.T) {
+	const source = "// head\nKERNEL(1) a() {\n  x;\n}\n\ntemplate <int N>\n__device__ void b() {\n  y;\n}\n"
+	a, b := functionAt(source, strings.Index(source, "x;")), functionAt(source, strings.Index(source, "y;"))
+	if source[a+1:a+7] != "KERNEL" || source[b+1:b+7] != "__devi" || functionAt(source, 3) != 0 {
+		t.Errorf("functions at %d and %d", a, b)
 	}
 }
