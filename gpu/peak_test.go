@@ -51,19 +51,19 @@ func TestPeakKernels(t *testing.T) {
 		}
 		return nil
 	}))
-	const vectors = peakVectors + 77 // a block and a part of one
-	const bytes = 2 * peakVectors * peakVector
-	check(e.withMemory(2*bytes, func(p uint64) error {
-		check(e.noise(p, bytes))
-		check(e.do(func() error { return e.dev.clear(p+bytes, bytes) }))
-		_, err := e.timed(context.Background(), "peak_copy", 2, 3, bytesOf(peakCopyArgs{view{base: p + bytes}, view{base: p}, vectors}))
-		check(err)
-		got := make([]byte, bytes)
-		check(e.do(func() error { return e.stage.read(got, p+bytes) }))
+	const vectors = peakVectors + 77           // a block and a part of one
+	const bytes = 2 * peakVectors * peakVector // of the target; the source ends where the memory ends
+	check(e.withMemory(bytes+vectors*peakVector, func(p uint64) error {
 		want := make([]uint32, bytes/4)
 		for i := range vectors * peakVector / 4 {
 			want[i] = uint32(i)
 		}
+		check(e.do(func() error { return e.stage.write(p+bytes, op.Bytes(want)[:vectors*peakVector]) }))
+		check(e.do(func() error { return e.dev.clear(p, bytes) }))
+		_, err := e.timed(context.Background(), "peak_copy", 2, 3, bytesOf(peakCopyArgs{view{base: p}, view{base: p + bytes}, vectors}))
+		check(err)
+		got := make([]byte, bytes)
+		check(e.do(func() error { return e.stage.read(got, p) }))
 		if !slices.Equal(got, op.Bytes(want)) {
 			t.Error("what was copied is not what was there")
 		}
