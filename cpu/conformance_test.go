@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 		})
 	}
 	t.Run("all", func(t *testing.T) {
-		one, three := engine(t, 1), engine(t, 3)
+		one, three := engine(t, 1, Variants()...), engine(t, 3, Variants()...)
 		optest.Run(t, one, optest.Options{Others: []graph.Engine{three}})
 	})
 }

@@ -18,7 +18,7 @@ import (
 // Options choose how, never what, the engine computes.
 type Options struct {
 	Threads  int      // 0: GOMAXPROCS
-	Variants []string // families of twins that may be used, see Variants; nil: all. The law is always allowed
+	Variants []string // families of twins that may be used, see Variants; nil: Defaults. The law is always allowed
 }
 
 // Engine runs packs on the CPU.
@@ -42,7 +42,7 @@ func New(o Options) (*Engine, error) {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
 	if o.Variants == nil {
-		e.variants = Variants()
+		e.variants = Defaults()
 	}
 	return e, nil
 }

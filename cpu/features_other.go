@@ -3,6 +3,7 @@
 package cpu
 
 const (
-	hasAVX2 = false
-	hasGo   = true
+	hasAVX2   = false
+	hasAVX512 = false
+	hasGo     = true
 )

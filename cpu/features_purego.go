@@ -3,6 +3,7 @@
 package cpu
 
 const (
-	hasAVX2 = false
-	hasGo   = false
+	hasAVX2   = false
+	hasAVX512 = false
+	hasGo     = false
 )

@@ -35,12 +35,12 @@ type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, 
 type tileSet [tileRows + 1][3]tileKernel
 
 var matmulTiles = tileSet{
-	1: {matmul1x16, matmul1x16tail, matmul1x8tail},
-	2: {matmul2x16, matmul2x16tail, matmul2x8tail},
-	3: {matmul3x16, matmul3x16tail, matmul3x8tail},
-	4: {matmul4x16, matmul4x16tail, matmul4x8tail},
-	5: {matmul5x16, matmul5x16tail, matmul5x8tail},
-	6: {matmul6x16, matmul6x16tail, matmul6x8tail},
+	1: {matmul1x16AVX2, matmul1x16tailAVX2, matmul1x8tailAVX2},
+	2: {matmul2x16AVX2, matmul2x16tailAVX2, matmul2x8tailAVX2},
+	3: {matmul3x16AVX2, matmul3x16tailAVX2, matmul3x8tailAVX2},
+	4: {matmul4x16AVX2, matmul4x16tailAVX2, matmul4x8tailAVX2},
+	5: {matmul5x16AVX2, matmul5x16tailAVX2, matmul5x8tailAVX2},
+	6: {matmul6x16AVX2, matmul6x16tailAVX2, matmul6x8tailAVX2},
 }
 
 // The kinds of panels, by their columns.
@@ -167,68 +167,3 @@ func (p product) panel(b, buf []float32, k, cols int) (panel *float32, stride in
 	}
 	return &buf[0], panelCols
 }
-
-// packRows16 copies k rows of 16 words, the first at src, the next at stride words, to dst, one after the other.
-//
-//go:noescape
-func packRows16(dst, src *float32, k, stride int)
-
-// packTransposed8 turns n rows, 1 to 8, of k words, the first at src, the next at stride words, into k columns: dst[16*l+j]
-// is word l of row j. Rows from n on are row n-1 once more, and columns from k to the next multiple of 8 are written, too.
-//
-//go:noescape
-func packTransposed8(dst, src *float32, k, stride, n int)
-
-//go:noescape
-func matmul1x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul1x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul1x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul2x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul2x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul2x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul3x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul3x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul3x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul4x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul4x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul4x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul5x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul5x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul5x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul6x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul6x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmul6x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)

@@ -7,9 +7,9 @@
 DATA canonicalNaN<>+0(SB)/4, $0x7fc00000
 GLOBL canonicalNaN<>(SB), RODATA|NOPTR, $4
 
-// func matmul6x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x16(SB), NOSPLIT, $0-104
+TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -148,9 +148,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -297,9 +297,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -409,9 +409,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x16(SB), NOSPLIT, $0-104
+TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -534,9 +534,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -666,9 +666,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -767,9 +767,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x16(SB), NOSPLIT, $0-104
+TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -876,9 +876,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -991,9 +991,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1081,9 +1081,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x16(SB), NOSPLIT, $0-104
+TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1171,9 +1171,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1266,9 +1266,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1342,9 +1342,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x16(SB), NOSPLIT, $0-104
+TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1416,9 +1416,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1494,9 +1494,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1559,9 +1559,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x16(SB), NOSPLIT, $0-104
+TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1617,9 +1617,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1678,9 +1678,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1899,20 +1899,68 @@ done:
 	VZEROUPPER
 	RET
 
-DATA firstLanes<>+0(SB)/4, $-1
-DATA firstLanes<>+4(SB)/4, $-1
-DATA firstLanes<>+8(SB)/4, $-1
-DATA firstLanes<>+12(SB)/4, $-1
-DATA firstLanes<>+16(SB)/4, $-1
-DATA firstLanes<>+20(SB)/4, $-1
-DATA firstLanes<>+24(SB)/4, $-1
-DATA firstLanes<>+28(SB)/4, $-1
-DATA firstLanes<>+32(SB)/4, $+0
-DATA firstLanes<>+36(SB)/4, $+0
-DATA firstLanes<>+40(SB)/4, $+0
-DATA firstLanes<>+44(SB)/4, $+0
-DATA firstLanes<>+48(SB)/4, $+0
-DATA firstLanes<>+52(SB)/4, $+0
-DATA firstLanes<>+56(SB)/4, $+0
-DATA firstLanes<>+60(SB)/4, $+0
+DATA firstLanes<>+0(SB)/1, $0xff
+DATA firstLanes<>+1(SB)/1, $0xff
+DATA firstLanes<>+2(SB)/1, $0xff
+DATA firstLanes<>+3(SB)/1, $0xff
+DATA firstLanes<>+4(SB)/1, $0xff
+DATA firstLanes<>+5(SB)/1, $0xff
+DATA firstLanes<>+6(SB)/1, $0xff
+DATA firstLanes<>+7(SB)/1, $0xff
+DATA firstLanes<>+8(SB)/1, $0xff
+DATA firstLanes<>+9(SB)/1, $0xff
+DATA firstLanes<>+10(SB)/1, $0xff
+DATA firstLanes<>+11(SB)/1, $0xff
+DATA firstLanes<>+12(SB)/1, $0xff
+DATA firstLanes<>+13(SB)/1, $0xff
+DATA firstLanes<>+14(SB)/1, $0xff
+DATA firstLanes<>+15(SB)/1, $0xff
+DATA firstLanes<>+16(SB)/1, $0xff
+DATA firstLanes<>+17(SB)/1, $0xff
+DATA firstLanes<>+18(SB)/1, $0xff
+DATA firstLanes<>+19(SB)/1, $0xff
+DATA firstLanes<>+20(SB)/1, $0xff
+DATA firstLanes<>+21(SB)/1, $0xff
+DATA firstLanes<>+22(SB)/1, $0xff
+DATA firstLanes<>+23(SB)/1, $0xff
+DATA firstLanes<>+24(SB)/1, $0xff
+DATA firstLanes<>+25(SB)/1, $0xff
+DATA firstLanes<>+26(SB)/1, $0xff
+DATA firstLanes<>+27(SB)/1, $0xff
+DATA firstLanes<>+28(SB)/1, $0xff
+DATA firstLanes<>+29(SB)/1, $0xff
+DATA firstLanes<>+30(SB)/1, $0xff
+DATA firstLanes<>+31(SB)/1, $0xff
+DATA firstLanes<>+32(SB)/1, $0x00
+DATA firstLanes<>+33(SB)/1, $0x00
+DATA firstLanes<>+34(SB)/1, $0x00
+DATA firstLanes<>+35(SB)/1, $0x00
+DATA firstLanes<>+36(SB)/1, $0x00
+DATA firstLanes<>+37(SB)/1, $0x00
+DATA firstLanes<>+38(SB)/1, $0x00
+DATA firstLanes<>+39(SB)/1, $0x00
+DATA firstLanes<>+40(SB)/1, $0x00
+DATA firstLanes<>+41(SB)/1, $0x00
+DATA firstLanes<>+42(SB)/1, $0x00
+DATA firstLanes<>+43(SB)/1, $0x00
+DATA firstLanes<>+44(SB)/1, $0x00
+DATA firstLanes<>+45(SB)/1, $0x00
+DATA firstLanes<>+46(SB)/1, $0x00
+DATA firstLanes<>+47(SB)/1, $0x00
+DATA firstLanes<>+48(SB)/1, $0x00
+DATA firstLanes<>+49(SB)/1, $0x00
+DATA firstLanes<>+50(SB)/1, $0x00
+DATA firstLanes<>+51(SB)/1, $0x00
+DATA firstLanes<>+52(SB)/1, $0x00
+DATA firstLanes<>+53(SB)/1, $0x00
+DATA firstLanes<>+54(SB)/1, $0x00
+DATA firstLanes<>+55(SB)/1, $0x00
+DATA firstLanes<>+56(SB)/1, $0x00
+DATA firstLanes<>+57(SB)/1, $0x00
+DATA firstLanes<>+58(SB)/1, $0x00
+DATA firstLanes<>+59(SB)/1, $0x00
+DATA firstLanes<>+60(SB)/1, $0x00
+DATA firstLanes<>+61(SB)/1, $0x00
+DATA firstLanes<>+62(SB)/1, $0x00
+DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64

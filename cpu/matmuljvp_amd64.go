@@ -15,64 +15,10 @@ func init() {
 }
 
 var matmulJVPTiles = tileSet{
-	1: {matmuljvp1x16, matmuljvp1x16tail, matmuljvp1x8tail},
-	2: {matmuljvp2x16, matmuljvp2x16tail, matmuljvp2x8tail},
-	3: {matmuljvp3x16, matmuljvp3x16tail, matmuljvp3x8tail},
-	4: {matmuljvp4x16, matmuljvp4x16tail, matmuljvp4x8tail},
-	5: {matmuljvp5x16, matmuljvp5x16tail, matmuljvp5x8tail},
-	6: {matmuljvp6x16, matmuljvp6x16tail, matmuljvp6x8tail},
+	1: {matmuljvp1x16AVX2, matmuljvp1x16tailAVX2, matmuljvp1x8tailAVX2},
+	2: {matmuljvp2x16AVX2, matmuljvp2x16tailAVX2, matmuljvp2x8tailAVX2},
+	3: {matmuljvp3x16AVX2, matmuljvp3x16tailAVX2, matmuljvp3x8tailAVX2},
+	4: {matmuljvp4x16AVX2, matmuljvp4x16tailAVX2, matmuljvp4x8tailAVX2},
+	5: {matmuljvp5x16AVX2, matmuljvp5x16tailAVX2, matmuljvp5x8tailAVX2},
+	6: {matmuljvp6x16AVX2, matmuljvp6x16tailAVX2, matmuljvp6x8tailAVX2},
 }
-
-//go:noescape
-func matmuljvp1x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp1x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp1x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp2x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp2x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp2x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp3x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp3x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp3x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp4x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp4x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp4x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp5x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp5x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp5x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp6x16(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp6x16tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
-
-//go:noescape
-func matmuljvp6x8tail(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)

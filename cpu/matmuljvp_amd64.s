@@ -7,9 +7,9 @@
 DATA canonicalNaN<>+0(SB)/4, $0x7fc00000
 GLOBL canonicalNaN<>(SB), RODATA|NOPTR, $4
 
-// func matmuljvp6x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -183,9 +183,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -367,9 +367,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -507,9 +507,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -663,9 +663,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -826,9 +826,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -952,9 +952,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1088,9 +1088,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1230,9 +1230,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1342,9 +1342,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1452,9 +1452,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1567,9 +1567,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1659,9 +1659,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1749,9 +1749,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1843,9 +1843,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -1921,9 +1921,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-104
 	MOVQ am+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ ak+40(FP), CX
@@ -1991,9 +1991,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX
@@ -2064,9 +2064,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x8tail(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x8tail(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-104
 	MOVQ    am+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    ak+40(FP), CX

@@ -2,22 +2,28 @@
 
 package cpu
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// fmaChains runs n > 0 rounds of 12 independent chains of 8-lane FMAs on registers.
-//
-//go:noescape
-func fmaChains(n int)
-
-// peakFMA measures how many float32 multiply-adds one core makes in a second with AVX2 at its present clock: the roof of the
-// matrix products. One measurement takes about 30 microseconds, too short to be interrupted often; take the median of many.
-// It is 0 where the machine has no AVX2.
+// peakFMA measures how many float32 multiply-adds one core makes in a second at its present clock, with the widest vectors that
+// engines use by default: the roof of the matrix products. One measurement takes about 30 microseconds, too short to be
+// interrupted often; take the median of many. It is 0 where the machine has no AVX2.
 func peakFMA() float64 {
-	const rounds, chains, lanes = 1 << 14, 12, 8
-	if !hasAVX2 {
-		return 0
+	switch {
+	case slices.Contains(Defaults(), "avx512"):
+		return rateOf(fmaChainsAVX512, 16)
+	case hasAVX2:
+		return rateOf(fmaChainsAVX2, 8)
 	}
+	return 0
+}
+
+// rateOf is how many multiply-adds a second the chains of vectors of so many lanes make.
+func rateOf(chains func(rounds int), lanes float64) float64 {
+	const rounds, chainsAtOnce = 1 << 14, 12
 	start := time.Now()
-	fmaChains(rounds)
-	return rounds * chains * lanes / time.Since(start).Seconds()
+	chains(rounds)
+	return rounds * chainsAtOnce * lanes / time.Since(start).Seconds()
 }

@@ -4,21 +4,17 @@
 
 #include "textflag.h"
 
-// func stripAdd(y *uint32, a *uint32, b *uint32, n int)
+// func stripAddAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripAdd(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripAddAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -50,39 +46,83 @@ done:
 	VZEROUPPER
 	RET
 
-DATA firstLanes<>+0(SB)/4, $-1
-DATA firstLanes<>+4(SB)/4, $-1
-DATA firstLanes<>+8(SB)/4, $-1
-DATA firstLanes<>+12(SB)/4, $-1
-DATA firstLanes<>+16(SB)/4, $-1
-DATA firstLanes<>+20(SB)/4, $-1
-DATA firstLanes<>+24(SB)/4, $-1
-DATA firstLanes<>+28(SB)/4, $-1
-DATA firstLanes<>+32(SB)/4, $+0
-DATA firstLanes<>+36(SB)/4, $+0
-DATA firstLanes<>+40(SB)/4, $+0
-DATA firstLanes<>+44(SB)/4, $+0
-DATA firstLanes<>+48(SB)/4, $+0
-DATA firstLanes<>+52(SB)/4, $+0
-DATA firstLanes<>+56(SB)/4, $+0
-DATA firstLanes<>+60(SB)/4, $+0
+DATA firstLanes<>+0(SB)/1, $0xff
+DATA firstLanes<>+1(SB)/1, $0xff
+DATA firstLanes<>+2(SB)/1, $0xff
+DATA firstLanes<>+3(SB)/1, $0xff
+DATA firstLanes<>+4(SB)/1, $0xff
+DATA firstLanes<>+5(SB)/1, $0xff
+DATA firstLanes<>+6(SB)/1, $0xff
+DATA firstLanes<>+7(SB)/1, $0xff
+DATA firstLanes<>+8(SB)/1, $0xff
+DATA firstLanes<>+9(SB)/1, $0xff
+DATA firstLanes<>+10(SB)/1, $0xff
+DATA firstLanes<>+11(SB)/1, $0xff
+DATA firstLanes<>+12(SB)/1, $0xff
+DATA firstLanes<>+13(SB)/1, $0xff
+DATA firstLanes<>+14(SB)/1, $0xff
+DATA firstLanes<>+15(SB)/1, $0xff
+DATA firstLanes<>+16(SB)/1, $0xff
+DATA firstLanes<>+17(SB)/1, $0xff
+DATA firstLanes<>+18(SB)/1, $0xff
+DATA firstLanes<>+19(SB)/1, $0xff
+DATA firstLanes<>+20(SB)/1, $0xff
+DATA firstLanes<>+21(SB)/1, $0xff
+DATA firstLanes<>+22(SB)/1, $0xff
+DATA firstLanes<>+23(SB)/1, $0xff
+DATA firstLanes<>+24(SB)/1, $0xff
+DATA firstLanes<>+25(SB)/1, $0xff
+DATA firstLanes<>+26(SB)/1, $0xff
+DATA firstLanes<>+27(SB)/1, $0xff
+DATA firstLanes<>+28(SB)/1, $0xff
+DATA firstLanes<>+29(SB)/1, $0xff
+DATA firstLanes<>+30(SB)/1, $0xff
+DATA firstLanes<>+31(SB)/1, $0xff
+DATA firstLanes<>+32(SB)/1, $0x00
+DATA firstLanes<>+33(SB)/1, $0x00
+DATA firstLanes<>+34(SB)/1, $0x00
+DATA firstLanes<>+35(SB)/1, $0x00
+DATA firstLanes<>+36(SB)/1, $0x00
+DATA firstLanes<>+37(SB)/1, $0x00
+DATA firstLanes<>+38(SB)/1, $0x00
+DATA firstLanes<>+39(SB)/1, $0x00
+DATA firstLanes<>+40(SB)/1, $0x00
+DATA firstLanes<>+41(SB)/1, $0x00
+DATA firstLanes<>+42(SB)/1, $0x00
+DATA firstLanes<>+43(SB)/1, $0x00
+DATA firstLanes<>+44(SB)/1, $0x00
+DATA firstLanes<>+45(SB)/1, $0x00
+DATA firstLanes<>+46(SB)/1, $0x00
+DATA firstLanes<>+47(SB)/1, $0x00
+DATA firstLanes<>+48(SB)/1, $0x00
+DATA firstLanes<>+49(SB)/1, $0x00
+DATA firstLanes<>+50(SB)/1, $0x00
+DATA firstLanes<>+51(SB)/1, $0x00
+DATA firstLanes<>+52(SB)/1, $0x00
+DATA firstLanes<>+53(SB)/1, $0x00
+DATA firstLanes<>+54(SB)/1, $0x00
+DATA firstLanes<>+55(SB)/1, $0x00
+DATA firstLanes<>+56(SB)/1, $0x00
+DATA firstLanes<>+57(SB)/1, $0x00
+DATA firstLanes<>+58(SB)/1, $0x00
+DATA firstLanes<>+59(SB)/1, $0x00
+DATA firstLanes<>+60(SB)/1, $0x00
+DATA firstLanes<>+61(SB)/1, $0x00
+DATA firstLanes<>+62(SB)/1, $0x00
+DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
 
-// func stripSub(y *uint32, a *uint32, b *uint32, n int)
+// func stripSubAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripSub(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripSubAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -114,21 +154,17 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripMul(y *uint32, a *uint32, b *uint32, n int)
+// func stripMulAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripMul(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripMulAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -160,21 +196,17 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripDiv(y *uint32, a *uint32, b *uint32, n int)
+// func stripDivAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripDiv(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripDivAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -206,21 +238,17 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripMax(y *uint32, a *uint32, b *uint32, n int)
+// func stripMaxAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripMax(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripMaxAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -229,7 +257,7 @@ loop:
 	VMOVUPS   (BX)(SI*4), Y2
 	VMAXPS    Y2, Y1, Y3
 	VMAXPS    Y1, Y2, Y4
-	VANDPS    Y4, Y3, Y3
+	VPAND     Y4, Y3, Y3
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
@@ -247,7 +275,7 @@ rest:
 	VMASKMOVPS (BX)(SI*4), Y1, Y3
 	VMAXPS     Y3, Y2, Y4
 	VMAXPS     Y2, Y3, Y5
-	VANDPS     Y5, Y4, Y4
+	VPAND      Y5, Y4, Y4
 	VCMPPS     $0x03, Y3, Y2, Y2
 	VBLENDVPS  Y2, Y0, Y4, Y4
 	VMASKMOVPS Y4, Y1, (AX)(SI*4)
@@ -256,21 +284,17 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripMin(y *uint32, a *uint32, b *uint32, n int)
+// func stripMinAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripMin(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripMinAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -279,7 +303,7 @@ loop:
 	VMOVUPS   (BX)(SI*4), Y2
 	VMINPS    Y2, Y1, Y3
 	VMINPS    Y1, Y2, Y4
-	VORPS     Y4, Y3, Y3
+	VPOR      Y4, Y3, Y3
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
@@ -297,7 +321,7 @@ rest:
 	VMASKMOVPS (BX)(SI*4), Y1, Y3
 	VMINPS     Y3, Y2, Y4
 	VMINPS     Y2, Y3, Y5
-	VORPS      Y5, Y4, Y4
+	VPOR       Y5, Y4, Y4
 	VCMPPS     $0x03, Y3, Y2, Y2
 	VBLENDVPS  Y2, Y0, Y4, Y4
 	VMASKMOVPS Y4, Y1, (AX)(SI*4)
@@ -306,30 +330,26 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripGt(y *uint32, a *uint32, b *uint32, n int)
+// func stripGtAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripGt(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripGtAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VCMPPS  $0x11, Y0, Y1, Y0
-	VPSRLD  $0x1f, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS (BX)(SI*4), Y2
+	VCMPPS  $0x11, Y1, Y2, Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	SUBQ    $0x08, CX
 	JGE     loop
@@ -339,41 +359,37 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VCMPPS     $0x11, Y1, Y2, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VCMPPS     $0x11, Y2, Y3, Y2
+	VPAND      Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripGe(y *uint32, a *uint32, b *uint32, n int)
+// func stripGeAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripGe(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripGeAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VCMPPS  $0x12, Y0, Y1, Y0
-	VPSRLD  $0x1f, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS (BX)(SI*4), Y2
+	VCMPPS  $0x12, Y1, Y2, Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	SUBQ    $0x08, CX
 	JGE     loop
@@ -383,41 +399,37 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VCMPPS     $0x12, Y1, Y2, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VCMPPS     $0x12, Y2, Y3, Y2
+	VPAND      Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripLt(y *uint32, a *uint32, b *uint32, n int)
+// func stripLtAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripLt(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripLtAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VCMPPS  $0x11, Y1, Y0, Y0
-	VPSRLD  $0x1f, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS (BX)(SI*4), Y2
+	VCMPPS  $0x11, Y2, Y1, Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	SUBQ    $0x08, CX
 	JGE     loop
@@ -427,41 +439,37 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VCMPPS     $0x11, Y2, Y1, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VCMPPS     $0x11, Y3, Y2, Y2
+	VPAND      Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripLe(y *uint32, a *uint32, b *uint32, n int)
+// func stripLeAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripLe(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripLeAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VCMPPS  $0x12, Y1, Y0, Y0
-	VPSRLD  $0x1f, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS (BX)(SI*4), Y2
+	VCMPPS  $0x12, Y2, Y1, Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	SUBQ    $0x08, CX
 	JGE     loop
@@ -471,41 +479,37 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VCMPPS     $0x12, Y2, Y1, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VCMPPS     $0x12, Y3, Y2, Y2
+	VPAND      Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripEq(y *uint32, a *uint32, b *uint32, n int)
+// func stripEqAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripEq(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripEqAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VCMPPS  $0x00, Y1, Y0, Y0
-	VPSRLD  $0x1f, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS (BX)(SI*4), Y2
+	VCMPPS  $0x00, Y2, Y1, Y1
+	VPAND   Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	SUBQ    $0x08, CX
 	JGE     loop
@@ -515,41 +519,37 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VCMPPS     $0x00, Y2, Y1, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VCMPPS     $0x00, Y3, Y2, Y2
+	VPAND      Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripSame(y *uint32, a *uint32, b *uint32, n int)
+// func stripSameAVX2(y *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripSame(SB), NOSPLIT, $0-32
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
+TEXT ·stripSameAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         n+24(FP), CX
 	MOVQ         a+8(FP), DX
 	MOVQ         b+16(FP), BX
 	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
-	VMOVUPS  (DX)(SI*4), Y0
-	VMOVUPS  (BX)(SI*4), Y1
-	VPCMPEQD Y1, Y0, Y0
-	VPSRLD   $0x1f, Y0, Y0
-	VMOVUPS  Y0, (AX)(SI*4)
+	VMOVUPS  (DX)(SI*4), Y1
+	VMOVUPS  (BX)(SI*4), Y2
+	VPCMPEQD Y2, Y1, Y1
+	VPAND    Y0, Y1, Y1
+	VMOVUPS  Y1, (AX)(SI*4)
 	ADDQ     $0x08, SI
 	SUBQ     $0x08, CX
 	JGE      loop
@@ -559,37 +559,36 @@ rest:
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
-	VMOVUPS    32(DI)(CX*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (BX)(SI*4), Y0, Y2
-	VPCMPEQD   Y2, Y1, Y1
-	VPSRLD     $0x1f, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(DI)(CX*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMASKMOVPS (BX)(SI*4), Y1, Y3
+	VPCMPEQD   Y3, Y2, Y2
+	VPAND      Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func stripNeg(y *uint32, x *uint32, n int)
+// func stripNegAVX2(y *uint32, x *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripNeg(SB), NOSPLIT, $0-24
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y2, Y2, Y2
+TEXT ·stripNegAVX2(SB), NOSPLIT, $0-24
 	MOVQ         y+0(FP), AX
 	MOVQ         n+16(FP), CX
 	MOVQ         x+8(FP), DX
 	XORQ         BX, BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x80000000, SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
 	SUBQ         $0x08, CX
 	JL           rest
 
 loop:
 	VMOVUPS   (DX)(BX*4), Y2
-	VXORPS    Y1, Y2, Y3
+	VPXOR     Y1, Y2, Y3
 	VCMPPS    $0x03, Y2, Y2, Y2
 	VBLENDVPS Y2, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(BX*4)
@@ -604,7 +603,7 @@ rest:
 	NEGQ       CX
 	VMOVUPS    32(SI)(CX*4), Y2
 	VMASKMOVPS (DX)(BX*4), Y2, Y3
-	VXORPS     Y1, Y3, Y1
+	VPXOR      Y1, Y3, Y1
 	VCMPPS     $0x03, Y3, Y3, Y3
 	VBLENDVPS  Y3, Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, (AX)(BX*4)
@@ -613,22 +612,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripRelu(y *uint32, x *uint32, n int)
+// func stripReluAVX2(y *uint32, x *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripRelu(SB), NOSPLIT, $0-24
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
-	MOVQ         y+0(FP), AX
-	MOVQ         n+16(FP), CX
-	MOVQ         x+8(FP), DX
-	XORQ         BX, BX
-	SUBQ         $0x08, CX
-	JL           rest
+TEXT ·stripReluAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ n+16(FP), CX
+	MOVQ x+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x08, CX
+	JL   rest
 
 loop:
 	VMOVUPS (DX)(BX*4), Y0
@@ -654,20 +646,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripSqrt(y *uint32, x *uint32, n int)
+// func stripSqrtAVX2(y *uint32, x *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripSqrt(SB), NOSPLIT, $0-24
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X1
-	VPBROADCASTD X1, Y1
-	VPXOR        Y1, Y1, Y1
+TEXT ·stripSqrtAVX2(SB), NOSPLIT, $0-24
 	MOVQ         y+0(FP), AX
 	MOVQ         n+16(FP), CX
 	MOVQ         x+8(FP), DX
 	XORQ         BX, BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
 	SUBQ         $0x08, CX
 	JL           rest
 
@@ -697,24 +685,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func stripSelect(y *uint32, c *uint32, a *uint32, b *uint32, n int)
+// func stripSelectAVX2(y *uint32, c *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·stripSelect(SB), NOSPLIT, $0-40
-	MOVL         $0x7fc00000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x80000000, AX
-	VMOVD        AX, X0
-	VPBROADCASTD X0, Y0
-	VPXOR        Y0, Y0, Y0
-	MOVQ         y+0(FP), AX
-	MOVQ         n+32(FP), CX
-	MOVQ         c+8(FP), DX
-	MOVQ         a+16(FP), BX
-	MOVQ         b+24(FP), SI
-	XORQ         DI, DI
-	SUBQ         $0x08, CX
-	JL           rest
+TEXT ·stripSelectAVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  n+32(FP), CX
+	MOVQ  c+8(FP), DX
+	MOVQ  a+16(FP), BX
+	MOVQ  b+24(FP), SI
+	XORQ  DI, DI
+	VPXOR Y0, Y0, Y0
+	SUBQ  $0x08, CX
+	JL    rest
 
 loop:
 	VMOVUPS   (DX)(DI*4), Y1
@@ -736,21 +718,21 @@ rest:
 	VMASKMOVPS (DX)(DI*4), Y1, Y2
 	VMASKMOVPS (BX)(DI*4), Y1, Y3
 	VMASKMOVPS (SI)(DI*4), Y1, Y4
-	VPCMPEQD   Y0, Y2, Y2
-	VBLENDVPS  Y2, Y4, Y3, Y3
+	VPCMPEQD   Y0, Y2, Y0
+	VBLENDVPS  Y0, Y4, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DI*4)
 
 done:
 	VZEROUPPER
 	RET
 
-// func accumulate(y *float32, x *float32, n int)
+// func accumulateAVX2(y *float32, x *float32, n int)
 // Requires: AVX
-TEXT ·accumulate(SB), NOSPLIT, $0-24
+TEXT ·accumulateAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
-	SUBQ $0x20, DX
+	SUBQ $0x00000020, DX
 	JL   vectors
 
 quads:
@@ -766,13 +748,13 @@ quads:
 	VMOVUPS 96(AX), Y0
 	VADDPS  96(CX), Y0, Y0
 	VMOVUPS Y0, 96(AX)
-	SUBQ    $-128, CX
-	SUBQ    $-128, AX
-	SUBQ    $0x20, DX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, DX
 	JGE     quads
 
 vectors:
-	ADDQ $0x18, DX
+	ADDQ $0x00000018, DX
 	JL   rest
 
 vector:
@@ -799,9 +781,720 @@ done:
 	VZEROUPPER
 	RET
 
-// func sumRuns(y *float32, x *float32, runs int, n int)
+// func stripAddAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripAddAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VADDPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripSubAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripSubAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VSUBPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripMulAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripMulAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VMULPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VMULPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripDivAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripDivAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VDIVPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VDIVPS    Z2, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripMaxAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripMaxAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VMAXPS    Z2, Z1, Z3
+	VMAXPS    Z1, Z2, Z4
+	VPANDD    Z4, Z3, Z3
+	VCMPPS    $0x03, Z2, Z1, K1
+	VPBLENDMD Z0, Z3, K1, Z3
+	VMOVUPS   Z3, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VMAXPS    Z2, Z1, Z3
+	VMAXPS    Z1, Z2, Z4
+	VPANDD    Z4, Z3, Z3
+	VCMPPS    $0x03, Z2, Z1, K2
+	VPBLENDMD Z0, Z3, K2, Z3
+	VMOVUPS   Z3, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripMinAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripMinAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z1
+	VMOVUPS   (BX)(SI*4), Z2
+	VMINPS    Z2, Z1, Z3
+	VMINPS    Z1, Z2, Z4
+	VPORD     Z4, Z3, Z3
+	VCMPPS    $0x03, Z2, Z1, K1
+	VPBLENDMD Z0, Z3, K1, Z3
+	VMOVUPS   Z3, (AX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS.Z (BX)(SI*4), K1, Z2
+	VMINPS    Z2, Z1, Z3
+	VMINPS    Z1, Z2, Z4
+	VPORD     Z4, Z3, Z3
+	VCMPPS    $0x03, Z2, Z1, K2
+	VPBLENDMD Z0, Z3, K2, Z3
+	VMOVUPS   Z3, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripGtAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripGtAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VCMPPS      $0x11, Z1, Z2, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VCMPPS      $0x11, Z1, Z2, K2
+	VMOVDQA32.Z Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripGeAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripGeAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VCMPPS      $0x12, Z1, Z2, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VCMPPS      $0x12, Z1, Z2, K2
+	VMOVDQA32.Z Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripLtAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripLtAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VCMPPS      $0x11, Z2, Z1, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VCMPPS      $0x11, Z2, Z1, K2
+	VMOVDQA32.Z Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripLeAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripLeAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VCMPPS      $0x12, Z2, Z1, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VCMPPS      $0x12, Z2, Z1, K2
+	VMOVDQA32.Z Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripEqAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripEqAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VCMPPS      $0x00, Z2, Z1, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VCMPPS      $0x00, Z2, Z1, K2
+	VMOVDQA32.Z Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripSameAVX512(y *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripSameAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         n+24(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	XORQ         SI, SI
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS     (DX)(SI*4), Z1
+	VMOVUPS     (BX)(SI*4), Z2
+	VPCMPEQD    Z2, Z1, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	VMOVUPS     Z1, (AX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, CX
+	JGE         loop
+
+rest:
+	ADDQ        $0x10, CX
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       CX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z1
+	VMOVUPS.Z   (BX)(SI*4), K1, Z2
+	VPCMPEQD    Z2, Z1, K2
+	VMOVDQA32.Z Z0, K2, Z1
+	VMOVUPS     Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripNegAVX512(y *uint32, x *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripNegAVX512(SB), NOSPLIT, $0-24
+	MOVQ         y+0(FP), AX
+	MOVQ         n+16(FP), CX
+	MOVQ         x+8(FP), DX
+	XORQ         BX, BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x80000000, SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Z1
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(BX*4), Z2
+	VPXORD    Z1, Z2, Z3
+	VCMPPS    $0x03, Z2, Z2, K1
+	VPBLENDMD Z0, Z3, K1, Z3
+	VMOVUPS   Z3, (AX)(BX*4)
+	ADDQ      $0x10, BX
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z2
+	VPXORD    Z1, Z2, Z1
+	VCMPPS    $0x03, Z2, Z2, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripReluAVX512(y *uint32, x *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripReluAVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ n+16(FP), CX
+	MOVQ x+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, CX
+	JL   rest
+
+loop:
+	VMOVUPS (DX)(BX*4), Z0
+	VPSRAD  $0x1f, Z0, Z1
+	VPANDND Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*4)
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, CX
+	JGE     loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z0
+	VPSRAD    $0x1f, Z0, Z1
+	VPANDND   Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripSqrtAVX512(y *uint32, x *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripSqrtAVX512(SB), NOSPLIT, $0-24
+	MOVQ         y+0(FP), AX
+	MOVQ         n+16(FP), CX
+	MOVQ         x+8(FP), DX
+	XORQ         BX, BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $0x10, CX
+	JL           rest
+
+loop:
+	VMOVUPS   (DX)(BX*4), Z1
+	VSQRTPS   Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(BX*4)
+	ADDQ      $0x10, BX
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z1
+	VSQRTPS   Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripSelectAVX512(y *uint32, c *uint32, a *uint32, b *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripSelectAVX512(SB), NOSPLIT, $0-40
+	MOVQ   y+0(FP), AX
+	MOVQ   n+32(FP), CX
+	MOVQ   c+8(FP), DX
+	MOVQ   a+16(FP), BX
+	MOVQ   b+24(FP), SI
+	XORQ   DI, DI
+	VPXORD Z0, Z0, Z0
+	SUBQ   $0x10, CX
+	JL     rest
+
+loop:
+	VMOVUPS   (DX)(DI*4), Z1
+	VMOVUPS   (BX)(DI*4), Z2
+	VMOVUPS   (SI)(DI*4), Z3
+	VPCMPEQD  Z0, Z1, K1
+	VPBLENDMD Z3, Z2, K1, Z2
+	VMOVUPS   Z2, (AX)(DI*4)
+	ADDQ      $0x10, DI
+	SUBQ      $0x10, CX
+	JGE       loop
+
+rest:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVL      $0xffffffff, R8
+	BZHIL     CX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX)(DI*4), K1, Z1
+	VMOVUPS.Z (BX)(DI*4), K1, Z2
+	VMOVUPS.Z (SI)(DI*4), K1, Z3
+	VPCMPEQD  Z0, Z1, K2
+	VPBLENDMD Z3, Z2, K2, Z2
+	VMOVUPS   Z2, K1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func accumulateAVX512(y *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·accumulateAVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x00000040, DX
+	JL   vectors
+
+quads:
+	VMOVUPS (AX), Z0
+	VADDPS  (CX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VMOVUPS 64(AX), Z1
+	VADDPS  64(CX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(AX), Z0
+	VADDPS  128(CX), Z0, Z0
+	VMOVUPS Z0, 128(AX)
+	VMOVUPS 192(AX), Z0
+	VADDPS  192(CX), Z0, Z0
+	VMOVUPS Z0, 192(AX)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x00000040, DX
+	JGE     quads
+
+vectors:
+	ADDQ $0x00000030, DX
+	JL   rest
+
+vector:
+	VMOVUPS (AX), Z0
+	VADDPS  (CX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, DX
+	JGE     vector
+
+rest:
+	ADDQ      $0x10, DX
+	JZ        done
+	MOVL      $0xffffffff, BX
+	BZHIL     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumRunsAVX2(y *float32, x *float32, runs int, n int)
 // Requires: AVX, AVX2
-TEXT ·sumRuns(SB), NOSPLIT, $0-32
+TEXT ·sumRunsAVX2(SB), NOSPLIT, $0-32
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         runs+16(FP), DX

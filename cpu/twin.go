@@ -16,20 +16,37 @@ type kernel func(w *workspace, out, in []op.Tensor)
 // Law is the variant of an op without a twin: the law itself.
 const Law = "law"
 
-// variants are the families of twins, the preferred first. A family that the machine lacks is not available; Law is last and always there.
+// variants are the families of twins, the preferred first. A family that the machine lacks is not available; Law is last and always
+// there. A family of instructions runs by default only if a full run of the tests on a CPU that has them is on record: machines
+// differ, and CI's may lack it.
 var variants = []struct {
 	name      string
 	available bool
+	record    string // under bench/results, made by make cpu-record; "": none yet
 }{
-	{"avx2", hasAVX2},
-	{"go", hasGo}, // plain Go loops; absent from a purego build, in which the laws stand alone
-	{Law, true},
+	{"avx512", hasAVX512, ""},
+	{"avx2", hasAVX2, "2026-11-23-AMD-EPYC.txt"},
+	{"go", hasGo, always}, // plain Go loops; absent from a purego build, in which the laws stand alone
+	{Law, true, always},
 }
+
+// always is said of families that need nothing of the CPU.
+const always = "always"
 
 // Variants lists the families of twins that this build has for this machine, the preferred first; the last is Law.
 func Variants() (names []string) {
 	for _, v := range variants {
 		if v.available {
+			names = append(names, v.name)
+		}
+	}
+	return names
+}
+
+// Defaults lists those that an engine uses if it is not told which.
+func Defaults() (names []string) {
+	for _, v := range variants {
+		if v.available && v.record != "" {
 			names = append(names, v.name)
 		}
 	}

@@ -96,7 +96,7 @@ func runBench(c *cli.Context) error {
 // onCPU describes the CPU engine, and sets the options that hang on it: it is checked against the laws.
 func onCPU(c *cli.Context, o *bench.Options) bench.Machine {
 	o.CheckName, o.CheckWork, o.Memory, o.Clocks = cpu.Law, lawWork, memory.Available()/10*8, cpuClocks
-	variants := cpu.Variants()
+	variants := cpu.Defaults()
 	if v := c.String("variant"); v != "" {
 		variants = []string{v}
 	}

@@ -3,31 +3,33 @@
 //
 //	go run . -out ..
 //
-// Each file of this package generates the .s file of one op; the doc comments of the functions stand with their Go
-// declarations in package cpu. Vector code is written against the type vector, which fixes the width.
+// Each file of this package generates the assembly of one op, OP_amd64.s, and its Go declarations, OP_stubs_amd64.go. Vector
+// code is written against the type vector, and generated for each width.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"go/format"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// files are the generated files, by name.
+// files are the generated files, by their ops.
 var files = []struct {
 	name  string
 	write func(*build.Context)
 }{
-	{"matmul_amd64.s", matmul},
-	{"matmuljvp_amd64.s", matmuljvp},
-	{"peak_amd64.s", peak},
-	{"strips_amd64.s", strips},
-	{"ternarymm_amd64.s", ternarymm},
+	{"matmul", matmul},
+	{"matmuljvp", matmuljvp},
+	{"peak", peak},
+	{"strips", strips},
+	{"ternarymm", ternarymm},
 }
 
 func main() {
@@ -37,15 +39,15 @@ func main() {
 		os.Exit(2) // ExitOnError has said why
 	}
 	for _, f := range files {
-		if err := generate(filepath.Join(*out, f.name), f.write); err != nil {
+		if err := generate(*out, f.name, f.write); err != nil {
 			fmt.Fprintf(os.Stderr, "gen: %s: %v\n", f.name, err)
 			os.Exit(1)
 		}
 	}
 }
 
-// generate writes one assembly file.
-func generate(path string, write func(*build.Context)) error {
+// generate writes the assembly file of an op, and the Go declarations of its functions.
+func generate(dir, name string, write func(*build.Context)) error {
 	c := build.NewContext()
 	c.ConstraintExpr("amd64,!purego")
 	write(c)
@@ -56,9 +58,21 @@ func generate(path string, write func(*build.Context)) error {
 	if err := pass.Compile.Execute(f); err != nil {
 		return err
 	}
-	text, err := printer.NewGoAsm(printer.Config{Name: "lockstep/cpu/gen", Pkg: "cpu"}).Print(f)
-	if err != nil {
-		return err
+	config := printer.Config{Name: "lockstep/cpu/gen", Pkg: "cpu"}
+	for file, p := range map[string]printer.Printer{
+		name + "_amd64.s":        printer.NewGoAsm(config),
+		name + "_stubs_amd64.go": printer.NewStubs(config),
+	} {
+		text, err := p.Print(f)
+		if err == nil && strings.HasSuffix(file, ".go") {
+			text, err = format.Source(text)
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(path, text, 0o644)
+	return nil
 }

@@ -18,27 +18,27 @@ const (
 
 // matmul generates the kernels of MatMul and the packing of its operand B.
 func matmul(c *build.Context) {
-	tiles(c, avx2, false)
-	packRows(c, avx2)
+	tiles(newCode(c, newAVX2), false)
+	packRows(newCode(c, newAVX2))
 	packTransposed(c)
 }
 
 // matmuljvp generates the kernels of MatMulJVP.
-func matmuljvp(c *build.Context) { tiles(c, avx2, true) }
+func matmuljvp(c *build.Context) { tiles(newCode(c, newAVX2), true) }
 
 // tiles generates the kernels for whole panels, for tails of more than one vector and for narrower ones.
-func tiles(c *build.Context, v vector, tangent bool) {
-	canonical := c.ConstData("canonicalNaN", operand.U32(0x7fc00000))
+func tiles(k *code, tangent bool) {
+	canonical := k.ConstData("canonicalNaN", operand.U32(0x7fc00000))
 	for rows := maxRows; rows > 0; rows-- {
-		tile{v, rows, panel, false, tangent}.generate(c, canonical)
-		tile{v, rows, panel, true, tangent}.generate(c, canonical)
-		tile{v, rows, 1, true, tangent}.generate(c, canonical)
+		tile{k, rows, panel, false, tangent}.generate(canonical)
+		tile{k, rows, panel, true, tangent}.generate(canonical)
+		tile{k, rows, 1, true, tangent}.generate(canonical)
 	}
 }
 
 // tile is one kernel: blocks of rows x (vecs vectors) of outputs. In a tail the columns of the last vector are masked.
 type tile struct {
-	vector
+	*code
 	rows, vecs    int
 	tail, tangent bool
 }
@@ -48,7 +48,7 @@ func (t tile) name() string {
 	if t.tangent {
 		name += "jvp"
 	}
-	name += fmt.Sprintf("%dx%d", t.rows, t.vecs*t.lanes)
+	name += fmt.Sprintf("%dx%d", t.rows, t.vecs*t.lanes())
 	if t.tail {
 		name += "tail"
 	}
@@ -58,8 +58,9 @@ func (t tile) name() string {
 // term is one product of a chain: the pointers to A (rows 0 and 3 of the block) and to the row of B.
 type term struct{ a0, a3, b reg.GPVirtual }
 
-func (t tile) generate(c *build.Context, canonical operand.Mem) {
-	begin(c, t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32")
+func (t tile) generate(canonical operand.Mem) {
+	c := t.Context
+	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32")
 	names := [][2]string{{"a", "b"}}
 	if t.tangent {
 		names = [][2]string{{"da", "b"}, {"a", "db"}} // the order of the law
@@ -68,18 +69,18 @@ func (t tile) generate(c *build.Context, canonical operand.Mem) {
 	am, ak, bk := load(c, "am", 2), load(c, "ak", 2), load(c, "bk", 2)
 	var mask reg.VecVirtual
 	if t.tail {
-		mask = t.reg(c)
+		mask = t.reg()
 		p := load(c, "mask", 0)
 		c.VMOVUPS(mem(p, 0), mask)
 	}
 	acc := make([][]reg.VecVirtual, t.rows)
 	for i := range acc {
-		acc[i] = t.regs(c, t.vecs)
+		acc[i] = t.regs(t.vecs)
 	}
 
 	c.Label("block")
 	for _, row := range acc {
-		t.clear(c, row...)
+		t.clear(row...)
 	}
 	terms := make([]term, len(names))
 	for i, n := range names {
@@ -95,12 +96,12 @@ func (t tile) generate(c *build.Context, canonical operand.Mem) {
 
 	c.Label("term")
 	for _, x := range terms {
-		b := t.regs(c, t.vecs)
+		b := t.regs(t.vecs)
 		for j, r := range b {
 			t.load(c, mem(x.b, j*t.bytes()), r, mask, j)
 		}
 		for i, row := range acc {
-			at := t.reg(c)
+			at := t.reg()
 			c.VBROADCASTSS(x.row(i, am), at)
 			for j := range row {
 				c.VFMADD231PS(b[j], at, row[j]) // acc = fma(a, b, acc)
@@ -168,7 +169,7 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 	for _, vs := range acc {
 		for j, x := range vs {
 			if t.masked(j) {
-				old := t.reg(c)
+				old := t.reg()
 				c.VMASKMOVPS(mem(row, j*t.bytes()), mask, old)
 				c.VADDPS(old, x, x)
 			} else {
@@ -178,7 +179,7 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 		c.ADDQ(cm, row)
 	}
 	c.Label("store")
-	nan, isNaN := t.reg(c), t.reg(c)
+	nan, isNaN := t.reg(), t.reg()
 	c.VBROADCASTSS(canonical, nan)
 	for _, vs := range acc {
 		for j, x := range vs {
@@ -196,10 +197,12 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 }
 
 // packRows generates the copy of a panel of contiguous rows.
-func packRows(c *build.Context, v vector) {
-	begin(c, "packRows16", "dst, src *float32, k, stride int")
+func packRows(v *code) {
+	c := v.Context
+	begin(c, "packRows16", "dst, src *float32, k, stride int",
+		"copies k rows of 16 words, the first at src, the next at stride words, to dst, one after the other.")
 	dst, src, k, stride := load(c, "dst", 0), load(c, "src", 0), load(c, "k", 0), load(c, "stride", 2)
-	x := v.regs(c, panel)
+	x := v.regs(panel)
 	c.Label("row")
 	for j, r := range x {
 		c.VMOVUPS(mem(src, j*v.bytes()), r)
@@ -216,7 +219,9 @@ func packRows(c *build.Context, v vector) {
 
 // packTransposed generates the transposition of 8 columns of a panel whose terms are contiguous, 8 terms at a time.
 func packTransposed(c *build.Context) {
-	begin(c, "packTransposed8", "dst, src *float32, k, stride, n int")
+	begin(c, "packTransposed8", "dst, src *float32, k, stride, n int",
+		"turns n rows, 1 to 8, of k words, the first at src, the next at stride words, into k columns: dst[16*l+j]",
+		"is word l of row j. Rows from n on are row n-1 once more, and columns from k to the next multiple of 8 are written, too.")
 	dst, src, k, stride, n := load(c, "dst", 0), load(c, "src", 0), load(c, "k", 0), load(c, "stride", 2), load(c, "n", 0)
 	// The rows from n on are row n-1 once more: what they give is never stored in C.
 	rows := make([]reg.GPVirtual, 8)
@@ -241,11 +246,11 @@ func packTransposed(c *build.Context) {
 	c.JL(operand.LabelRef("tail"))
 
 	c.Label("loop")
-	x := avx2.regs(c, 8)
+	x := yregs(c, 8)
 	for i, r := range x {
 		c.VMOVUPS(indexed(rows[i], at, 4), r)
 	}
-	storeTransposed(c, x, dst, panel*avx2.lanes)
+	storeTransposed(c, x, dst, panel*8)
 	c.ADDQ(operand.U8(8), at)
 	c.SUBQ(operand.U8(8), k)
 	c.JGE(operand.LabelRef("loop"))
@@ -253,12 +258,12 @@ func packTransposed(c *build.Context) {
 	c.Label("tail") // k is now the number of terms left, less 8
 	c.ADDQ(operand.U8(8), k)
 	c.JZ(operand.LabelRef("done"))
-	mask := firstLanes(c, k)
-	x = avx2.regs(c, 8)
+	mask := avx2{c}.firstLanes(k)
+	x = yregs(c, 8)
 	for i, r := range x {
 		c.VMASKMOVPS(indexed(rows[i], at, 4), mask, r)
 	}
-	storeTransposed(c, x, dst, panel*avx2.lanes)
+	storeTransposed(c, x, dst, panel*8)
 	c.Label("done")
 	end(c)
 }

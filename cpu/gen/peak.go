@@ -10,16 +10,19 @@ const peakChains = 12
 
 // peak generates the loop that measures the FMA peak: nothing but FMAs on registers.
 func peak(c *build.Context) {
-	v := avx2
-	begin(c, "fmaChains", "n int")
-	n := load(c, "n", 0)
-	acc, x := v.regs(c, peakChains), v.reg(c)
-	v.clear(c, append(acc, x)...)
-	c.Label("loop")
+	widths(c, fmaChains)
+}
+
+func fmaChains(k *code) {
+	k.begin("fmaChains", "n int", "runs n > 0 rounds of one FMA in each of 12 chains.")
+	n := load(k.Context, "n", 0)
+	acc, x := k.regs(peakChains), k.reg()
+	k.clear(append(acc, x)...)
+	k.Label("loop")
 	for _, r := range acc {
-		c.VFMADD231PS(x, x, r)
+		k.VFMADD231PS(x, x, r)
 	}
-	c.DECQ(n)
-	c.JNZ(operand.LabelRef("loop"))
-	end(c)
+	k.DECQ(n)
+	k.JNZ(operand.LabelRef("loop"))
+	end(k.Context)
 }

@@ -4,239 +4,202 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// instruction is a three-operand instruction, second source first, as the assembler writes it.
-type instruction = func(c *build.Context, ops ...operand.Op)
-
-// A strip is an elementwise op on n words of contiguous memory. Its body computes the result in a register from registers
-// with the operands, which it may overwrite.
+// A strip is an elementwise op on n words of contiguous memory.
 type strip struct {
 	name string
 	in   string // the parameters of the operands
-	body func(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual
+	doc  string
+	body body
 }
 
-// consts are registers that bodies read.
-type consts struct{ nan, sign, zero reg.VecVirtual }
+// A body computes the result in a register from registers with the operands, which it may overwrite.
+type body func(k *code, x []reg.VecVirtual) reg.VecVirtual
 
-// Predicates of VCMPPS; all but unordered are false for a NaN, and none signals.
-const (
-	equal     = 0x00
-	unordered = 0x03
-	less      = 0x11
-	lessEqual = 0x12
-)
+var elementwise = []strip{
+	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS)},
+	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS)},
+	{"stripMul", "a, b", "a * b", arithmetic((*build.Context).VMULPS)},
+	{"stripDiv", "a, b", "a / b", arithmetic((*build.Context).VDIVPS)},
+	{"stripMax", "a, b", "max(a, b)", extremum((*build.Context).VMAXPS, isa.and)},
+	{"stripMin", "a, b", "min(a, b)", extremum((*build.Context).VMINPS, isa.or)},
+	{"stripGt", "a, b", "a > b", comparison(less, true)},
+	{"stripGe", "a, b", "a >= b", comparison(lessEqual, true)},
+	{"stripLt", "a, b", "a < b", comparison(less, false)},
+	{"stripLe", "a, b", "a <= b", comparison(lessEqual, false)},
+	{"stripEq", "a, b", "a == b", comparison(equal, false)},
+	{"stripSame", "a, b", "1 where a and b have the same bits, else 0", sameBits},
+	{"stripNeg", "x", "-x", negation},
+	{"stripRelu", "x", "relu(x)", relu},
+	{"stripSqrt", "x", "the square root of x", squareRoot},
+	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection},
+}
 
 // strips generates the kernels of elementwise ops and of Sum.
 func strips(c *build.Context) {
-	for _, s := range []strip{
-		{"stripAdd", "a, b", arithmetic((*build.Context).VADDPS)},
-		{"stripSub", "a, b", arithmetic((*build.Context).VSUBPS)},
-		{"stripMul", "a, b", arithmetic((*build.Context).VMULPS)},
-		{"stripDiv", "a, b", arithmetic((*build.Context).VDIVPS)},
-		{"stripMax", "a, b", extremum((*build.Context).VMAXPS, (*build.Context).VANDPS)},
-		{"stripMin", "a, b", extremum((*build.Context).VMINPS, (*build.Context).VORPS)},
-		{"stripGt", "a, b", comparison(less, true)},
-		{"stripGe", "a, b", comparison(lessEqual, true)},
-		{"stripLt", "a, b", comparison(less, false)},
-		{"stripLe", "a, b", comparison(lessEqual, false)},
-		{"stripEq", "a, b", comparison(equal, false)},
-		{"stripSame", "a, b", sameBits},
-		{"stripNeg", "x", negation},
-		{"stripRelu", "x", relu},
-		{"stripSqrt", "x", squareRoot},
-		{"stripSelect", "c, a, b", selection},
-	} {
-		s.generate(c)
-	}
-	accumulate(c)
-	sumRuns(c)
+	widths(c, func(k *code) {
+		for _, s := range elementwise {
+			s.generate(k)
+		}
+		accumulate(k)
+	})
+	sumRuns(newCode(c, newAVX2))
 }
 
 // arithmetic is an IEEE operation of two operands.
-func arithmetic(f instruction) func(*build.Context, consts, []reg.VecVirtual) reg.VecVirtual {
-	return func(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual {
-		f(c, x[1], x[0], x[0])
-		return canonical(c, k, x[0], x[0], x[0])
+func arithmetic(f func(c *build.Context, ops ...operand.Op)) body {
+	return func(k *code, x []reg.VecVirtual) reg.VecVirtual {
+		f(k.Context, x[1], x[0], x[0])
+		return k.canonical(x[0], x[0], x[0])
 	}
 }
 
 // extremum is a maximum or minimum. The processor's is its second source where both are zeros or one is a NaN. Of two zeros,
 // taken in both orders, join makes the law's; of two equal results it makes the same.
-func extremum(f, join instruction) func(*build.Context, consts, []reg.VecVirtual) reg.VecVirtual {
-	return func(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual {
-		y, z := c.YMM(), c.YMM()
-		f(c, x[1], x[0], y)
-		f(c, x[0], x[1], z)
-		join(c, z, y, y)
-		return canonical(c, k, x[0], x[1], y)
+func extremum(f func(c *build.Context, ops ...operand.Op), join func(v isa, x, y, z operand.Op)) body {
+	return func(k *code, x []reg.VecVirtual) reg.VecVirtual {
+		y, z := k.reg(), k.reg()
+		f(k.Context, x[1], x[0], y)
+		f(k.Context, x[0], x[1], z)
+		join(k, z, y, y)
+		return k.canonical(x[0], x[1], y)
 	}
 }
 
-// canonical is y, but the canonical NaN where a or b is a NaN.
-func canonical(c *build.Context, k consts, a, b, y reg.VecVirtual) reg.VecVirtual {
-	isNaN := c.YMM()
-	c.VCMPPS(operand.U8(unordered), b, a, isNaN)
-	c.VBLENDVPS(isNaN, k.nan, y, y)
-	return y
-}
-
 // comparison is 1 where the predicate holds for (a, b), or with swap for (b, a), else 0.
-func comparison(predicate uint8, swap bool) func(*build.Context, consts, []reg.VecVirtual) reg.VecVirtual {
-	return func(c *build.Context, _ consts, x []reg.VecVirtual) reg.VecVirtual {
+func comparison(predicate uint8, swap bool) body {
+	return func(k *code, x []reg.VecVirtual) reg.VecVirtual {
 		a, b := x[0], x[1]
 		if swap {
 			a, b = b, a
 		}
-		y := c.YMM()
-		c.VCMPPS(operand.U8(predicate), b, a, y)
-		c.VPSRLD(operand.U8(31), y, y)
+		y := k.reg()
+		k.keep(k.compare(predicate, b, a), k.word(1), y)
 		return y
 	}
 }
 
-func sameBits(c *build.Context, _ consts, x []reg.VecVirtual) reg.VecVirtual {
-	c.VPCMPEQD(x[1], x[0], x[0])
-	c.VPSRLD(operand.U8(31), x[0], x[0])
+func sameBits(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	k.keep(k.equal(x[1], x[0]), k.word(1), x[0])
 	return x[0]
 }
 
 // negation changes the sign, but of no NaN.
-func negation(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual {
-	y := c.YMM()
-	c.VXORPS(k.sign, x[0], y)
-	return canonical(c, k, x[0], x[0], y)
+func negation(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	y := k.reg()
+	k.xor(k.word(signBit), x[0], y)
+	return k.canonical(x[0], x[0], y)
 }
 
 // relu clears what has a sign: -0 and all below, for no stored NaN has one.
-func relu(c *build.Context, _ consts, x []reg.VecVirtual) reg.VecVirtual {
-	y := c.YMM()
-	c.VPSRAD(operand.U8(31), x[0], y)
-	c.VPANDN(x[0], y, y)
+func relu(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	y := k.reg()
+	k.VPSRAD(operand.U8(31), x[0], y)
+	k.andn(x[0], y, y)
 	return y
 }
 
-func squareRoot(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual {
-	c.VSQRTPS(x[0], x[0])
-	return canonical(c, k, x[0], x[0], x[0])
+func squareRoot(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	k.VSQRTPS(x[0], x[0])
+	return k.canonical(x[0], x[0], x[0])
 }
 
 // selection is b where the condition is 0, else a.
-func selection(c *build.Context, k consts, x []reg.VecVirtual) reg.VecVirtual {
-	c.VPCMPEQD(k.zero, x[0], x[0])
-	c.VBLENDVPS(x[0], x[2], x[1], x[1])
+func selection(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	k.blend(k.equal(k.word(zeroBits), x[0]), x[2], x[1], x[1])
 	return x[1]
 }
 
 // generate writes a loop over whole vectors and a masked rest.
-func (s strip) generate(c *build.Context) {
-	begin(c, s.name, "y, "+s.in+" *uint32, n int")
-	k := consts{broadcast32(c, 0x7fc00000), broadcast32(c, 1<<31), c.YMM()}
-	c.VPXOR(k.zero, k.zero, k.zero)
-	y, n := load(c, "y", 0), load(c, "n", 0)
+func (s strip) generate(k *code) {
+	k.begin(s.name, "y, "+s.in+" *uint32, n int", "sets y to "+s.doc+", for n > 0 words.")
+	y, n := load(k.Context, "y", 0), load(k.Context, "n", 0)
 	var in []reg.GPVirtual
 	for _, name := range strings.Split(s.in, ", ") {
-		in = append(in, load(c, name, 0))
+		in = append(in, load(k.Context, name, 0))
 	}
-	at := c.GP64()
-	c.XORQ(at, at)
-	c.SUBQ(operand.U8(8), n)
-	c.JL(operand.LabelRef("rest"))
-	c.Label("loop")
-	x := avx2.regs(c, len(in))
+	at, lanes := k.GP64(), operand.U8(k.lanes())
+	k.XORQ(at, at)
+	k.preload(func(k *code) { s.body(k, k.regs(len(in))) })
+	k.SUBQ(lanes, n)
+	k.JL(operand.LabelRef("rest"))
+	k.Label("loop")
+	x := k.regs(len(in))
 	for i, p := range in {
-		c.VMOVUPS(indexed(p, at, 4), x[i])
+		k.VMOVUPS(indexed(p, at, 4), x[i])
 	}
-	c.VMOVUPS(s.body(c, k, x), indexed(y, at, 4))
-	c.ADDQ(operand.U8(8), at)
-	c.SUBQ(operand.U8(8), n)
-	c.JGE(operand.LabelRef("loop"))
-	c.Label("rest") // n is now the number of words left, less 8
-	c.ADDQ(operand.U8(8), n)
-	c.JZ(operand.LabelRef("done"))
-	mask := firstLanes(c, n)
-	x = avx2.regs(c, len(in))
+	k.VMOVUPS(s.body(k, x), indexed(y, at, 4))
+	k.ADDQ(lanes, at)
+	k.SUBQ(lanes, n)
+	k.JGE(operand.LabelRef("loop"))
+	k.Label("rest") // n is now the number of words left, less those of a vector
+	k.ADDQ(lanes, n)
+	k.JZ(operand.LabelRef("done"))
+	mask := k.firstLanes(n)
+	x = k.regs(len(in))
 	for i, p := range in {
-		c.VMASKMOVPS(indexed(p, at, 4), mask, x[i])
+		k.loadMasked(indexed(p, at, 4), mask, x[i])
 	}
-	c.VMASKMOVPS(s.body(c, k, x), mask, indexed(y, at, 4))
-	c.Label("done")
-	end(c)
-}
-
-// laneTable is the table of firstLanes, made once for a file.
-var laneTable = map[*build.Context]operand.Mem{}
-
-// firstLanes is a mask of the first n lanes, 0 < n < 8; it changes n.
-func firstLanes(c *build.Context, n reg.GPVirtual) reg.VecVirtual {
-	if _, made := laneTable[c]; !made {
-		laneTable[c] = c.StaticGlobal("firstLanes")
-		c.DataAttributes(attr.RODATA | attr.NOPTR)
-		for i := range 16 {
-			c.AddDatum(4*i, operand.I32(-min(1, max(0, 8-i))))
-		}
-	}
-	base, mask := c.GP64(), c.YMM()
-	c.LEAQ(laneTable[c], base)
-	c.NEGQ(n)
-	c.VMOVUPS(operand.Mem{Base: base, Index: n, Scale: 4, Disp: 32}, mask)
-	return mask
+	k.storeMasked(s.body(k, x), mask, indexed(y, at, 4))
+	k.Label("done")
+	end(k.Context)
 }
 
 // accumulate generates y[i] += x[i] for the lanes of a Sum.
-func accumulate(c *build.Context) {
-	begin(c, "accumulate", "y, x *float32, n int")
-	y, x, n := load(c, "y", 0), load(c, "x", 0), load(c, "n", 0)
-	r := avx2.regs(c, 4)
-	c.SUBQ(operand.U8(32), n)
-	c.JL(operand.LabelRef("vectors"))
-	c.Label("quads")
+func accumulate(k *code) {
+	k.begin("accumulate", "y, x *float32, n int", "adds x[i] to y[i] for n > 0 elements; NaNs may be any.")
+	y, x, n := load(k.Context, "y", 0), load(k.Context, "x", 0), load(k.Context, "n", 0)
+	const unroll = 4
+	r, size := k.regs(unroll), k.bytes()
+	k.SUBQ(operand.U32(unroll*k.lanes()), n)
+	k.JL(operand.LabelRef("vectors"))
+	k.Label("quads")
 	for i := range r {
-		c.VMOVUPS(mem(y, 32*i), r[i])
-		c.VADDPS(mem(x, 32*i), r[i], r[i])
-		c.VMOVUPS(r[i], mem(y, 32*i))
+		k.VMOVUPS(mem(y, size*i), r[i])
+		k.VADDPS(mem(x, size*i), r[i], r[i])
+		k.VMOVUPS(r[i], mem(y, size*i))
 	}
-	c.SUBQ(operand.I8(-128), x)
-	c.SUBQ(operand.I8(-128), y)
-	c.SUBQ(operand.U8(32), n)
-	c.JGE(operand.LabelRef("quads"))
-	c.Label("vectors")
-	c.ADDQ(operand.U8(24), n)
-	c.JL(operand.LabelRef("rest"))
-	c.Label("vector")
-	c.VMOVUPS(mem(y, 0), r[0])
-	c.VADDPS(mem(x, 0), r[0], r[0])
-	c.VMOVUPS(r[0], mem(y, 0))
-	c.ADDQ(operand.U8(32), x)
-	c.ADDQ(operand.U8(32), y)
-	c.SUBQ(operand.U8(8), n)
-	c.JGE(operand.LabelRef("vector"))
-	c.Label("rest")
-	c.ADDQ(operand.U8(8), n)
-	c.JZ(operand.LabelRef("done"))
-	mask := firstLanes(c, n)
-	c.VMASKMOVPS(mem(y, 0), mask, r[0])
-	c.VMASKMOVPS(mem(x, 0), mask, r[1])
-	c.VADDPS(r[1], r[0], r[0])
-	c.VMASKMOVPS(r[0], mask, mem(y, 0))
-	c.Label("done")
-	end(c)
+	k.ADDQ(operand.U32(unroll*size), x)
+	k.ADDQ(operand.U32(unroll*size), y)
+	k.SUBQ(operand.U32(unroll*k.lanes()), n)
+	k.JGE(operand.LabelRef("quads"))
+	k.Label("vectors")
+	k.ADDQ(operand.U32((unroll-1)*k.lanes()), n)
+	k.JL(operand.LabelRef("rest"))
+	k.Label("vector")
+	k.VMOVUPS(mem(y, 0), r[0])
+	k.VADDPS(mem(x, 0), r[0], r[0])
+	k.VMOVUPS(r[0], mem(y, 0))
+	k.ADDQ(operand.U8(size), x)
+	k.ADDQ(operand.U8(size), y)
+	k.SUBQ(operand.U8(k.lanes()), n)
+	k.JGE(operand.LabelRef("vector"))
+	k.Label("rest")
+	k.ADDQ(operand.U8(k.lanes()), n)
+	k.JZ(operand.LabelRef("done"))
+	mask := k.firstLanes(n)
+	k.loadMasked(mem(y, 0), mask, r[0])
+	k.loadMasked(mem(x, 0), mask, r[1])
+	k.VADDPS(r[1], r[0], r[0])
+	k.storeMasked(r[0], mask, mem(y, 0))
+	k.Label("done")
+	end(k.Context)
 }
 
 // sumRuns generates the sum of a segment of at most 1024 contiguous elements, for each of some runs: the 32 lanes of the law are
 // four registers.
-func sumRuns(c *build.Context) {
-	begin(c, "sumRuns", "y, x *float32, runs, n int")
+func sumRuns(k *code) {
+	c := k.Context
+	k.begin("sumRuns", "y, x *float32, runs, n int", "sums runs > 0 runs of n elements, 0 < n <= 1024, that follow one another, each in the order of one segment.")
 	y, x, runs := load(c, "y", 0), load(c, "x", 0), load(c, "runs", 0)
-	nan := broadcast32(c, 0x7fc00000)
-	lanes, next := avx2.regs(c, 4), c.GP64()
+	nan := k.word(nanBits)
+	lanes, next := k.regs(4), c.GP64()
 	c.Label("run")
-	avx2.clear(c, lanes...)
+	k.clear(lanes...)
 	n := load(c, "n", 0)
 	c.SUBQ(operand.U8(32), n)
 	c.JL(operand.LabelRef("rest"))

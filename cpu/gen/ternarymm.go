@@ -19,8 +19,11 @@ const (
 func ternarymm(c *build.Context) {
 	largestMagnitude(c)
 	ternaryTables(c)
-	ternaryIndex(c, "ternaryIndex", avx2.bytes())
-	ternaryIndex(c, "ternaryIndexHalf", avx2.bytes()/2)
+	ternaryIndex(c, "ternaryIndex", ymm,
+		"makes, for pairs of rows and the 128 columns at w, 4 vectors of 32 bytes a pair: byte b of vector i is the table",
+		"index of column 4b+i. The pitch from row to row and the offset of the first row of the last pair, which may overlap the pair",
+		"before, are in bytes.")
+	ternaryIndex(c, "ternaryIndexHalf", ymm/2, "is ternaryIndex where only 64 columns are in memory; it indexes them twice.")
 	ternaryColumns(c)
 	ternaryScale(c)
 	ternaryDigits(c)
@@ -29,7 +32,8 @@ func ternarymm(c *build.Context) {
 
 // largestMagnitude generates the maximum of the bits of |x|.
 func largestMagnitude(c *build.Context) {
-	begin(c, "largestMagnitude", "x *float32, n int, largest *[8]uint32")
+	begin(c, "largestMagnitude", "x *float32, n int, largest *[8]uint32",
+		"is, by lanes, the maximum of the bits of |x[i]|, i < n, for a multiple n > 0 of 8.")
 	x, n, largest := load(c, "x", 0), load(c, "n", 0), load(c, "largest", 0)
 	magnitude, m, v := c.YMM(), c.YMM(), c.YMM()
 	c.VPCMPEQD(magnitude, magnitude, magnitude)
@@ -48,14 +52,16 @@ func largestMagnitude(c *build.Context) {
 // ternaryTables generates, for pairs of fixed-point numbers (q0, q1), the 16 sums c0 q0 + c1 q1 + 2^31 by the pair of codes
 // (bits 0 and 1: c0, bits 2 and 3: c1), as 4 tables of bytes, the lowest first.
 func ternaryTables(c *build.Context) {
-	begin(c, "ternaryTables", "tables, q *uint32, stride, pairs int")
+	begin(c, "ternaryTables", "tables, q *uint32, stride, pairs int",
+		"makes four tables of 16 bytes for each pair of the numbers q: byte t of c0*q0 + c1*q1 + 2^31 is entry i of table",
+		"t, where bits 0 and 1 of i are the code of c0, bits 2 and 3 that of c1. Table t is at stride*t bytes.")
 	tables, q, stride, pairs := load(c, "tables", 0), load(c, "q", 0), load(c, "stride", 0), load(c, "pairs", 0)
 	third := c.GP64()
 	c.LEAQ(indexed(tables, stride, 2), third)
 	// The register u holds the sums of codes 0 to 3 and 8 to 11, v those of 4 to 7 and 12 to 15: in u c1 is 0, in v +1 and -1.
 	signs0 := constant(c, "tableSigns0", bytesOf(2, 0, 1, 0, -1))
 	signs1 := constant(c, "tableSigns1", bytesOf(1, 1, 1, 1, 1, -1, -1, -1, -1))
-	bias := broadcast32(c, 1<<31)
+	bias := yword(c, 1<<31)
 	var order []byte
 	for range 2 {
 		for t := range planes {
@@ -93,14 +99,14 @@ func ternaryTables(c *build.Context) {
 
 // ternaryIndex generates, for pairs of rows of W and the columns of a block, of which width bytes are in memory, the pair of
 // codes of each column as a nibble in a byte of its own, one register for each position.
-func ternaryIndex(c *build.Context, name string, width int) {
-	begin(c, name, "index, w *uint32, pitch, last, pairs int")
+func ternaryIndex(c *build.Context, name string, width int, doc ...string) {
+	begin(c, name, "index, w *uint32, pitch, last, pairs int", doc...)
 	index, row, pitch, last, pairs := load(c, "index", 0), load(c, "w", 0), load(c, "pitch", 0), load(c, "last", 0), load(c, "pairs", 0)
 	c.ADDQ(row, last)
-	even, odd, nibble := broadcast32(c, 0x33333333), broadcast32(c, 0xcccccccc), broadcast32(c, 0x0f0f0f0f)
+	even, odd, nibble := yword(c, 0x33333333), yword(c, 0xcccccccc), yword(c, 0x0f0f0f0f)
 	read := func(m operand.Mem) reg.VecVirtual {
 		r := c.YMM()
-		if width < avx2.bytes() {
+		if width < ymm {
 			c.VBROADCASTI128(m, r) // twice the half that there is
 		} else {
 			c.VMOVDQU(m, r)
@@ -127,9 +133,9 @@ func ternaryIndex(c *build.Context, name string, width int) {
 			c.VPSRLW(operand.U8(4), from, r)
 			c.VPAND(nibble, r, r)
 		}
-		c.VMOVDQU(r, mem(index, avx2.bytes()*i))
+		c.VMOVDQU(r, mem(index, ymm*i))
 	}
-	c.ADDQ(operand.U32(positions*avx2.bytes()), index)
+	c.ADDQ(operand.U32(positions*ymm), index)
 	c.LEAQ(indexed(row, pitch, 2), row)
 	c.CMPQ(row, last)
 	c.CMOVQHI(last, row) // an odd row at the end makes a pair with the one before
@@ -142,15 +148,17 @@ func ternaryIndex(c *build.Context, name string, width int) {
 // the tables of their pair of rows, plane by plane. The bytes are added in 16-bit lanes: the whole lane, and its high byte
 // once more, from which the sums of the low and of the high bytes follow.
 func ternaryColumns(c *build.Context) {
-	begin(c, "ternaryColumns", "sums *float64, index, tables *uint32, stride, pairs int, bias float64")
+	begin(c, "ternaryColumns", "sums *float64, index, tables *uint32, stride, pairs int, bias float64",
+		"adds to sums, for 128 columns, what the tables give for the indices, summed over at most 256 pairs, and bias.",
+		"Column 8m+c is sums[16*c+m].")
 	c.Attributes(0) // its frame is too large for NOSPLIT
 	table := load(c, "tables", 0)
 	// Sums begin at -2^15, so that they are signed when they are done.
-	start := broadcast32(c, 0x80008000)
-	bytes := c.AllocLocal(planes * positions * 2 * avx2.bytes()) // sums of bytes, [planes][positions][low, high][16 lanes]
-	at := func(t, i, h int) operand.Mem { return bytes.Offset(avx2.bytes() * (2*(positions*t+i) + h)) }
+	start := yword(c, 0x80008000)
+	bytes := c.AllocLocal(planes * positions * 2 * ymm) // sums of bytes, [planes][positions][low, high][16 lanes]
+	at := func(t, i, h int) operand.Mem { return bytes.Offset(ymm * (2*(positions*t+i) + h)) }
 	for t := range planes {
-		all, high := avx2.regs(c, positions), avx2.regs(c, positions)
+		all, high := yregs(c, positions), yregs(c, positions)
 		for i := range positions {
 			c.VMOVDQA(start, all[i])
 			c.VMOVDQA(start, high[i])
@@ -163,13 +171,13 @@ func ternaryColumns(c *build.Context) {
 		c.VBROADCASTI128(mem(entry, 0), entries)
 		for i := range positions {
 			x, y := c.YMM(), c.YMM()
-			c.VPSHUFB(mem(index, avx2.bytes()*i), entries, x)
+			c.VPSHUFB(mem(index, ymm*i), entries, x)
 			c.VPADDW(x, all[i], all[i])
 			c.VPSRLW(operand.U8(8), x, y)
 			c.VPADDW(y, high[i], high[i])
 		}
 		c.ADDQ(operand.U8(16), entry)
-		c.ADDQ(operand.U32(positions*avx2.bytes()), index)
+		c.ADDQ(operand.U32(positions*ymm), index)
 		c.DECQ(pairs)
 		c.JNZ(operand.LabelRef(loop))
 		for i := range positions {
@@ -191,7 +199,7 @@ func ternaryColumns(c *build.Context) {
 // widen adds the sums of bytes to the float64 sums [8][16]: column 8m+4h+i is at [4h+i][m]. All of them are integers below 2^53.
 func widen(c *build.Context, at func(t, i, h int) operand.Mem) {
 	sums := load(c, "sums", 0)
-	weights, bias, scale := broadcast32(c, 256<<16|1), broadcastParam(c, "bias"), c.YMM()
+	weights, bias, scale := yword(c, 256<<16|1), broadcastParam(c, "bias"), c.YMM()
 	word, x := c.GP64(), c.XMM()
 	c.MOVQ(operand.U64(math.Float64bits(65536)), word)
 	c.VMOVQ(word, x)
@@ -233,7 +241,8 @@ func widen(c *build.Context, at func(t, i, h int) operand.Mem) {
 
 // ternaryScale generates the outputs of a block from its sums: one rounding of the integer, one of the scaling.
 func ternaryScale(c *build.Context) {
-	begin(c, "ternaryScale", "y *float32, sums *float64, scale float64")
+	begin(c, "ternaryScale", "y *float32, sums *float64, scale float64",
+		"computes the 128 outputs y[8m+c] = f32(f64(f32(sums[16*c+m])) * scale).")
 	y, sums := load(c, "y", 0), load(c, "sums", 0)
 	scale := broadcastParam(c, "scale")
 	for half := range 2 {
@@ -259,15 +268,17 @@ func ternaryScale(c *build.Context) {
 // ternaryDigits generates the fixed-point numbers of blocks of activations as balanced digits of base 256, one register for
 // each position and digit, and adds up the numbers.
 func ternaryDigits(c *build.Context) {
-	begin(c, "ternaryDigits", "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64")
+	begin(c, "ternaryDigits", "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64",
+		"makes, for each block of 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t",
+		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.")
 	digits, x, blocks := load(c, "digits", 0), load(c, "x", 0), load(c, "blocks", 0)
 	scale := broadcastParam(c, "scale")
-	balance := broadcast32(c, 0x80808080)
+	balance := yword(c, 0x80808080)
 	sum := c.YMM()
 	c.VPXOR(sum, sum, sum)
-	rows := c.AllocLocal(16 * avx2.bytes()) // [16][2]: the digits of byte b are at [b mod 16][b / 16]
+	rows := c.AllocLocal(16 * ymm) // [16][2]: the digits of byte b are at [b mod 16][b / 16]
 	c.Label("block")
-	for b := range avx2.bytes() {
+	for b := range ymm {
 		f, q := c.YMM(), c.XMM()
 		c.VCVTPS2PD(mem(x, 16*b), f)
 		c.VMULPD(scale, f, f) // exact
@@ -310,7 +321,7 @@ func shuffled(c *build.Context, r []reg.VecVirtual) []reg.VecVirtual {
 	if n == 0 {
 		return r
 	}
-	low, high := avx2.regs(c, n), avx2.regs(c, n)
+	low, high := yregs(c, n), yregs(c, n)
 	for k := range n {
 		c.VPUNPCKLBW(r[k+n], r[k], low[k])
 		c.VPUNPCKHBW(r[k+n], r[k], high[k])
@@ -322,7 +333,9 @@ func shuffled(c *build.Context, r []reg.VecVirtual) []reg.VecVirtual {
 // what is too much is the sum of all numbers, which the caller takes away. 16-bit sums hold 16 blocks: 64 pairs of at
 // most 2 * 2 * 128.
 func ternaryDots(c *build.Context) {
-	begin(c, "ternaryDots", "sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, half int")
+	begin(c, "ternaryDots", "sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, half int",
+		"adds to sums[j], for the codes at row j of w, the sum of (weight + 1) * q over blocks blocks and, if half is not 0,",
+		"half a block. The pitch from row to row is in bytes. At most 16 blocks with the half one.")
 	sums, w, pitch, rows, half := load(c, "sums", 0), load(c, "w", 0), load(c, "pitch", 0), load(c, "rows", 0), load(c, "half", 0)
 	var firstWeights, secondWeights []byte // of the two codes of a nibble, plus 1
 	for range 2 {
@@ -333,11 +346,13 @@ func ternaryDots(c *build.Context) {
 		}
 	}
 	first, second := constant(c, "firstWeights", firstWeights), constant(c, "secondWeights", secondWeights)
-	nibble := broadcast32(c, 0x0f0f0f0f)
-	acc := avx2.regs(c, planes)
+	nibble := yword(c, 0x0f0f0f0f)
+	acc := yregs(c, planes)
 
 	c.Label("row")
-	avx2.clear(c, acc...)
+	for _, a := range acc {
+		c.VPXOR(a, a, a)
+	}
 	at, digits, blocks := c.GP64(), load(c, "digits", 0), load(c, "blocks", 0)
 	c.MOVQ(w, at)
 	c.TESTQ(blocks, blocks)

@@ -1,116 +1,147 @@
 package main
 
 import (
-	"github.com/mmcloughlin/avo/attr"
+	"maps"
+	"slices"
+
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// vector is a vector instruction set: code that is written against it is generated for each width.
-type vector struct {
-	lanes int                                            // float32 in a register
-	reg   func(*build.Context) reg.VecVirtual            // a fresh register
-	xor   func(*build.Context, operand.Op, reg.Register) // xor(x, y): y ^= x
+// code is a function that is being written: instructions of any width, those of one vector instruction set, and constants.
+type code struct {
+	*build.Context
+	isa
+	remake func(c *build.Context) isa
+	words  map[uint32]reg.VecVirtual
 }
 
-// avx2 is AVX2 with FMA3, 8 float32 in a register.
-var avx2 = vector{
-	lanes: 8,
-	reg:   (*build.Context).YMM,
-	xor:   func(c *build.Context, x operand.Op, y reg.Register) { c.VPXOR(x, y, y) },
+// newCode is code for one instruction set.
+func newCode(c *build.Context, make func(c *build.Context) isa) *code {
+	return &code{c, make(c), make, map[uint32]reg.VecVirtual{}}
+}
+
+// isa is what differs between vector instruction sets. Operands stand as the assembler writes them, the second source first
+// and the destination last.
+//
+// A mask tells lanes apart: a vector register with -1 in the lanes that are meant and 0 in the others, or a mask register.
+type isa interface {
+	suffix() string // of the names of functions
+	lanes() int     // float32 in a register
+	reg() reg.VecVirtual
+
+	xor(x, y, z operand.Op)
+	and(x, y, z operand.Op)
+	andn(y, x, z operand.Op) // z = ^x & y
+	or(x, y, z operand.Op)
+
+	compare(predicate uint8, b, a operand.Op) reg.Register         // a <predicate> b, of float32
+	equal(b, a operand.Op) reg.Register                            // a == b, of integers
+	greater(b, a operand.Op) reg.Register                          // a > b, of signed integers
+	blend(m reg.Register, x, y, z operand.Op)                      // z = m ? x : y
+	keep(m reg.Register, x, z operand.Op)                          // z = m ? x : 0
+	firstLanes(n reg.GPVirtual) reg.Register                       // the first n lanes, 0 < n <= lanes; it changes n
+	loadMasked(from operand.Mem, m reg.Register, x reg.VecVirtual) // other lanes are not touched, and 0
+	storeMasked(x reg.VecVirtual, m reg.Register, to operand.Mem)  // other lanes are not touched
+}
+
+// Predicates of compare; all but unordered are false for a NaN, and none signals.
+const (
+	equal     = 0x00
+	unordered = 0x03
+	less      = 0x11
+	lessEqual = 0x12
+)
+
+// widths writes a function for each instruction set.
+func widths(c *build.Context, write func(k *code)) {
+	for _, make := range []func(c *build.Context) isa{newAVX2, newAVX512} {
+		write(newCode(c, make))
+	}
+}
+
+// begin starts a function that calls nothing; doc begins with the verb of which it is the subject.
+func (k *code) begin(name, signature string, doc ...string) {
+	begin(k.Context, name+k.suffix(), signature, doc...)
+	k.words = map[uint32]reg.VecVirtual{}
 }
 
 // bytes is the size of a register.
-func (v vector) bytes() int { return 4 * v.lanes }
+func (k *code) bytes() int { return 4 * k.lanes() }
 
 // regs are n fresh registers.
-func (v vector) regs(c *build.Context, n int) []reg.VecVirtual {
+func (k *code) regs(n int) []reg.VecVirtual {
 	r := make([]reg.VecVirtual, n)
 	for i := range r {
-		r[i] = v.reg(c)
+		r[i] = k.reg()
 	}
 	return r
 }
 
 // clear sets registers to +0.
-func (v vector) clear(c *build.Context, r ...reg.VecVirtual) {
+func (k *code) clear(r ...reg.VecVirtual) {
 	for _, x := range r {
-		v.xor(c, x, x)
+		k.xor(x, x, x)
 	}
 }
 
-// load puts an integer or pointer parameter into a register; a stride in words becomes one in bytes with shift 2.
-func load(c *build.Context, name string, shift uint64) reg.GPVirtual {
-	r := c.GP64()
-	c.Load(c.Param(name), r)
-	if shift > 0 {
-		c.SHLQ(operand.U8(shift), r)
+// word is a register with a word in every lane. It is filled where the function first asks for it: before any loop, by preload.
+func (k *code) word(bits uint32) reg.VecVirtual {
+	r, ok := k.words[bits]
+	if !ok {
+		r = k.reg()
+		k.words[bits] = r
+		if bits == 0 {
+			k.clear(r)
+			return r
+		}
+		w, x := k.GP32(), k.XMM()
+		k.MOVL(operand.U32(bits), w)
+		k.VMOVD(w, x)
+		k.VPBROADCASTD(x, r)
 	}
 	return r
 }
 
-// mem is the memory at base + disp.
-func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
-
-// indexed is the memory at base + scale*index.
-func indexed(base, index reg.Register, scale uint8) operand.Mem {
-	return operand.Mem{Base: base, Index: index, Scale: scale}
+// preload fills the registers of all words that a part of the function will ask for. It must stand before the loop round that part,
+// which it writes once elsewhere, to learn what they are.
+func (k *code) preload(part func(k *code)) {
+	dry := newCode(build.NewContext(), k.remake)
+	begin(dry.Context, "dry", "")
+	part(dry)
+	for _, w := range slices.Sorted(maps.Keys(dry.words)) {
+		k.word(w)
+	}
 }
 
-// begin starts a function that calls nothing.
-func begin(c *build.Context, name, signature string) {
+// The words of some numbers.
+const (
+	nanBits  = 0x7fc00000
+	signBit  = 1 << 31
+	zeroBits = 0
+)
+
+// canonical is y, but the canonical NaN where a or b is a NaN.
+func (k *code) canonical(a, b, y reg.VecVirtual) reg.VecVirtual {
+	k.blend(k.compare(unordered, b, a), k.word(nanBits), y, y)
+	return y
+}
+
+// begin starts a function that calls nothing; doc begins with the verb of which it is the subject.
+func begin(c *build.Context, name, signature string, doc ...string) {
 	c.Function(name)
-	c.Attributes(attr.NOSPLIT)
+	c.Attributes(noSplit)
 	c.SignatureExpr("func(" + signature + ")")
+	c.Pragma("noescape")
+	if len(doc) > 0 {
+		doc[0] = name + " " + doc[0]
+		c.Doc(doc...)
+	}
 }
 
 // end returns to Go.
 func end(c *build.Context) {
 	c.VZEROUPPER()
 	c.RET()
-}
-
-// static is a table of bytes in read-only memory.
-func static(c *build.Context, name string, table []byte) operand.Mem {
-	m := c.StaticGlobal(name)
-	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i, b := range table {
-		c.AddDatum(i, operand.U8(b))
-	}
-	return m
-}
-
-// bytesOf is a table that holds n times the words, little endian.
-func bytesOf(n int, words ...int32) (table []byte) {
-	for range n {
-		for _, w := range words {
-			table = append(table, byte(w), byte(w>>8), byte(w>>16), byte(w>>24))
-		}
-	}
-	return table
-}
-
-// constant is a register that holds a table.
-func constant(c *build.Context, name string, table []byte) reg.VecVirtual {
-	r := c.YMM()
-	c.VMOVDQU(static(c, name, table), r)
-	return r
-}
-
-// broadcast32 is a register with a word in every lane.
-func broadcast32(c *build.Context, word uint32) reg.VecVirtual {
-	w, x, r := c.GP32(), c.XMM(), c.YMM()
-	c.MOVL(operand.U32(word), w)
-	c.VMOVD(w, x)
-	c.VPBROADCASTD(x, r)
-	return r
-}
-
-// broadcastParam is a register with a float64 parameter in every lane.
-func broadcastParam(c *build.Context, name string) reg.VecVirtual {
-	r, x := c.YMM(), c.XMM()
-	c.Load(c.Param(name), x)
-	c.VBROADCASTSD(x, r)
-	return r
 }
