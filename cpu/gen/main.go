@@ -25,6 +25,7 @@ var files = []struct {
 	name  string
 	write func(*build.Context)
 }{
+	{"functions", functions},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},
