@@ -8,9 +8,6 @@ import (
 	"lockstep/op"
 )
 
-// feistelKey holds the keys of the eight rounds of an epoch's order, two blocks of its stream.
-type feistelKey [8]uint32
-
 // batch is the kernel of Batch: runs of positions of one epoch, at most drawChunk at a time.
 func (d *drawSet) batch(o op.Batch) kernel {
 	n := uint64(o.N)
@@ -22,7 +19,7 @@ func (d *drawSet) batch(o op.Batch) kernel {
 			epoch, first := p/n, p%n
 			run := min(uint64(len(y)), n-first, drawChunk)
 			a, b := op.Philox(key, epoch, 0), op.Philox(key, epoch, 1)
-			keys := feistelKey{a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}
+			keys := [8]uint32{a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}
 			d.order(y[:run], uint32(first), uint32(n), &keys, x, at)
 			y, p = y[run:], p+run
 		}
@@ -31,7 +28,7 @@ func (d *drawSet) batch(o op.Batch) kernel {
 
 // order sets y to the examples at the positions from first on. All positions take a turn of the cycle walk, then those that are
 // not below n yet take the next one, and so on: x holds where they are, at which element of y they will be.
-func (d *drawSet) order(y []uint32, first, n uint32, keys *feistelKey, x, at []uint32) {
+func (d *drawSet) order(y []uint32, first, n uint32, keys *[8]uint32, x, at []uint32) {
 	half := max(1, (bits.Len32(n-1)+1)/2)
 	for i := range y {
 		x[i], at[i] = first+uint32(i), uint32(i)
@@ -49,7 +46,7 @@ func (d *drawSet) order(y []uint32, first, n uint32, keys *feistelKey, x, at []u
 }
 
 // feistelWords takes each word of x, of two halves of so many bits, through the eight rounds of op.Permute.
-func feistelWords(x []uint32, half int, keys *feistelKey) {
+func feistelWords(x []uint32, half int, keys *[8]uint32) {
 	mask := uint32(1)<<half - 1
 	for i, v := range x {
 		l, r := v>>half, v&mask

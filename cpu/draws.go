@@ -17,13 +17,10 @@ const (
 	drawChunk = 1024 // words that are made before they are turned into draws: they stay in the L1 cache
 )
 
-// roundKeys are the two key words of each of Philox's ten rounds.
-type roundKeys [20]uint32
-
-// stream is a bound draw: the keys, and the step or epoch.
+// stream is a bound draw.
 type stream struct {
-	keys roundKeys
-	t    uint64
+	keys [20]uint32 // two for each of Philox's ten rounds
+	t    uint64     // the step or epoch
 }
 
 // streamOf reads the operands (key u32[2], t u32[] or u32[2]) of a draw.
@@ -39,15 +36,15 @@ func streamOf(in []op.Tensor) (s stream) {
 	return s
 }
 
-// drawSet is how a family draws. Lengths are multiples of drawGroup.
+// drawSet is how a family draws. Words come in multiples of drawGroup, above 0, where nothing else is said.
 type drawSet struct {
 	family  string
-	words   func(w []uint32, s *stream, block uint64)    // the blocks from block on
-	uniform func(w []uint32, lo, width float32)          // words become lo + width * u
-	integer func(w []uint32, n uint32)                   // words become integers below n
-	normal  func(w []uint32)                             // pairs of words become pairs of normal values; nil: the family has none
-	signs   func(y []uint32, w []uint32)                 // bits become +1 and -1, y [len(w), 32]
-	feistel func(x []uint32, half int, keys *feistelKey) // see batch.go; any length, in memory for whole groups
+	words   func(w []uint32, s *stream, block uint64)   // the blocks from block on
+	uniform func(w []uint32, lo, width float32)         // words become lo + width * u
+	integer func(w []uint32, n uint32)                  // words become integers below n
+	normal  func(w []uint32)                            // pairs of words become pairs of normal values; nil: the family has none
+	signs   func(y []uint32, w []uint32)                // bits become +1 and -1, y [len(w), 32]
+	feistel func(x []uint32, half int, keys *[8]uint32) // see batch.go; any length, in memory for whole groups
 }
 
 // register registers the family's twins.

@@ -25,6 +25,8 @@ var files = []struct {
 	name  string
 	write func(*build.Context)
 }{
+	{"batch", batch},
+	{"draws", draws},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},

@@ -35,6 +35,7 @@ type isa interface {
 	and(x, y, z operand.Op)
 	andn(y, x, z operand.Op) // z = ^x & y
 	or(x, y, z operand.Op)
+	xor3(x, y, z operand.Op) // z ^= x ^ y
 
 	compare(predicate uint8, b, a operand.Op) reg.Register         // a <predicate> b, of float32
 	equal(b, a operand.Op) reg.Register                            // a == b, of integers
@@ -101,6 +102,22 @@ func (k *code) word(bits uint32) reg.VecVirtual {
 		k.VMOVD(w, x)
 		k.VPBROADCASTD(x, r)
 	}
+	return r
+}
+
+// broadcast32 is a fresh register with a word in every lane.
+func (k *code) broadcast32(w reg.Register) reg.VecVirtual {
+	r, x := k.reg(), k.XMM()
+	k.VMOVD(w, x)
+	k.VPBROADCASTD(x, r)
+	return r
+}
+
+// broadcast64 is a fresh register with a word of 64 bits in every pair of lanes.
+func (k *code) broadcast64(w reg.Register) reg.VecVirtual {
+	r, x := k.reg(), k.XMM()
+	k.VMOVQ(w, x)
+	k.VPBROADCASTQ(x, r)
 	return r
 }
 
