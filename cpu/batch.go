@@ -13,14 +13,14 @@ func (d *drawSet) batch(o op.Batch) kernel {
 	n := uint64(o.N)
 	return func(ws *workspace, out, in []op.Tensor) {
 		key := [2]uint32(in[0].W)
-		x, at := ws.Words(drawChunk), ws.Words(drawChunk)
+		x, at, keys := ws.Words(drawChunk), ws.Words(drawChunk), (*[8]uint32)(ws.Words(8))
 		y := out[0].W
 		for p := uint64(in[1].W[0]) * uint64(o.B); len(y) > 0; { // below 2^63
 			epoch, first := p/n, p%n
 			run := min(uint64(len(y)), n-first, drawChunk)
 			a, b := op.Philox(key, epoch, 0), op.Philox(key, epoch, 1)
-			keys := [8]uint32{a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}
-			d.order(y[:run], uint32(first), uint32(n), &keys, x, at)
+			*keys = [8]uint32{a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}
+			d.order(y[:run], uint32(first), uint32(n), keys, x, at)
 			y, p = y[run:], p+run
 		}
 	}

@@ -19,17 +19,17 @@ const (
 
 // stream is a bound draw.
 type stream struct {
-	keys [20]uint32 // two for each of Philox's ten rounds
-	t    uint64     // the step or epoch
+	keys *[20]uint32 // two for each of Philox's ten rounds
+	t    uint64      // the step or epoch
 }
 
 // streamOf reads the operands (key u32[2], t u32[] or u32[2]) of a draw.
-func streamOf(in []op.Tensor) (s stream) {
+func streamOf(ws *workspace, in []op.Tensor) stream {
 	key, t := in[0].W, in[1].W
+	s := stream{(*[20]uint32)(ws.Words(20)), uint64(t[0])}
 	for r := range uint32(10) {
 		s.keys[2*r], s.keys[2*r+1] = key[0]+r*0x9E3779B9, key[1]+r*0xBB67AE85
 	}
-	s.t = uint64(t[0])
 	if len(t) == 2 {
 		s.t |= uint64(t[1]) << 32
 	}
@@ -39,7 +39,7 @@ func streamOf(in []op.Tensor) (s stream) {
 // drawSet is how a family draws. Words come in multiples of drawGroup, above 0, where nothing else is said.
 type drawSet struct {
 	family  string
-	words   func(w []uint32, s *stream, block uint64)   // the blocks from block on
+	words   func(w []uint32, s stream, block uint64)    // the blocks from block on
 	uniform func(w []uint32, lo, width float32)         // words become lo + width * u
 	integer func(w []uint32, n uint32)                  // words become integers below n
 	normal  func(w []uint32)                            // pairs of words become pairs of normal values; nil: the family has none
@@ -71,14 +71,14 @@ func (d *drawSet) register() {
 // perWord is the kernel of draws that take a word for each element; convert turns words into elements.
 func (d *drawSet) perWord(convert func(w []uint32)) kernel {
 	return func(ws *workspace, out, in []op.Tensor) {
-		s := streamOf(in)
+		s := streamOf(ws, in)
 		y := out[0].W
 		for block := uint64(0); len(y) > 0; {
 			w := y[:min(len(y)/drawGroup*drawGroup, drawChunk)]
 			if len(w) == 0 {
 				w = ws.Words(drawGroup)
 			}
-			d.words(w, &s, block)
+			d.words(w, s, block)
 			convert(w)
 			if len(y) < drawGroup {
 				copy(y, w)
@@ -91,11 +91,11 @@ func (d *drawSet) perWord(convert func(w []uint32)) kernel {
 
 // perBit is the kernel of Rademacher: element i has bit i mod 32 of word i / 32.
 func (d *drawSet) perBit(ws *workspace, out, in []op.Tensor) {
-	s := streamOf(in)
+	s := streamOf(ws, in)
 	w, last := ws.Words(drawGroup), ws.Words(32)
 	y := out[0].W
 	for block := uint64(0); len(y) > 0; block += drawGroup / 4 {
-		d.words(w, &s, block)
+		d.words(w, s, block)
 		n := min(len(y)/32, drawGroup)
 		d.signs(y[:32*n], w[:n])
 		y = y[32*n:]
@@ -115,7 +115,7 @@ func init() {
 }
 
 // philoxWords is op.Philox, block by block.
-func philoxWords(w []uint32, s *stream, block uint64) {
+func philoxWords(w []uint32, s stream, block uint64) {
 	for ; len(w) >= 4; w, block = w[4:], block+1 {
 		c0, c1, c2, c3 := uint32(block), uint32(block>>32), uint32(s.t), uint32(s.t>>32)
 		for r := 0; r < len(s.keys); r += 2 {

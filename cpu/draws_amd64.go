@@ -18,8 +18,8 @@ func init() {
 	} {
 		(&drawSet{
 			family: d.family,
-			words: func(w []uint32, s *stream, block uint64) {
-				d.philox(&w[0], len(w), &s.keys, s.t, block)
+			words: func(w []uint32, s stream, block uint64) {
+				d.philox(&w[0], len(w), s.keys, s.t, block)
 			},
 			uniform: func(w []uint32, lo, width float32) {
 				d.uniform(&w[0], len(w), math.Float32bits(lo), math.Float32bits(width))

@@ -14,7 +14,7 @@ import (
 func TestWordsBeyondTheLowCounter(t *testing.T) {
 	key := [2]uint32{0x6627e8d5, 0xe169c58d}
 	in := []op.Tensor{op.Words32(op.U32, op.S(2), key[:]...), op.Words32(op.U32, op.S(2), 7, 9)}
-	s := streamOf(in)
+	s := streamOf(&workspace{}, in)
 	for _, d := range drawSets {
 		t.Run(d.family, func(t *testing.T) {
 			if !slices.Contains(Variants(), d.family) {
@@ -22,7 +22,7 @@ func TestWordsBeyondTheLowCounter(t *testing.T) {
 			}
 			w := make([]uint32, 3*drawGroup)
 			for _, first := range []uint64{0, 1, 1<<32 - 5, 1<<33 - 16, 1<<40 - 21} {
-				d.words(w, &s, first)
+				d.words(w, s, first)
 				for i, v := range w {
 					block := first + uint64(i/4)
 					if want := op.Philox(key, 9<<32|7, block)[i%4]; v != want {
