@@ -16,7 +16,7 @@ import (
 var lawful = []string{
 	"exp", "log", "tanh", "sinpi", "cospi",
 	"sigmoid", "rsqrt", "gelu", "mean", "softmax", "xent", "xentgrad",
-	"fill", "iota", "cast", "iadd", "amax", "argmax", "pick", "pad", "tail", "concat", "putrow", "gather",
+	"fill", "iota", "amax", "argmax", "pick", "pad", "tail", "concat", "putrow", "gather",
 }
 
 // names are the variants that this build knows, and those that REQUIRE names and no other engine has.

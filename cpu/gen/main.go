@@ -27,6 +27,7 @@ var files = []struct {
 }{
 	{"batch", batch},
 	{"draws", draws},
+	{"integers", integers},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},
