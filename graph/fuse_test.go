@@ -42,7 +42,9 @@ func fused(t *testing.T, part int, f func(b *Builder, x op.Value) op.Value) *Tap
 	return tape
 }
 
-func wide(b *Builder, v, like op.Value) op.Value { return b.Do(op.Broadcast{To: b.Type(like).Shape}, v) }
+func wide(b *Builder, v, like op.Value) op.Value {
+	return b.Do(op.Broadcast{To: b.Type(like).Shape}, v)
+}
 
 func TestFuse(t *testing.T) {
 	for _, c := range []struct {
