@@ -245,6 +245,13 @@ func TestUpdates(t *testing.T) {
 			b.Next(v.x, x)
 			b.Output("next", x)
 		}},
+		"a later update reads the state": {1, func(b *graph.Builder, v values) {
+			b.Next(v.y, v.y)
+			b.Next(v.x, b.Do(op.Mul, b.Do(op.Neg, v.x), v.y))
+			w := b.State("w", b.Fill(1, n, 2), op.Cell)
+			column := b.Do(op.Broadcast{To: op.S(n, 2)}, b.Do(op.Reshape{To: op.S(n, 1)}, v.x))
+			b.Next(w, b.Do(op.Mul, b.Do(op.Neg, w), column))
+		}},
 		"a later op reads the state": {0, func(b *graph.Builder, v values) {
 			x := b.Do(op.Mul, b.Do(op.Neg, v.x), v.y)
 			b.Next(v.y, v.y)
