@@ -25,6 +25,10 @@ var files = []struct {
 	name  string
 	write func(*build.Context)
 }{
+	{"functions", functions},
+	{"batch", batch},
+	{"draws", draws},
+	{"integers", integers},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},
