@@ -48,8 +48,13 @@ func rows() (all []row) {
 		matmul(64, 128, 10, op.MatMul{TA: true}, packs),
 		matmul(128, 64, 64, op.MatMul{TB: true}, packs), // and of its input
 		matmul(128, 10, 64, op.MatMul{TB: true}, packs),
+		matmul(32, 32, 32, op.MatMul{}, []int{256}),
+		matmul(64, 64, 64, op.MatMul{}, []int{64}),
+		matmul(512, 512, 512, op.MatMul{}, alone),
 		matmul(1024, 1024, 1024, op.MatMul{}, alone),
 		matmul(4096, 4096, 4096, op.MatMul{}, alone),
+		matmul(64, 100, 8970, op.MatMul{}, alone), // 64 cells by the dense basis of their seed, and back
+		matmul(64, 8970, 100, op.MatMul{TB: true}, alone),
 		row{"matmuljvp/128x64x64", packs, "GMAC/s", operands(cell(128, 64), cell(64, 64), cell(128, 64), cell(64, 64)), one(op.MatMulJVP{})},
 		row{"matmuljvp/1024x1024x1024", alone, "GMAC/s", operands(cell(1024, 1024), cell(1024, 1024), cell(1024, 1024), cell(1024, 1024)), one(op.MatMulJVP{})},
 

@@ -117,7 +117,7 @@ func TestTernaryRagged(t *testing.T) {
 		for _, klen := range []uint32{0, 1, 2, 63, 64, 65, 70, 127, 128, 129, 130, 300, math.MaxUint32} {
 			l := op.Words32(op.U32, op.S(), klen)
 			for _, tb := range []bool{false, true} {
-				w := anyCodes(r, sides(tb, k, n)[0], sides(tb, k, n)[1])
+				w := anyCodes(r, sided(tb, k, n)[0], sided(tb, k, n)[1])
 				x := normals(r, 3, k)
 				againstLaw(t, op.TernaryMMTail{TB: tb}, x, w, l)
 				padded(x, 1, klen)
