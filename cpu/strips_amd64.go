@@ -43,7 +43,12 @@ var stripSets = []stripSet{
 
 func init() {
 	for _, s := range stripSets {
-		twin(s.family, func(o op.Unary, _ []op.Type) kernel { return kernel1(s.unary[o]) })
+		twin(s.family, func(o op.Unary, _ []op.Type) kernel {
+			if f := functionStrips[s.family][o]; f != nil {
+				return kernel1(f)
+			}
+			return kernel1(s.unary[o])
+		})
 		twin(s.family, func(o op.Binary, _ []op.Type) kernel { return kernel2(s.binary[o]) })
 		twin(s.family, func(o op.Compare, in []op.Type) kernel {
 			if in[0].DType != op.F32 && o != op.Same {

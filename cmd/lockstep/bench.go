@@ -29,6 +29,7 @@ func benchCommand() *cli.Command {
 		Flags: []cli.Flag{
 			deviceFlag(),
 			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			noFuseFlag(),
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.DurationFlag{Name: "time", Usage: "time each case for about `TIME`", DefaultText: "1s; 50ms with --quick"},
 			&cli.IntFlag{Name: "count", Value: 1, Usage: "do everything `N` times: benchstat wants 6 or more"},

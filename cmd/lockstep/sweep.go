@@ -42,6 +42,7 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it", DefaultText: "all processors"},
 		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it", DefaultText: "64"},
 		&cli.StringFlag{Name: "variant", Usage: "allow one `VARIANT` of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
+		noFuseFlag(),
 		&cli.DurationFlag{Name: "checkpoint", Usage: "write a checkpoint of the pack at work every `TIME`, such as 30s", DefaultText: "30s, or as long as keeps the cost below 1 %"},
 		&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
 		&cli.BoolFlag{Name: "json", Usage: "print events as they happen, a line of JSON each, instead of tables"},

@@ -25,6 +25,7 @@ var files = []struct {
 	name  string
 	write func(*build.Context)
 }{
+	{"functions", functions},
 	{"batch", batch},
 	{"draws", draws},
 	{"integers", integers},

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"lockstep/op"
 )
 
 // code is a function that is being written: instructions of any width, those of one vector instruction set, and constants.
@@ -30,6 +33,8 @@ type isa interface {
 	suffix() string // of the names of functions
 	lanes() int     // float32 in a register
 	reg() reg.VecVirtual
+	held() int    // words that number may keep in registers
+	scales() bool // has VSCALEFPS, y * 2^n rounded once
 
 	xor(x, y, z operand.Op)
 	and(x, y, z operand.Op)
@@ -47,12 +52,13 @@ type isa interface {
 	storeMasked(x reg.VecVirtual, m reg.Register, to operand.Mem)  // other lanes are not touched
 }
 
-// Predicates of compare; all but unordered are false for a NaN, and none signals.
+// Predicates of compare; all but unordered and notLessEqual are false for a NaN, and none signals.
 const (
-	equal     = 0x00
-	unordered = 0x03
-	less      = 0x11
-	lessEqual = 0x12
+	equal        = 0x00
+	unordered    = 0x03
+	less         = 0x11
+	lessEqual    = 0x12
+	notLessEqual = 0x16 // true for a NaN
 )
 
 // widths writes a function for each instruction set.
@@ -103,6 +109,57 @@ func (k *code) word(bits uint32) reg.VecVirtual {
 		k.VPBROADCASTD(x, r)
 	}
 	return r
+}
+
+// number is a word in every lane as the second source of an instruction: a register while there are some to spare, which preload
+// fills as it does those of word, and then memory.
+func (k *code) number(bits uint32) operand.Op {
+	if r, ok := k.words[bits]; ok {
+		return r
+	}
+	if len(k.words) < k.held() {
+		return k.word(bits)
+	}
+	key := wordTable{k.Context, bits, k.lanes()}
+	table, made := wordTables[key]
+	if !made {
+		table = static(k.Context, fmt.Sprintf("word%08x%s", bits, k.suffix()), bytesOf(k.lanes(), int32(bits)))
+		wordTables[key] = table
+	}
+	return table
+}
+
+// wordTables holds the tables of number.
+var wordTables = map[wordTable]operand.Mem{}
+
+type wordTable struct {
+	file  *build.Context
+	bits  uint32
+	lanes int
+}
+
+// fresh is a register with a word in every lane that may be overwritten.
+func (k *code) fresh(bits uint32) reg.VecVirtual {
+	r := k.reg()
+	k.VMOVUPS(k.number(bits), r)
+	return r
+}
+
+// copy is a register with the content of another.
+func (k *code) copy(x reg.VecVirtual) reg.VecVirtual {
+	r := k.reg()
+	k.VMOVAPS(x, r)
+	return r
+}
+
+// lawBits is a constant of the primitive functions, by its name in op/constants.go.
+func lawBits(name string) uint32 {
+	for _, c := range op.Constants() {
+		if c.Name == name {
+			return c.Bits
+		}
+	}
+	panic("gen: op/constants.go has no " + name)
 }
 
 // broadcast32 is a fresh register with a word in every lane.
