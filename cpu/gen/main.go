@@ -34,6 +34,7 @@ var files = []struct {
 	{"peak", peak},
 	{"strips", strips},
 	{"ternarymm", ternarymm},
+	{"transpose", transpose},
 }
 
 func main() {
