@@ -7,7 +7,7 @@ import "lockstep/op"
 func init() {
 	twin("go", func(o op.Broadcast, in []op.Type) kernel {
 		// The operand is repeated over outer, each of its elements over inner: a scalar, a row, a column, or what lies between.
-		outer, n, inner, ok := repeats(in[0].Shape, o.To)
+		outer, n, inner, ok := o.Repeats(in[0].Shape)
 		if !ok {
 			return nil
 		}
@@ -29,22 +29,4 @@ func init() {
 			}
 		}
 	})
-}
-
-// repeats views the broadcast of from to to as [outer, n, inner], in which the n elements of from vary only along the middle;
-// ok is false when its axes alternate more often.
-func repeats(from, to op.Shape) (outer, n, inner int, ok bool) {
-	outer, n, inner = 1, 1, 1
-	lead, d := int(to.Rank-from.Rank), int(to.Rank)-1
-	grows := func(d int) bool { return d < lead || from.At(d-lead) != to.At(d) }
-	for ; d >= 0 && grows(d); d-- {
-		inner *= to.At(d)
-	}
-	for ; d >= 0 && !grows(d); d-- {
-		n *= to.At(d)
-	}
-	for ; d >= 0 && (grows(d) || to.At(d) == 1); d-- {
-		outer *= to.At(d)
-	}
-	return outer, n, inner, d < 0
 }

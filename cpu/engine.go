@@ -8,7 +8,6 @@ package cpu
 import (
 	"fmt"
 	"runtime"
-	"slices"
 
 	"lockstep/graph"
 	"lockstep/internal/memory"
@@ -19,12 +18,14 @@ import (
 type Options struct {
 	Threads  int      // 0: GOMAXPROCS
 	Variants []string // families of twins that may be used, see Variants; nil: Defaults. The law is always allowed
+	NoFuse   bool     // run every node by itself, and every cell: slower, with the same bits
 }
 
 // Engine runs packs on the CPU.
 type Engine struct {
 	threads  int
 	variants []string
+	noFuse   bool
 }
 
 var _ graph.Engine = (*Engine)(nil)
@@ -37,7 +38,7 @@ func New(o Options) (*Engine, error) {
 	if err := checkVariants(o.Variants); err != nil {
 		return nil, err
 	}
-	e := &Engine{o.Threads, o.Variants}
+	e := &Engine{o.Threads, o.Variants, o.NoFuse}
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -78,7 +79,8 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		return err
 	}
 	for _, p := range ps {
-		t := graph.Lower(p, e.has)
+		l := e.layOut(p)
+		t := l.t
 		for _, in := range t.P.In {
 			if err := array(in.Name, t.P.Types[in.V]); err != nil {
 				return graph.Memory{}, err
@@ -96,18 +98,16 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 				return graph.Memory{}, err
 			}
 		}
-		for _, n := range slices.Concat(t.Once, t.Step) {
-			for _, v := range n.Out {
-				if t.Scratch.Off[v] < 0 && t.View[v].Of == 0 && !outs[v] {
-					k, err := slots.Count(t.P.Types[v].Domain)
-					if err != nil {
-						return graph.Memory{}, err
-					}
-					words += int64(k) * int64(graph.Stride(t.P.Types[v]))
+		for _, v := range l.arrays() {
+			if !outs[v] {
+				k, err := slots.Count(t.P.Types[v].Domain)
+				if err != nil {
+					return graph.Memory{}, err
 				}
+				words += int64(k) * int64(graph.Stride(t.P.Types[v]))
 			}
 		}
-		scratch = max(scratch, int64(t.Scratch.Words))
+		scratch = max(scratch, int64(l.words(cells, e.threads)))
 	}
 	return graph.Memory{Bytes: 4 * (words + scratch*int64(min(e.threads, cells))), Executor: "cell-major"}, nil
 }

@@ -13,15 +13,23 @@ import (
 
 // exec is a program compiled for a pack.
 type exec struct {
-	p          *pack
-	t          *graph.Tape
-	home       []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
-	once, step []compiled
-	coarse     bool              // a step computes or keeps something for several cells, so threads meet in every step
-	staged     []bool            // by state: its Next is (part of) a state, so all are read before one is written
-	still      []bool            // by state: its Next is itself
-	seen       map[*array]uint64 // the versions of the inputs that the once nodes have used
-	pool       []*worker
+	*layout
+	p      *pack
+	home   []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
+	once   []compiled
+	shared []compiled        // those of a step that are not per cell
+	units  [][]unit          // those that are, by phase
+	coarse bool              // a step computes or keeps something for several cells, so threads meet in every step
+	staged []bool            // by state: its Next is (part of) a state, so all are read before one is written
+	still  []bool            // by state: its Next is itself
+	seen   map[*array]uint64 // the versions of the inputs that the once nodes have used
+	pool   []*worker
+}
+
+// unit is what a cell does at a time: a node, or a chain of them.
+type unit struct {
+	compiled
+	chain *chain // nil: a node
 }
 
 // compiled is a node with the kernel that runs it.
@@ -33,7 +41,7 @@ type compiled struct {
 }
 
 func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
-	x := &exec{p: p, t: graph.Lower(prog, p.engine.has)}
+	x := &exec{layout: p.engine.layOut(prog), p: p}
 	q := x.t.P
 	x.home = make([]*array, len(q.Types))
 	for _, in := range q.In {
@@ -59,16 +67,13 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 		if err != nil {
 			return nil, err
 		}
-		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
+		if x.home[o.V] == nil && a.Type == q.Types[o.V] && !x.inScratch(o.V) && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
 		}
 		x.coarse = x.coarse || a.Domain != op.Cell
 	}
-	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
-		for _, v := range n.Out {
-			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.t.View[v].Of != 0 {
-				continue
-			}
+	for _, v := range x.arrays() {
+		if x.home[v] == nil {
 			a, err := p.alloc(q.Types[v])
 			if err != nil {
 				return nil, err
@@ -76,10 +81,7 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 			x.home[v] = a
 		}
 	}
-	x.once, x.step = x.compile(x.t.Once), x.compile(x.t.Step)
-	for _, n := range x.step {
-		x.coarse = x.coarse || n.domain != op.Cell
-	}
+	x.compileAll()
 	states := map[op.Value]bool{}
 	for _, s := range q.State {
 		states[s.In] = true
@@ -108,143 +110,75 @@ func (p *pack) named(name string, t op.Type) (*array, error) {
 	return a, nil
 }
 
-// compile picks the kernels. Views are no work.
-func (x *exec) compile(nodes []op.Node) (c []compiled) {
-	for _, n := range nodes {
-		if x.t.View[n.Out[0]].Of != 0 {
-			continue
+// compileAll picks the kernels.
+func (x *exec) compileAll() {
+	variants := x.p.engine.variants
+	for _, n := range x.t.Once {
+		if x.t.View[n.Out[0]].Of == 0 { // views are no work
+			x.once = append(x.once, compile(x.t, n, variants))
 		}
-		types := make([]op.Type, len(n.In))
-		for i, v := range n.In {
-			types[i] = x.t.P.Types[v]
-		}
-		kernel, variant := pick(n.Op, types, x.p.engine.variants)
-		c = append(c, compiled{n, kernel, variant, x.t.P.Types[n.Out[0]].Domain})
 	}
-	return c
+	for _, ph := range x.phases {
+		var units []unit
+		for _, g := range ph.groups {
+			if g.Len > 0 {
+				units = append(units, unit{chain: newChain(x.t, &g, variants)})
+				continue
+			}
+			for _, n := range g.Work(x.t) {
+				c := compile(x.t, n, variants)
+				if c.domain == op.Cell {
+					units = append(units, unit{compiled: c})
+				} else {
+					x.shared = append(x.shared, c)
+					x.coarse = true
+				}
+			}
+		}
+		x.units = append(x.units, units)
+	}
+}
+
+// compile picks the kernel of a node.
+func compile(t *graph.Tape, n op.Node, variants []string) compiled {
+	types := make([]op.Type, len(n.In))
+	for i, v := range n.In {
+		types[i] = t.P.Types[v]
+	}
+	kernel, variant := pick(n.Op, types, variants)
+	return compiled{n, kernel, variant, t.P.Types[n.Out[0]].Domain}
 }
 
 func (x *exec) Kernels() (k []graph.KernelInfo) {
-	for i, n := range slices.Concat(x.once, x.step) {
-		k = append(k, graph.KernelInfo{Op: op.Describe(n.Op), Variant: n.variant, Once: i < len(x.once)})
+	add := func(c compiled, once bool) {
+		k = append(k, graph.KernelInfo{Op: op.Describe(c.Op), Variant: c.variant, Once: once})
+	}
+	for _, c := range x.once {
+		add(c, true)
+	}
+	for _, c := range x.shared {
+		add(c, false)
+	}
+	for i, units := range x.units {
+		for _, u := range units {
+			if u.chain == nil {
+				add(u.compiled, false)
+				continue
+			}
+			for _, l := range slices.Concat(u.chain.fixed, u.chain.links) {
+				add(l.compiled, false)
+			}
+		}
+		if j := x.phases[i].joint; j != nil {
+			k = append(k, graph.KernelInfo{Op: op.Describe(j.Op), Variant: j.variant})
+		}
 	}
 	return k
 }
 
 func (x *exec) Close() error {
-	x.home, x.once, x.step, x.pool = nil, nil, nil, nil
+	x.home, x.once, x.shared, x.units, x.pool = nil, nil, nil, nil, nil
 	return nil
-}
-
-// worker is one thread's place: its scratch, and the operands of the nodes for the cell at hand.
-type worker struct {
-	x       *exec
-	ws      workspace
-	scratch []uint32
-	args    []operandsOf
-	next    []op.Tensor // by state: a copy of Next where that must be staged
-	cell    int
-}
-
-type operandsOf struct{ in, out []op.Tensor }
-
-func (x *exec) worker() *worker {
-	w := &worker{x: x, args: make([]operandsOf, len(x.step)), next: make([]op.Tensor, len(x.t.P.State))}
-	w.scratch = (&workspace{}).Words(x.t.Scratch.Words)
-	for i, s := range x.t.P.State {
-		if x.staged[i] {
-			w.next[i] = op.New(x.t.P.Types[s.In])
-		}
-	}
-	return w
-}
-
-// tensor finds a value of a cell.
-func (w *worker) tensor(v op.Value, cell int) op.Tensor {
-	root, off := w.x.t.Root(v)
-	t := w.x.t.P.Types[v]
-	n := t.Words()
-	if a := w.x.home[root]; a != nil {
-		return op.Tensor{Type: t, W: a.at(w.x.p.slots.Of(a.Domain)[cell]).W[off : off+n : off+n]}
-	}
-	off += w.x.t.Scratch.Off[root]
-	return op.Tensor{Type: t, W: w.scratch[off : off+n : off+n]}
-}
-
-func (w *worker) tensors(vs []op.Value, cell int) []op.Tensor {
-	t := make([]op.Tensor, len(vs))
-	for i, v := range vs {
-		t[i] = w.tensor(v, cell)
-	}
-	return t
-}
-
-// take turns to a cell.
-func (w *worker) take(cell int) {
-	w.cell = cell
-	for i, n := range w.x.step {
-		if n.domain == op.Cell {
-			w.args[i] = operandsOf{w.tensors(n.In, cell), w.tensors(n.Out, cell)}
-		}
-	}
-}
-
-func (w *worker) run(k kernel, out, in []op.Tensor) {
-	k(&w.ws, out, in)
-	w.ws.reset()
-}
-
-// advance runs one step of the cell and tells whether it was active. The last step, or an inactive one, writes outputs.
-func (w *worker) advance(last bool) (active bool) {
-	for i, n := range w.x.step {
-		if n.domain == op.Cell {
-			w.run(n.kernel, w.args[i].out, w.args[i].in)
-		}
-	}
-	active = w.active(w.cell)
-	if last || !active {
-		w.output(w.cell, op.Cell)
-	}
-	w.keep(w.cell, op.Cell)
-	return active
-}
-
-func (w *worker) active(cell int) bool {
-	a := w.x.t.P.Active
-	return a == 0 || w.tensor(a, cell).W[0] != 0
-}
-
-// keep replaces the states of one domain, for the slot that the cell uses, unless the cell is inactive.
-func (w *worker) keep(cell int, domain op.Domain) {
-	q := w.x.t.P
-	if !w.active(cell) {
-		return
-	}
-	for i, s := range q.State {
-		if w.x.staged[i] && q.Types[s.In].Domain == domain {
-			copy(w.next[i].W, w.tensor(s.Next, cell).W)
-		}
-	}
-	for i, s := range q.State {
-		if w.x.still[i] || q.Types[s.In].Domain != domain {
-			continue
-		}
-		next := w.next[i]
-		if !w.x.staged[i] {
-			next = w.tensor(s.Next, cell)
-		}
-		copy(w.tensor(s.In, cell).W, next.W)
-	}
-}
-
-// output copies the outputs of one domain that were not computed in place.
-func (w *worker) output(cell int, domain op.Domain) {
-	for _, o := range w.x.t.P.Out {
-		a := w.x.p.arrays[o.Name]
-		if a.Domain == domain && w.x.home[o.V] != a {
-			copy(a.at(w.x.p.slots.Of(domain)[cell]).W, w.tensor(o.V, cell).W)
-		}
-	}
 }
 
 // each runs f for 0 to n-1 on the engine's threads, each thread with its own worker.
@@ -280,7 +214,7 @@ func (x *exec) perSlot(nodes []compiled, workers []*worker) {
 	for _, n := range nodes {
 		cells := x.p.slots.Speakers(n.domain)
 		x.each(len(cells), workers, func(w *worker, i int) {
-			w.run(n.kernel, w.tensors(n.Out, cells[i]), w.tensors(n.In, cells[i]))
+			w.run(n.kernel, x.homes(n.Out, cells[i]), x.homes(n.In, cells[i]))
 		})
 	}
 }
@@ -308,7 +242,7 @@ func (x *exec) Reset(ctx context.Context) error {
 	x.refresh(workers)
 	for _, s := range x.t.P.State {
 		for c := range x.p.cells {
-			copy(workers[0].tensor(s.In, c).W, workers[0].tensor(s.Init, c).W)
+			copy(x.homeOf(s.In, c).W, x.homeOf(s.Init, c).W)
 		}
 		x.home[s.In].version++
 	}
@@ -335,10 +269,11 @@ func (x *exec) Run(ctx context.Context, steps int) error {
 	return x.apart(ctx, steps, workers)
 }
 
-// apart takes each cell through all steps: no step needs more than its own cell.
+// apart takes each block of cells through all steps: no step needs more than its own cells.
 func (x *exec) apart(ctx context.Context, steps int, workers []*worker) error {
-	x.each(x.p.cells, workers, func(w *worker, cell int) {
-		w.take(cell)
+	blocks := x.blocks()
+	x.each(len(blocks), workers, func(w *worker, b int) {
+		w.take(blocks[b])
 		for i := range steps {
 			if ctx.Err() != nil {
 				return
@@ -353,12 +288,6 @@ func (x *exec) apart(ctx context.Context, steps int, workers []*worker) error {
 
 // together takes all cells through a step before the next one.
 func (x *exec) together(ctx context.Context, steps int, workers []*worker) error {
-	var shared []compiled
-	for _, n := range x.step {
-		if n.domain != op.Cell {
-			shared = append(shared, n)
-		}
-	}
 	// The groups' states are replaced before the shared ones, which they may read.
 	domains := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
 	domains = append(domains, op.Shared)
@@ -366,15 +295,17 @@ func (x *exec) together(ctx context.Context, steps int, workers []*worker) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		x.perSlot(shared, workers)
-		x.each(x.p.cells, workers, func(w *worker, cell int) {
-			w.take(cell)
+		x.perSlot(x.shared, workers)
+		blocks := x.blocks()
+		x.each(len(blocks), workers, func(w *worker, b int) {
+			w.take(blocks[b])
 			w.advance(true)
 		})
 		for _, d := range domains {
 			for _, cell := range x.p.slots.Speakers(d) {
-				workers[0].output(cell, d)
-				workers[0].keep(cell, d)
+				workers[0].cells = []int{cell}
+				workers[0].output(0, d)
+				workers[0].keep(0, d)
 			}
 		}
 	}

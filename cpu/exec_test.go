@@ -362,12 +362,12 @@ func TestPlanCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Words by hand, in granules of 16: x and y 112 for each of 5 cells; in and its negative 64, the concat 112 for each of
-	// 3 seeds; the zero 112; exp, the sum and the log on two threads in scratch.
+	// 3 seeds; the zero 112; on two threads the sum and the log in scratch, exp in a buffer of the chain that the three make.
 	tape := graph.Lower(prog, e.has)
 	if tape.Scratch.Words != 224 || tape.Scratch.Peak != 224 || tape.Scratch.Sum != 336 {
 		t.Errorf("scratch of %d words (peak %d, without sharing %d); want 224 (224, 336)", tape.Scratch.Words, tape.Scratch.Peak, tape.Scratch.Sum)
 	}
-	if by := int64(4 * (5*2*112 + 3*(64+64+112) + 112 + 2*224)); m.Bytes != by {
+	if by := int64(4 * (5*2*112 + 3*(64+64+112) + 112 + 2*(224+112))); m.Bytes != by {
 		t.Errorf("plan of %d bytes; want %d", m.Bytes, by)
 	}
 }

@@ -12,6 +12,8 @@ type Tape struct {
 	P *Program
 	// Once holds the nodes that depend on no state: they run when inputs have changed. Step holds those of every step.
 	Once, Step []op.Node
+	// Groups are the nodes of Step by what runs together: each by itself, unless Fuse has joined them.
+	Groups []Group
 	// View says which values are parts of others' memory, by value.
 	View []View
 	// Scratch is where a cell's values of a step live, by value.
@@ -37,11 +39,12 @@ func Lower(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
 	for _, n := range q.Nodes {
 		if moving[n.Out[0]] {
 			t.Step = append(t.Step, n)
+			t.Groups = append(t.Groups, Group{Nodes: []op.Node{n}})
 		} else {
 			t.Once = append(t.Once, n)
 		}
 	}
-	t.Scratch = planScratch(t)
+	t.Scratch = t.Plan(func(op.Value) bool { return true })
 	return t
 }
 
@@ -53,6 +56,9 @@ func (t *Tape) Root(v op.Value) (root op.Value, off int) {
 	}
 	return v, off
 }
+
+// Roots are the values that must be there when a step ends: what states start from and become, outputs, and the active flag.
+func (t *Tape) Roots() []op.Value { return t.P.roots() }
 
 // Still tells whether a step replaces the state by itself: then there is nothing to keep.
 func (t *Tape) Still(s State) bool {

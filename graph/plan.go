@@ -17,9 +17,10 @@ type Plan struct {
 // align is the granule of the plan in words: 64 bytes, so that vector loads do not straddle cache lines.
 const align = 16
 
-// planScratch lays out the results of the step's nodes that vary over cells: first fit, in program order. Two values share
-// memory only if their live intervals do not meet; what a view shows lives as long as the view.
-func planScratch(t *Tape) Plan {
+// Plan lays out those results of the step's groups that vary over cells, that are not inner ones of a chain, and that belong to
+// the plan: first fit, in the order of the groups. Two values share memory only if their live intervals do not meet; what a view
+// shows lives as long as the view.
+func (t *Tape) Plan(belongs func(v op.Value) bool) Plan {
 	p := Plan{Off: make([]int, len(t.P.Types))}
 	for i := range p.Off {
 		p.Off[i] = -1
@@ -29,32 +30,36 @@ func planScratch(t *Tape) Plan {
 		root, _ := t.Root(v)
 		last[root] = max(last[root], at)
 	}
-	for i, n := range t.Step {
-		for _, v := range slices.Concat(n.In, n.Out) {
-			touch(v, i)
+	for i, g := range t.Groups {
+		for _, n := range g.Nodes {
+			for _, v := range slices.Concat(n.In, n.Out) {
+				touch(v, i)
+			}
 		}
 	}
 	for _, v := range t.P.roots() {
-		touch(v, len(t.Step))
+		touch(v, len(t.Groups))
 	}
 	type block struct{ off, words, until int }
 	var busy []block // ascending offsets
-	for i, n := range t.Step {
+	for i, g := range t.Groups {
 		busy = slices.DeleteFunc(busy, func(b block) bool { return b.until < i })
-		for _, v := range n.Out {
-			if t.P.Types[v].Domain != op.Cell || t.View[v].Of != 0 {
-				continue
+		for _, n := range g.Work(t) {
+			for _, v := range n.Out {
+				if t.P.Types[v].Domain != op.Cell || slices.Contains(g.Inner, v) || !belongs(v) {
+					continue
+				}
+				words := (t.P.Types[v].Words() + align - 1) / align * align
+				off, at := 0, 0
+				for at < len(busy) && busy[at].off-off < words {
+					off = max(off, busy[at].off+busy[at].words)
+					at++
+				}
+				p.Off[v] = off
+				p.Sum += words
+				p.Words = max(p.Words, off+words)
+				busy = slices.Insert(busy, at, block{off, words, last[v]})
 			}
-			words := (t.P.Types[v].Words() + align - 1) / align * align
-			off, at := 0, 0
-			for at < len(busy) && busy[at].off-off < words {
-				off = max(off, busy[at].off+busy[at].words)
-				at++
-			}
-			p.Off[v] = off
-			p.Sum += words
-			p.Words = max(p.Words, off+words)
-			busy = slices.Insert(busy, at, block{off, words, last[v]})
 		}
 		alive := 0
 		for _, b := range busy {

@@ -63,6 +63,7 @@ func (o Binary) Name() string {
 	return fmt.Sprintf("binary(%d)", uint8(o.F))
 }
 func (Binary) Class() Class                 { return Ordered }
+func (Binary) Pointwise()                   {}
 func (Binary) Arity() int                   { return 2 }
 func (o Binary) Scalar(x []float32) float32 { return binaryTable[o.F].law(x[0], x[1]) }
 

@@ -31,6 +31,25 @@ func (o Broadcast) Law(out, in []Tensor) {
 	}
 }
 
+// Repeats views the broadcast of an operand of shape from as [outer, n, inner], in which the n elements of from vary only along the middle;
+// ok is false when its axes alternate more often.
+func (o Broadcast) Repeats(from Shape) (outer, n, inner int, ok bool) {
+	to := o.To
+	outer, n, inner = 1, 1, 1
+	lead, d := int(to.Rank-from.Rank), int(to.Rank)-1
+	grows := func(d int) bool { return d < lead || from.At(d-lead) != to.At(d) }
+	for ; d >= 0 && grows(d); d-- {
+		inner *= to.At(d)
+	}
+	for ; d >= 0 && !grows(d); d-- {
+		n *= to.At(d)
+	}
+	for ; d >= 0 && (grows(d) || to.At(d) == 1); d-- {
+		outer *= to.At(d)
+	}
+	return outer, n, inner, d < 0
+}
+
 // aligned is s with leading axes of size 1, of the rank of To.
 func (o Broadcast) aligned(s Shape) Shape {
 	lead := int(o.To.Rank - s.Rank)

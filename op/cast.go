@@ -9,6 +9,7 @@ type Cast struct{ To DType }
 
 func (Cast) Name() string { return "cast" }
 func (Cast) Class() Class { return Exact }
+func (Cast) Pointwise()   {}
 
 func (o Cast) Shape(in []Type) ([]Type, error) {
 	if len(in) != 1 || in[0].DType == T2 || o.To == T2 || o.To == Bool || in[0].DType == o.To {

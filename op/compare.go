@@ -40,6 +40,7 @@ func (o Compare) Name() string {
 	return fmt.Sprintf("compare(%d)", uint8(o.F))
 }
 func (Compare) Class() Class { return Exact }
+func (Compare) Pointwise()   {}
 
 func (o Compare) Shape(in []Type) ([]Type, error) {
 	if len(in) != 2 || in[0].DType != in[1].DType || in[0].Shape != in[1].Shape || in[0].DType > I32 {

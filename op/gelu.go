@@ -14,6 +14,7 @@ type Gelu struct{}
 
 func (Gelu) Name() string { return "gelu" }
 func (Gelu) Class() Class { return Ordered }
+func (Gelu) Pointwise()   {}
 
 func (o Gelu) Shape(in []Type) ([]Type, error) {
 	if err := operands(o, in, F32); err != nil {

@@ -7,6 +7,7 @@ type IAdd struct{}
 
 func (IAdd) Name() string { return "iadd" }
 func (IAdd) Class() Class { return Exact }
+func (IAdd) Pointwise()   {}
 
 func (o IAdd) Shape(in []Type) ([]Type, error) {
 	if len(in) != 2 || in[0].DType != U32 && in[0].DType != I32 || in[0].DType != in[1].DType || in[0].Shape != in[1].Shape {

@@ -64,9 +64,16 @@ type Emitter interface {
 	Fail(err error)
 }
 
-// Mapper is an elementwise op on float32: what strip fusion and a tape interpreter need.
-type Mapper interface {
+// Pointwise is an op whose operands and results have one shape, and in which element i of the results hangs on the elements i of
+// the operands alone: engines may run it a part at a time, and chains of them part by part.
+type Pointwise interface {
 	Op
+	Pointwise()
+}
+
+// Mapper is a pointwise op on float32 by a function of numbers: what a tape interpreter needs.
+type Mapper interface {
+	Pointwise
 	// Arity is the number of operands.
 	Arity() int
 	// Scalar is the law of one element; NaNs in its result need not be canonical.

@@ -5,6 +5,7 @@ type Rsqrt struct{}
 
 func (Rsqrt) Name() string { return "rsqrt" }
 func (Rsqrt) Class() Class { return Ordered }
+func (Rsqrt) Pointwise()   {}
 
 func (o Rsqrt) Shape(in []Type) ([]Type, error) {
 	if err := operands(o, in, F32); err != nil {

@@ -7,6 +7,7 @@ type Select struct{}
 
 func (Select) Name() string { return "select" }
 func (Select) Class() Class { return Exact }
+func (Select) Pointwise()   {}
 
 func (o Select) Shape(in []Type) ([]Type, error) {
 	if len(in) != 3 || in[0].DType != Bool || in[1].DType != in[2].DType || in[1].DType > Bool ||

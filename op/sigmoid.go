@@ -5,6 +5,7 @@ type Sigmoid struct{}
 
 func (Sigmoid) Name() string { return "sigmoid" }
 func (Sigmoid) Class() Class { return Ordered }
+func (Sigmoid) Pointwise()   {}
 
 func (o Sigmoid) Shape(in []Type) ([]Type, error) {
 	if err := operands(o, in, F32); err != nil {

@@ -72,6 +72,7 @@ func (o Unary) Name() string {
 	return fmt.Sprintf("unary(%d)", uint8(o.F))
 }
 func (Unary) Class() Class                 { return Ordered }
+func (Unary) Pointwise()                   {}
 func (Unary) Arity() int                   { return 1 }
 func (o Unary) Scalar(x []float32) float32 { return unaryTable[o.F].law(x[0]) }
 

@@ -28,7 +28,8 @@ func benchCommand() *cli.Command {
 			"NAMEs are regular expressions, as for go test -bench. Lines are those of Go benchmarks, which benchstat reads:\nthe median of bursts, their quartiles, the share of the roof that the peaks make (measured in the same run), and whether\nthe results were checked bit for bit (1) or would take too long to (0).",
 		Flags: []cli.Flag{
 			deviceFlag(),
-			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			variantFlag(),
+			noFuseFlag(),
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.DurationFlag{Name: "time", Usage: "time each case for about `TIME`", DefaultText: "1s; 50ms with --quick"},
 			&cli.IntFlag{Name: "count", Value: 1, Usage: "do everything `N` times: benchstat wants 6 or more"},
@@ -97,8 +98,8 @@ func runBench(c *cli.Context) error {
 func onCPU(c *cli.Context, o *bench.Options) bench.Machine {
 	o.CheckName, o.CheckWork, o.Memory, o.Clocks = cpu.Law, lawWork, memory.Available()/10*8, cpuClocks
 	variants := cpu.Defaults()
-	if v := c.String("variant"); v != "" {
-		variants = []string{v}
+	if v := chosenVariants(c); v != nil {
+		variants = v
 	}
 	return bench.Machine{Engine: "cpu", Device: "cpu, kernels " + strings.Join(variants, ", "), Threads: cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))}
 }

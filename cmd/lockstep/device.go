@@ -18,11 +18,30 @@ func deviceFlag() cli.Flag {
 	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `DEVICE`: auto (cards if there are any), cpu, cuda (all cards; one that uses a single card takes the first) or cuda:N (cards need a build by make cuda); results do not depend on it"}
 }
 
+// noFuseFlag is the flag of verbs that may run the CPU engine without fusion.
+func noFuseFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "no-fuse", Usage: "on the CPU, run every op of every cell by itself: slower, with the same results"}
+}
+
+// variantFlag is the flag of every verb that runs the CPU engine.
+func variantFlag() cli.Flag {
+	return &cli.StringFlag{Name: "variant", Usage: "run only these `VARIANTS` of the CPU's kernels, with commas between them, and the laws: " + strings.Join(cpu.Variants(), ", ") + " (default: " + strings.Join(cpu.Defaults(), ",") + "); results do not depend on it"}
+}
+
+// chosenVariants are the variants that the flag names; nil if it is not given.
+func chosenVariants(c *cli.Context) []string {
+	if v := c.String("variant"); v != "" {
+		return strings.Split(v, ",")
+	}
+	return nil
+}
+
 // openDevices makes an engine for each device that --device names, at most so many, and says which cards it took; options are
 // the CPU engine's.
 func openDevices(c *cli.Context, options cpu.Options, most int) ([]graph.Engine, error) {
 	name := c.String("device")
-	if name == "auto" && options.Variants == nil { // variants are the CPU's
+	options.NoFuse = c.Bool("no-fuse")
+	if name == "auto" && options.Variants == nil && !options.NoFuse { // variants are the CPU's
 		n, reason := gpu.Count()
 		if n > 0 {
 			engines, err := openCards(c, 0, n, most)
@@ -46,6 +65,9 @@ func openDevices(c *cli.Context, options cpu.Options, most int) ([]graph.Engine,
 	}
 	if options.Variants != nil {
 		return nil, fmt.Errorf("--variant chooses among kernels of the CPU; --device is %s", name)
+	}
+	if options.NoFuse {
+		return nil, fmt.Errorf("--no-fuse is about the CPU engine; --device is %s", name)
 	}
 	n := 1
 	if !numbered {

@@ -21,6 +21,11 @@ func (c avx2) and(x, y, z operand.Op)  { c.VPAND(x, y, z) }
 func (c avx2) andn(y, x, z operand.Op) { c.VPANDN(y, x, z) }
 func (c avx2) or(x, y, z operand.Op)   { c.VPOR(x, y, z) }
 
+func (c avx2) xor3(x, y, z operand.Op) {
+	c.VPXOR(x, z, z)
+	c.VPXOR(y, z, z)
+}
+
 func (c avx2) compare(predicate uint8, b, a operand.Op) reg.Register {
 	m := c.YMM()
 	c.VCMPPS(operand.U8(predicate), b, a, m)

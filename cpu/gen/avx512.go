@@ -21,6 +21,10 @@ func (c avx512) and(x, y, z operand.Op)  { c.VPANDD(x, y, z) }
 func (c avx512) andn(y, x, z operand.Op) { c.VPANDND(y, x, z) }
 func (c avx512) or(x, y, z operand.Op)   { c.VPORD(x, y, z) }
 
+func (c avx512) xor3(x, y, z operand.Op) {
+	c.VPTERNLOGD(operand.U8(0x96), x, y, z) // the bit of the sum of three
+}
+
 func (c avx512) compare(predicate uint8, b, a operand.Op) reg.Register {
 	m := c.K()
 	c.VCMPPS(operand.U8(predicate), b, a, m)

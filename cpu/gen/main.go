@@ -29,6 +29,9 @@ var files = []struct {
 	write func(*build.Context)
 }{
 	{"functions", functions},
+	{"batch", batch},
+	{"draws", draws},
+	{"integers", integers},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},

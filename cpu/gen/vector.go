@@ -41,6 +41,7 @@ type isa interface {
 	and(x, y, z operand.Op)
 	andn(y, x, z operand.Op) // z = ^x & y
 	or(x, y, z operand.Op)
+	xor3(x, y, z operand.Op) // z ^= x ^ y
 
 	compare(predicate uint8, b, a operand.Op) reg.Register         // a <predicate> b, of float32
 	equal(b, a operand.Op) reg.Register                            // a == b, of integers
@@ -160,6 +161,22 @@ func lawBits(name string) uint32 {
 		}
 	}
 	panic("gen: op/constants.go has no " + name)
+}
+
+// broadcast32 is a fresh register with a word in every lane.
+func (k *code) broadcast32(w reg.Register) reg.VecVirtual {
+	r, x := k.reg(), k.XMM()
+	k.VMOVD(w, x)
+	k.VPBROADCASTD(x, r)
+	return r
+}
+
+// broadcast64 is a fresh register with a word of 64 bits in every pair of lanes.
+func (k *code) broadcast64(w reg.Register) reg.VecVirtual {
+	r, x := k.reg(), k.XMM()
+	k.VMOVQ(w, x)
+	k.VPBROADCASTQ(x, r)
+	return r
 }
 
 // preload fills the registers of all words that a part of the function will ask for. It must stand before the loop round that part,

@@ -1,0 +1,216 @@
+package cpu
+
+import (
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// chain is a graph.Group of pointwise nodes, run a part at a time, so that what goes from node to node stays in the first-level
+// cache. Its kernels are those of the nodes; only the operands are parts.
+type chain struct {
+	length, part int
+	fixed        []link // make what is the same in every part, before the first
+	links        []link // in order, for every part
+	buffers      int    // of part words each, for inner results
+}
+
+// link is a node of a chain.
+type link struct {
+	compiled
+	in, out []ref
+}
+
+// ref says where a link finds an operand or result.
+type ref struct {
+	v      op.Value
+	buffer int // of the chain; -1: the memory of v
+	repeat int // elements of the chain for each word of v: 1, or more of a column; 0: every part sees all of v
+}
+
+// newChain compiles a chain.
+func newChain(t *graph.Tape, g *graph.Group, variants []string) *chain {
+	c := &chain{length: g.Len, part: min(g.Len, partWords/g.Grain*g.Grain)}
+	nodes := g.Work(t)
+	last := map[op.Value]int{} // by inner value: the last node that reads it
+	for i, n := range nodes {
+		for _, v := range n.In {
+			root, _ := t.Root(v)
+			last[root] = i
+		}
+	}
+	buffer := map[op.Value]int{}
+	var free []int
+	for i, n := range nodes {
+		l := link{compiled: compile(t, n, variants)}
+		for _, v := range n.In {
+			root, _ := t.Root(v)
+			r := ref{v: v, buffer: -1, repeat: 1}
+			if b, inner := buffer[root]; inner {
+				r.buffer = b
+			}
+			l.in = append(l.in, r)
+		}
+		fixed := c.spread(t, &l)
+		out := ref{v: n.Out[0], buffer: -1, repeat: 1}
+		if slices.Contains(g.Inner, n.Out[0]) {
+			if len(free) > 0 && !fixed {
+				out.buffer, free = free[len(free)-1], free[:len(free)-1]
+			} else {
+				out.buffer, c.buffers = c.buffers, c.buffers+1
+			}
+			buffer[n.Out[0]] = out.buffer
+		}
+		l.out = []ref{out}
+		if fixed && out.buffer >= 0 {
+			c.fixed = append(c.fixed, l)
+			last[n.Out[0]] = len(nodes) // every part reads it
+			continue
+		}
+		c.links = append(c.links, l)
+		for _, v := range slices.Compact(slices.Sorted(slices.Values(n.In))) {
+			root, _ := t.Root(v)
+			if b, inner := buffer[root]; inner && last[root] == i {
+				free = append(free, b)
+				delete(buffer, root)
+			}
+		}
+	}
+	return c
+}
+
+// spread sets the kernel of a constant or broadcast, and tells whether its result is the same in every part.
+func (c *chain) spread(t *graph.Tape, l *link) (fixed bool) {
+	switch o := l.Op.(type) {
+	case op.Fill:
+		l.kernel, l.variant = func(_ *workspace, out, _ []op.Tensor) { fill(out[0].W, uint32(o.Bits)) }, "go"
+		return true
+	case op.Broadcast:
+		_, row, inner, _ := o.Repeats(t.P.Types[l.In[0]].Shape)
+		l.variant = "go"
+		switch {
+		case row == 1:
+			l.in[0].repeat = 0
+			l.kernel = func(_ *workspace, out, in []op.Tensor) { fill(out[0].W, in[0].W[0]) }
+			return true
+		case inner == 1:
+			l.in[0].repeat = 0
+			l.kernel = func(_ *workspace, out, in []op.Tensor) {
+				for y := out[0].W; len(y) > 0; y = y[row:] {
+					copy(y, in[0].W)
+				}
+			}
+			return true
+		}
+		l.in[0].repeat = inner
+		l.kernel = func(_ *workspace, out, in []op.Tensor) {
+			for i, v := range in[0].W {
+				fill(out[0].W[i*inner:(i+1)*inner], v)
+			}
+		}
+	}
+	return false
+}
+
+func fill(w []uint32, v uint32) {
+	for i := range w {
+		w[i] = v
+	}
+}
+
+// words is the memory that the chain's inner results take.
+func (c *chain) words() int { return c.buffers * c.stride() }
+
+// stride is the distance of two buffers.
+func (c *chain) stride() int { return (c.part + 15) / 16 * 16 }
+
+// bound is a chain with the memory of one cell.
+type bound struct {
+	*chain
+	fixed, links []boundLink
+}
+
+type boundLink struct {
+	kernel  kernel
+	in, out []operand
+	now     operandsOf // the part at hand
+}
+
+// operand is the words of an operand, or the buffer of its parts.
+type operand struct {
+	w      []uint32
+	repeat int // as of ref; -1 of a buffer
+}
+
+// bind finds a chain's operands; memory gives a value's tensor, and parts is the memory of the buffers.
+func (c *chain) bind(memory func(v op.Value) op.Tensor, parts []uint32) *bound {
+	b := &bound{chain: c}
+	find := func(refs []ref) (os []operand, ts []op.Tensor) {
+		for _, r := range refs {
+			x := memory(r.v)
+			o := operand{x.W, r.repeat}
+			if r.buffer >= 0 {
+				from := r.buffer * c.stride()
+				o = operand{parts[from : from+c.part], -1}
+			}
+			if r.repeat != 0 {
+				x.Shape = op.S(0)
+			}
+			os, ts = append(os, o), append(ts, x)
+		}
+		return os, ts
+	}
+	for _, part := range []struct {
+		from []link
+		to   *[]boundLink
+	}{{c.fixed, &b.fixed}, {c.links, &b.links}} {
+		for _, l := range part.from {
+			x := boundLink{kernel: l.kernel}
+			x.in, x.now.in = find(l.in)
+			x.out, x.now.out = find(l.out)
+			*part.to = append(*part.to, x)
+		}
+	}
+	return b
+}
+
+// run takes the cell through the chain.
+func (b *bound) run(ws *workspace) {
+	for i := range b.fixed {
+		b.fixed[i].run(ws, 0, b.part)
+	}
+	for at := 0; at < b.length; at += b.part {
+		n := min(b.part, b.length-at)
+		for i := range b.links {
+			b.links[i].run(ws, at, n)
+		}
+	}
+}
+
+// run runs a link on n elements from at on.
+func (l *boundLink) run(ws *workspace, at, n int) {
+	window(l.now.in, l.in, at, n)
+	window(l.now.out, l.out, at, n)
+	l.kernel(ws, l.now.out, l.now.in)
+	ws.reset()
+}
+
+// window turns tensors to n elements from at on.
+func window(ts []op.Tensor, os []operand, at, n int) {
+	for i := range os {
+		o, t := &os[i], &ts[i]
+		switch o.repeat {
+		case 0: // all of it
+			continue
+		case 1:
+			t.W = o.w[at : at+n : at+n]
+		case -1:
+			t.W = o.w[:n:n]
+		default:
+			from, to := at/o.repeat, (at+n)/o.repeat
+			t.W = o.w[from:to:to]
+		}
+		t.D[0] = int32(len(t.W))
+	}
+}

@@ -1,0 +1,200 @@
+package cpu
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// chains are programs of which a step is (mostly) one chain; each has what a chain can hold: rows and columns and numbers that are
+// spread, constants, views, results that leave the chain, small nodes that do not hang on it.
+var chains = map[string]func(b *graph.Builder, x, row, column, number op.Value) []op.Value{
+	"row": func(b *graph.Builder, x, row, _, _ op.Value) []op.Value {
+		return []op.Value{b.Do(op.Relu, b.Do(op.Add, x, spread(b, row, x)))}
+	},
+	"column": func(b *graph.Builder, x, _, column, _ op.Value) []op.Value {
+		return []op.Value{b.Do(op.Neg, b.Do(op.Div, x, spread(b, column, x)))}
+	},
+	"all": func(b *graph.Builder, x, row, column, number op.Value) []op.Value {
+		y := b.Do(op.Mul, spread(b, column, x), b.Do(op.Add, x, spread(b, row, x)))
+		small := b.Do(op.Add, number, number) // goes before the chain
+		z := b.Do(op.Sub, y, spread(b, small, x))
+		flat := b.Do(op.Reshape{To: op.S(b.Type(z).Len())}, z)
+		return []op.Value{b.Do(op.Max, flat, b.Fill(0.25, b.Type(z).Len())), y}
+	},
+	"constants": func(b *graph.Builder, x, _, _, number op.Value) []op.Value {
+		half := b.Fill(0.5, b.Type(x).At(0), b.Type(x).At(1))
+		c := b.Do(op.Gt, x, half)
+		return []op.Value{b.Do(op.Select{}, c, b.Do(op.Mul, half, x), spread(b, number, x)), half}
+	},
+	"grains": func(b *graph.Builder, x, row, column, _ op.Value) []op.Value { // of 37 and 41: together they are longer than a part
+		y := b.Do(op.Add, x, spread(b, row, x))
+		turned := b.Do(op.Reshape{To: op.S(b.Type(x).At(1), b.Type(x).At(0))}, y)
+		flat := b.Do(op.Reshape{To: op.S(b.Type(column).Len())}, column)
+		return []op.Value{b.Do(op.Mul, turned, spread(b, flat, turned)), y}
+	},
+	"from inside": func(b *graph.Builder, x, _, _, _ op.Value) []op.Value { // a broadcast of a result waits for the chain
+		y := b.Do(op.Mul, x, x)
+		s := b.Do(op.Sum{Axes: op.List(0)}, y)
+		return []op.Value{b.Do(op.Sub, y, spread(b, s, x)), b.Do(op.Neg, y)}
+	},
+}
+
+func spread(b *graph.Builder, v, like op.Value) op.Value {
+	return b.Do(op.Broadcast{To: b.Type(like).Shape}, v)
+}
+
+// trained runs a program on packs of three cells of two seeds and gives all that it leaves.
+func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
+	t.Helper()
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cells = 3
+	p, err := e.NewPack(cells, graph.Groups{op.Seed: {0, 1, 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, in := range prog.In {
+		ty := prog.Types[in.V]
+		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 2, op.Shared: 1}[ty.Domain]
+		for slot := range slots {
+			words := make([]uint32, ty.Words())
+			for i := range words {
+				if ty.DType == op.F32 {
+					words[i] = math.Float32bits(float32(r.NormFloat64()))
+				} else {
+					words[i] = r.Uint32N(uint32(slot) + 8)
+				}
+			}
+			src := make([]byte, 4*len(words))
+			op.PutBytes(src, words)
+			if err := p.Put(in.Name, ty, slot, src); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x, err := p.Compile(prog)
+	if err == nil {
+		err = x.Reset(context.Background())
+	}
+	for range steps {
+		if err == nil {
+			err = x.Run(context.Background(), 1)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	read := func(name string, ty op.Type) {
+		for c := range cells {
+			b := make([]byte, 4*ty.Words())
+			if err := p.Read(name, c, b); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+	}
+	for _, s := range prog.State {
+		read(s.Name, prog.Types[s.In])
+	}
+	for _, o := range prog.Out {
+		read(o.Name, prog.OutType(o))
+	}
+	return all
+}
+
+// A chain has the bits of its nodes, whatever its size: of no part, of less than a part, of parts with a rest.
+func TestChains(t *testing.T) {
+	if !hasGo {
+		t.Skip("SKIPPED: a purego build has no chains")
+	}
+	for name, body := range chains {
+		for _, s := range [][2]int{{0, 40}, {1, 40}, {5, 7}, {128, 64}, {103, 10}, {33, 100}, {37, 41}, {3, 1023}, {3, 1024}, {3, 1025}} {
+			t.Run(fmt.Sprintf("%s/%dx%d", name, s[0], s[1]), func(t *testing.T) {
+				prog := trace(t, func(b *graph.Builder) {
+					x := b.State("x", b.Input("x0", op.T(op.F32, op.Cell, s[0], s[1])), op.Cell)
+					row := b.State("row", b.Input("row0", op.T(op.F32, op.Cell, s[1])), op.Cell)
+					column := b.State("column", b.Input("column0", op.T(op.F32, op.Cell, s[0], 1)), op.Cell)
+					number := b.State("number", b.Fill(0.75), op.Cell)
+					b.Next(row, row)
+					b.Next(column, column)
+					b.Next(number, b.Do(op.Neg, number))
+					out := body(b, x, row, column, number)
+					b.Next(x, b.Do(op.Reshape{To: op.S(s[0], s[1])}, out[0]))
+					for i, v := range out[1:] {
+						b.OutputOver(fmt.Sprint("out", i), v, op.Cell)
+					}
+				})
+				got, want := trained(t, prog, Options{Threads: 2}, 3), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 3)
+				if !bytes.Equal(got, want) {
+					t.Errorf("%d of %d bytes differ from the laws'", different(got, want), len(want))
+				}
+				if one := trained(t, prog, Options{Threads: 1, NoFuse: true}, 3); !bytes.Equal(one, want) {
+					t.Errorf("without fusion, %d of %d bytes differ from the laws'", different(one, want), len(want))
+				}
+			})
+		}
+	}
+}
+
+func different(a, b []byte) (n int) {
+	for i := range a {
+		if a[i] != b[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// A product with a matrix that cells share runs for all of them at once, with the bits of each alone: there and back, with chains of
+// different lengths, in blocks that a thread count cuts, with cells that end early.
+func TestJoint(t *testing.T) {
+	if !hasAVX2 {
+		t.Skip("SKIPPED: no joint kernel without AVX2")
+	}
+	const k, n = 37, 300
+	for _, ragged := range []bool{false, true} {
+		for _, transposed := range []bool{false, true} {
+			prog := trace(t, func(b *graph.Builder) {
+				z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, 1, k)), op.Cell)
+				count := b.State("count", b.FillU(0), op.Cell)
+				b.Next(count, b.Do(op.IAdd{}, count, b.FillU(1)))
+				b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
+				p := b.Input("p", op.T(op.F32, op.Seed, k, n))
+				q := p
+				if transposed {
+					q = b.Input("q", op.T(op.F32, op.Seed, n, k))
+				}
+				in := []op.Value{z, q}
+				if ragged {
+					in = append(in, b.Input("len", op.T(op.U32, op.Cell)))
+				}
+				y := b.Do(op.Tanh, b.Do(op.MatMul{TB: transposed}, in...))
+				g := b.Do(op.MatMul{TB: true}, y, p)
+				b.Next(z, b.Do(op.Sub, z, b.Do(op.Mul, g, b.Fill(0.01, 1, k))))
+				b.Output("y", y)
+			})
+			want := trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)
+			for threads := range 3 {
+				if got := trained(t, prog, Options{Threads: threads + 1}, 9); !bytes.Equal(got, want) {
+					t.Errorf("ragged %v, transposed %v, %d threads: %d of %d bytes differ from the laws'", ragged, transposed, threads+1, different(got, want), len(want))
+				}
+			}
+			e := engine(t, 1)
+			if l := e.layOut(prog); len(l.phases) != 3 {
+				t.Errorf("%d phases; want 3: the product, what lies between, the product back", len(l.phases))
+			}
+		}
+	}
+}

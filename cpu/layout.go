@@ -1,0 +1,174 @@
+package cpu
+
+import (
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// layout is how a program runs on this engine: what runs together, and where the values of a step live. It hangs on the program
+// and on the engine's options, not on the pack.
+//
+// A step is cut into phases by its joint nodes, which work for all cells of a block at once. In a phase a thread takes the cells of
+// its block one after the other; so values of one phase share the thread's scratch, and only those that cross a joint node are
+// kept for each cell of the block.
+type layout struct {
+	t      *graph.Tape
+	phases []phase
+	local  graph.Plan        // of values that live in one phase
+	kept   graph.Plan        // of values that cross from phase to phase
+	inner  map[op.Value]bool // results of chains that never are whole
+	parts  int               // words that the parts of chains take at most
+}
+
+// phase is what each cell of a block does, one after the other, and then what all do together.
+type phase struct {
+	groups []graph.Group
+	joint  *joint // nil: the last phase
+}
+
+// partWords is the most elements of a chain that run at a time: a few operands of so many words fit the first-level cache.
+const partWords = 1024
+
+// layOut lowers a program and lays it out.
+func (e *Engine) layOut(p *graph.Program) *layout {
+	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}}
+	if e.fuses() {
+		l.t.Fuse(partWords)
+		for i := range l.t.Groups {
+			if g := &l.t.Groups[i]; g.Len > 0 {
+				for _, v := range g.Inner {
+					l.inner[v] = true
+				}
+				l.parts = max(l.parts, newChain(l.t, g, e.variants).words())
+			}
+		}
+	}
+	phaseOf := l.cut(e)
+	crosses := l.crossing(phaseOf)
+	l.local = l.t.Plan(func(v op.Value) bool { return !crosses[v] })
+	l.kept = l.t.Plan(func(v op.Value) bool { return crosses[v] })
+	return l
+}
+
+// fuses tells whether steps run in chains and blocks: not where the laws stand alone.
+func (e *Engine) fuses() bool { return !e.noFuse && slices.Contains(e.variants, "go") }
+
+// cut finds the joint nodes, moves each to where its operands are made, and cuts the step there. It returns the phase of each group;
+// a joint node is of the phase that it ends.
+func (l *layout) cut(e *Engine) []int {
+	joints := map[op.Value]*joint{}
+	if e.fuses() {
+		var order []graph.Group
+		for _, g := range l.t.Groups {
+			j := newJoint(l.t, g, e.variants)
+			if j == nil {
+				order = append(order, g)
+				continue
+			}
+			joints[g.Nodes[0].Out[0]] = j
+			at := len(order)
+			for at > 0 && !l.feeds(order[at-1], g.Nodes[0]) {
+				at--
+			}
+			order = slices.Insert(order, at, g)
+		}
+		l.t.Groups = order
+	}
+	phaseOf := make([]int, len(l.t.Groups))
+	l.phases = []phase{{}}
+	for i, g := range l.t.Groups {
+		last := len(l.phases) - 1
+		phaseOf[i] = last
+		if j := joints[g.Nodes[0].Out[0]]; j != nil {
+			l.phases[last].joint = j
+			l.phases = append(l.phases, phase{})
+			continue
+		}
+		l.phases[last].groups = append(l.phases[last].groups, g)
+	}
+	return phaseOf
+}
+
+// inScratch tells whether a step's result lives in a worker's memory.
+func (l *layout) inScratch(v op.Value) bool {
+	return l.local.Off[v] >= 0 || l.kept.Off[v] >= 0 || l.inner[v]
+}
+
+// arrays are the results that live elsewhere: what is computed once, and what is not per cell.
+func (l *layout) arrays() (vs []op.Value) {
+	for _, n := range l.t.Once {
+		vs = append(vs, n.Out...)
+	}
+	for _, n := range l.t.Step {
+		for _, v := range n.Out {
+			if !l.inScratch(v) {
+				vs = append(vs, v)
+			}
+		}
+	}
+	return slices.DeleteFunc(vs, func(v op.Value) bool { return l.t.View[v].Of != 0 })
+}
+
+// feeds tells whether a node reads a result of the group.
+func (l *layout) feeds(g graph.Group, n op.Node) bool {
+	for _, v := range n.In {
+		root, _ := l.t.Root(v)
+		for _, m := range g.Nodes {
+			if slices.Contains(m.Out, v) || slices.Contains(m.Out, root) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// crossing finds the values that are made in one phase and read in another, or that a joint node reads or makes.
+func (l *layout) crossing(phaseOf []int) map[op.Value]bool {
+	crosses := map[op.Value]bool{}
+	if len(l.phases) == 1 {
+		return crosses
+	}
+	made := map[op.Value]int{}
+	for i, g := range l.t.Groups {
+		isJoint := l.phases[phaseOf[i]].joint.is(g)
+		for _, n := range g.Nodes {
+			for _, v := range n.In {
+				root, _ := l.t.Root(v)
+				if p, inStep := made[root]; inStep && (p != phaseOf[i] || isJoint) {
+					crosses[root] = true
+				}
+			}
+			for _, v := range n.Out {
+				made[v] = phaseOf[i]
+				if isJoint {
+					crosses[v] = true
+				}
+			}
+		}
+	}
+	for _, v := range l.t.Roots() { // they are read when the cell's last phase ends
+		root, _ := l.t.Root(v)
+		if p, inStep := made[root]; inStep && p != len(l.phases)-1 {
+			crosses[root] = true
+		}
+	}
+	return crosses
+}
+
+// blockCells is the most cells of a block.
+const blockCells = 32
+
+// block is how many cells a thread takes at once: several only if that saves passes over what they share.
+func (l *layout) block(cells, threads int) int {
+	if len(l.phases) == 1 {
+		return 1
+	}
+	return max(1, min(blockCells, (cells+threads-1)/threads))
+}
+
+// words is the memory of a thread.
+func (l *layout) words(cells, threads int) int {
+	return l.local.Words + l.block(cells, threads)*l.kept.Words + l.parts
+}

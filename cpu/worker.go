@@ -1,0 +1,195 @@
+package cpu
+
+import "lockstep/op"
+
+// worker is one thread's place: its scratch, and the operands of the units for the cells of the block at hand.
+type worker struct {
+	x       *exec
+	ws      workspace
+	scratch []uint32        // x.local.Words
+	kept    []uint32        // [cells of a block, x.kept.Words]
+	parts   []uint32        // of chains
+	cells   []int           // of the block
+	ended   []bool          // by cell of the block: it was not active in an earlier step of this run
+	units   [][][]boundUnit // [phases][cells of the block][units]
+	joints  []boundJoint    // [phases]
+	next    []op.Tensor     // by state: a copy of Next where that must be staged
+}
+
+type operandsOf struct{ in, out []op.Tensor }
+
+// boundUnit is a unit with the memory of a cell.
+type boundUnit struct {
+	kernel kernel
+	operandsOf
+	chain *bound // nil: a node
+}
+
+// boundJoint is a joint node with the memory of a block, [cells][operands].
+type boundJoint struct{ in, out [][]op.Tensor }
+
+func (x *exec) worker() *worker {
+	w := &worker{x: x, next: make([]op.Tensor, len(x.t.P.State))}
+	block := x.block(x.p.cells, x.p.engine.threads)
+	memory := (&workspace{}).Words(x.words(x.p.cells, x.p.engine.threads))
+	w.scratch, memory = memory[:x.local.Words], memory[x.local.Words:]
+	w.kept, w.parts = memory[:block*x.kept.Words], memory[block*x.kept.Words:]
+	for i, s := range x.t.P.State {
+		if x.staged[i] {
+			w.next[i] = op.New(x.t.P.Types[s.In])
+		}
+	}
+	return w
+}
+
+// homeOf is a cell's value that lives in an array.
+func (x *exec) homeOf(v op.Value, cell int) op.Tensor {
+	root, off := x.t.Root(v)
+	t := x.t.P.Types[v]
+	a := x.home[root]
+	n := t.Words()
+	return op.Tensor{Type: t, W: a.at(x.p.slots.Of(a.Domain)[cell]).W[off : off+n : off+n]}
+}
+
+func (x *exec) homes(vs []op.Value, cell int) []op.Tensor {
+	t := make([]op.Tensor, len(vs))
+	for i, v := range vs {
+		t[i] = x.homeOf(v, cell)
+	}
+	return t
+}
+
+// tensor is a value of cell i of the block; it has no words if the value is an inner one of a chain.
+func (w *worker) tensor(v op.Value, i int) op.Tensor {
+	root, off := w.x.t.Root(v)
+	t := w.x.t.P.Types[v]
+	n := t.Words()
+	var memory []uint32
+	switch x := w.x; {
+	case x.home[root] != nil:
+		return x.homeOf(v, w.cells[i])
+	case x.local.Off[root] >= 0:
+		off += x.local.Off[root]
+		memory = w.scratch
+	case x.kept.Off[root] >= 0:
+		off += i*x.kept.Words + x.kept.Off[root]
+		memory = w.kept
+	default:
+		return op.Tensor{Type: t}
+	}
+	return op.Tensor{Type: t, W: memory[off : off+n : off+n]}
+}
+
+func (w *worker) tensors(vs []op.Value, i int) []op.Tensor {
+	t := make([]op.Tensor, len(vs))
+	for k, v := range vs {
+		t[k] = w.tensor(v, i)
+	}
+	return t
+}
+
+// take turns to a block of cells.
+func (w *worker) take(cells []int) {
+	w.cells, w.ended = cells, make([]bool, len(cells))
+	w.units, w.joints = make([][][]boundUnit, len(w.x.units)), make([]boundJoint, len(w.x.units))
+	for p, units := range w.x.units {
+		w.units[p] = make([][]boundUnit, len(cells))
+		j := w.x.phases[p].joint
+		for i := range cells {
+			for _, u := range units {
+				b := boundUnit{kernel: u.kernel}
+				if u.chain != nil {
+					b.chain = u.chain.bind(func(v op.Value) op.Tensor { return w.tensor(v, i) }, w.parts)
+				} else {
+					b.operandsOf = operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}
+				}
+				w.units[p][i] = append(w.units[p][i], b)
+			}
+			if j != nil {
+				w.joints[p].in = append(w.joints[p].in, w.tensors(j.In, i))
+				w.joints[p].out = append(w.joints[p].out, w.tensors(j.Out, i))
+			}
+		}
+	}
+}
+
+func (w *worker) run(k kernel, out, in []op.Tensor) {
+	k(&w.ws, out, in)
+	w.ws.reset()
+}
+
+// advance runs one step of the cells at hand and tells whether any was active. The last step, or an inactive one, writes outputs.
+func (w *worker) advance(last bool) (active bool) {
+	for p := range w.units {
+		for i := range w.cells {
+			if w.ended[i] {
+				continue
+			}
+			for u := range w.units[p][i] {
+				b := &w.units[p][i][u]
+				if b.chain != nil {
+					b.chain.run(&w.ws)
+				} else {
+					w.run(b.kernel, b.out, b.in)
+				}
+			}
+			if p == len(w.units)-1 {
+				active = w.end(i, last) || active
+			}
+		}
+		if j := w.x.phases[p].joint; j != nil {
+			j.kernel(&w.ws, w.joints[p].out, w.joints[p].in)
+			w.ws.reset()
+		}
+	}
+	return active
+}
+
+// end ends the step of a cell and tells whether it was active.
+func (w *worker) end(i int, last bool) (active bool) {
+	active = w.active(i)
+	if last || !active {
+		w.output(i, op.Cell)
+	}
+	w.keep(i, op.Cell)
+	w.ended[i] = !active && !w.x.coarse
+	return active
+}
+
+func (w *worker) active(i int) bool {
+	a := w.x.t.P.Active
+	return a == 0 || w.tensor(a, i).W[0] != 0
+}
+
+// keep replaces the states of one domain, for the slot that the cell uses, unless the cell is inactive.
+func (w *worker) keep(i int, domain op.Domain) {
+	q := w.x.t.P
+	if !w.active(i) {
+		return
+	}
+	for k, s := range q.State {
+		if w.x.staged[k] && q.Types[s.In].Domain == domain {
+			copy(w.next[k].W, w.tensor(s.Next, i).W)
+		}
+	}
+	for k, s := range q.State {
+		if w.x.still[k] || q.Types[s.In].Domain != domain {
+			continue
+		}
+		next := w.next[k]
+		if !w.x.staged[k] {
+			next = w.tensor(s.Next, i)
+		}
+		copy(w.tensor(s.In, i).W, next.W)
+	}
+}
+
+// output copies the outputs of one domain that were not computed in place.
+func (w *worker) output(i int, domain op.Domain) {
+	for _, o := range w.x.t.P.Out {
+		a := w.x.p.arrays[o.Name]
+		if a.Domain == domain && w.x.home[o.V] != a {
+			copy(a.at(w.x.p.slots.Of(domain)[w.cells[i]]).W, w.tensor(o.V, i).W)
+		}
+	}
+}
