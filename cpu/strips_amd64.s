@@ -15,22 +15,22 @@ TEXT ·stripAddAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VADDPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -123,22 +123,22 @@ TEXT ·stripSubAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VSUBPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -165,22 +165,22 @@ TEXT ·stripMulAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMULPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -207,22 +207,22 @@ TEXT ·stripDivAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VDIVPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -249,10 +249,10 @@ TEXT ·stripMaxAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMAXPS    Y2, Y1, Y3
@@ -261,12 +261,12 @@ loop:
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -295,10 +295,10 @@ TEXT ·stripMinAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMINPS    Y2, Y1, Y3
@@ -307,12 +307,12 @@ loop:
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -341,21 +341,21 @@ TEXT ·stripGtAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x11, Y1, Y2, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -381,21 +381,21 @@ TEXT ·stripGeAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x12, Y1, Y2, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -421,21 +421,21 @@ TEXT ·stripLtAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x11, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -461,21 +461,21 @@ TEXT ·stripLeAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x12, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -501,21 +501,21 @@ TEXT ·stripEqAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x00, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -541,21 +541,21 @@ TEXT ·stripSameAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS  (DX)(SI*4), Y1
 	VMOVUPS  (BX)(SI*4), Y2
 	VPCMPEQD Y2, Y1, Y1
 	VPAND    Y0, Y1, Y1
 	VMOVUPS  Y1, (AX)(SI*4)
-	ADDQ     $0x08, SI
-	SUBQ     $0x08, CX
-	JGE      loop
+	ADDQ     $0x00000008, SI
+	SUBQ     $0x00000008, CX
+	JGE      by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -583,21 +583,21 @@ TEXT ·stripNegAVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x80000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y2
 	VPXOR     Y1, Y2, Y3
 	VCMPPS    $0x03, Y2, Y2, Y2
 	VBLENDVPS Y2, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -619,20 +619,20 @@ TEXT ·stripReluAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x08, CX
-	JL   rest
+	SUBQ $+8, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Y0
 	VPSRAD  $0x1f, Y0, Y1
 	VPANDN  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
-	ADDQ    $0x08, BX
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, BX
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -656,21 +656,21 @@ TEXT ·stripSqrtAVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x7fc00000, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y1
 	VSQRTPS   Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -695,22 +695,22 @@ TEXT ·stripSelectAVX2(SB), NOSPLIT, $0-40
 	MOVQ  b+24(FP), SI
 	XORQ  DI, DI
 	VPXOR Y0, Y0, Y0
-	SUBQ  $0x08, CX
-	JL    rest
+	SUBQ  $+8, CX
+	JL    after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(DI*4), Y1
 	VMOVUPS   (BX)(DI*4), Y2
 	VMOVUPS   (SI)(DI*4), Y3
 	VPCMPEQD  Y0, Y1, Y1
 	VBLENDVPS Y1, Y3, Y2, Y2
 	VMOVUPS   Y2, (AX)(DI*4)
-	ADDQ      $0x08, DI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, DI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), R8
 	NEGQ       CX
@@ -792,22 +792,22 @@ TEXT ·stripAddAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VADDPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -834,22 +834,22 @@ TEXT ·stripSubAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VSUBPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -876,22 +876,22 @@ TEXT ·stripMulAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMULPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -918,22 +918,22 @@ TEXT ·stripDivAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VDIVPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -960,10 +960,10 @@ TEXT ·stripMaxAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMAXPS    Z2, Z1, Z3
@@ -972,12 +972,12 @@ loop:
 	VCMPPS    $0x03, Z2, Z1, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -1006,10 +1006,10 @@ TEXT ·stripMinAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMINPS    Z2, Z1, Z3
@@ -1018,12 +1018,12 @@ loop:
 	VCMPPS    $0x03, Z2, Z1, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -1052,21 +1052,21 @@ TEXT ·stripGtAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x11, Z1, Z2, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1092,21 +1092,21 @@ TEXT ·stripGeAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x12, Z1, Z2, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1132,21 +1132,21 @@ TEXT ·stripLtAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x11, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1172,21 +1172,21 @@ TEXT ·stripLeAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x12, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1212,21 +1212,21 @@ TEXT ·stripEqAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x00, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1252,21 +1252,21 @@ TEXT ·stripSameAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VPCMPEQD    Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1294,21 +1294,21 @@ TEXT ·stripNegAVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x80000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z2
 	VPXORD    Z1, Z2, Z3
 	VCMPPS    $0x03, Z2, Z2, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1330,20 +1330,20 @@ TEXT ·stripReluAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x10, CX
-	JL   rest
+	SUBQ $+16, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Z0
 	VPSRAD  $0x1f, Z0, Z1
 	VPANDND Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
-	ADDQ    $0x10, BX
-	SUBQ    $0x10, CX
-	JGE     loop
+	ADDQ    $0x00000010, BX
+	SUBQ    $0x00000010, CX
+	JGE     by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1367,21 +1367,21 @@ TEXT ·stripSqrtAVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x7fc00000, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z1
 	VSQRTPS   Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1406,22 +1406,22 @@ TEXT ·stripSelectAVX512(SB), NOSPLIT, $0-40
 	MOVQ   b+24(FP), SI
 	XORQ   DI, DI
 	VPXORD Z0, Z0, Z0
-	SUBQ   $0x10, CX
-	JL     rest
+	SUBQ   $+16, CX
+	JL     after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(DI*4), Z1
 	VMOVUPS   (BX)(DI*4), Z2
 	VMOVUPS   (SI)(DI*4), Z3
 	VPCMPEQD  Z0, Z1, K1
 	VPBLENDMD Z3, Z2, K1, Z2
 	VMOVUPS   Z2, (AX)(DI*4)
-	ADDQ      $0x10, DI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, DI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, R8
 	BZHIL     CX, R8, R8

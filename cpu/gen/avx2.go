@@ -14,7 +14,7 @@ func newAVX2(c *build.Context) isa { return avx2{c} }
 func (c avx2) suffix() string          { return "AVX2" }
 func (c avx2) lanes() int              { return 8 }
 func (c avx2) reg() reg.VecVirtual     { return c.YMM() }
-func (c avx2) held() int               { return 0 } // the instructions take them from memory at no cost
+func (c avx2) held() int               { return 2 } // their instructions may as well take them from memory
 func (c avx2) scales() bool            { return false }
 func (c avx2) xor(x, y, z operand.Op)  { c.VPXOR(x, y, z) }
 func (c avx2) and(x, y, z operand.Op)  { c.VPAND(x, y, z) }

@@ -14,7 +14,7 @@ func newAVX512(c *build.Context) isa { return avx512{c} }
 func (c avx512) suffix() string          { return "AVX512" }
 func (c avx512) lanes() int              { return 16 }
 func (c avx512) reg() reg.VecVirtual     { return c.ZMM() }
-func (c avx512) held() int               { return 18 }
+func (c avx512) held() int               { return 14 } // the others are for two bodies of a function side by side
 func (c avx512) scales() bool            { return true }
 func (c avx512) xor(x, y, z operand.Op)  { c.VPXORD(x, y, z) }
 func (c avx512) and(x, y, z operand.Op)  { c.VPANDD(x, y, z) }

@@ -15,14 +15,14 @@ import (
 // makes none of its own needs no step for them; the others end with canonical.
 
 var unaryFunctions = []strip{
-	{"stripExp", "x", "exp(x)", first(exponential)},
-	{"stripLog", "x", "log(x)", first(logarithm)},
-	{"stripTanh", "x", "tanh(x)", first(tangent)},
-	{"stripSinPi", "x", "sin(pi x)", first(sinPi)},
-	{"stripCosPi", "x", "cos(pi x)", first(cosPi)},
-	{"stripSigmoid", "x", "1 / (1 + exp(-x))", first(sigmoid)},
-	{"stripRsqrt", "x", "1 / sqrt(x)", first(inverseRoot)},
-	{"stripGelu", "x", "gelu(x)", first(gelu)},
+	{"stripExp", "x", "exp(x)", first(exponential), 2},
+	{"stripLog", "x", "log(x)", first(logarithm), 2},
+	{"stripTanh", "x", "tanh(x)", first(tangent), 2},
+	{"stripSinPi", "x", "sin(pi x)", first(sinPi), 2},
+	{"stripCosPi", "x", "cos(pi x)", first(cosPi), 2},
+	{"stripSigmoid", "x", "1 / (1 + exp(-x))", first(sigmoid), 2},
+	{"stripRsqrt", "x", "1 / sqrt(x)", first(inverseRoot), 2},
+	{"stripGelu", "x", "gelu(x)", first(gelu), 2},
 }
 
 // functions generates the kernels of functions.
@@ -153,9 +153,9 @@ func logarithm(k *code, x reg.VecVirtual) reg.VecVirtual {
 	k.VADDPS(l, kk, l)                                                                        // y = s + (e + l)
 	k.VADDPS(l, s, s)                                                                         //
 	k.blend(k.compare(notLessEqual, k.number(math.Float32bits(math.MaxFloat32)), x), x, s, s) // y = x is +inf or NaN ? x : y
-	zero := k.word(zeroBits)
+	zero := k.number(zeroBits)
 	k.blend(k.compare(equal, zero, x), k.fresh(0xff800000), s, s) // y = x == 0 ? -inf : y
-	k.blend(k.compare(less, zero, x), k.word(nanBits), s, s)      // y = x < 0 ? NaN : y
+	k.blend(k.compare(less, zero, x), k.number(nanBits), s, s)    // y = x < 0 ? NaN : y
 	return s
 }
 

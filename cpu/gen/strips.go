@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,32 +12,33 @@ import (
 
 // A strip is an elementwise op on n words of contiguous memory.
 type strip struct {
-	name string
-	in   string // the parameters of the operands
-	doc  string
-	body body
+	name    string
+	in      string // the parameters of the operands
+	doc     string
+	body    body
+	abreast int // vectors at a time: more than one if a single chain of instructions is long
 }
 
 // A body computes the result in a register from registers with the operands, which it may overwrite.
 type body func(k *code, x []reg.VecVirtual) reg.VecVirtual
 
 var elementwise = []strip{
-	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS)},
-	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS)},
-	{"stripMul", "a, b", "a * b", arithmetic((*build.Context).VMULPS)},
-	{"stripDiv", "a, b", "a / b", arithmetic((*build.Context).VDIVPS)},
-	{"stripMax", "a, b", "max(a, b)", extremum((*build.Context).VMAXPS, isa.and)},
-	{"stripMin", "a, b", "min(a, b)", extremum((*build.Context).VMINPS, isa.or)},
-	{"stripGt", "a, b", "a > b", comparison(less, true)},
-	{"stripGe", "a, b", "a >= b", comparison(lessEqual, true)},
-	{"stripLt", "a, b", "a < b", comparison(less, false)},
-	{"stripLe", "a, b", "a <= b", comparison(lessEqual, false)},
-	{"stripEq", "a, b", "a == b", comparison(equal, false)},
-	{"stripSame", "a, b", "1 where a and b have the same bits, else 0", sameBits},
-	{"stripNeg", "x", "-x", negation},
-	{"stripRelu", "x", "relu(x)", relu},
-	{"stripSqrt", "x", "the square root of x", squareRoot},
-	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection},
+	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS), 1},
+	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS), 1},
+	{"stripMul", "a, b", "a * b", arithmetic((*build.Context).VMULPS), 1},
+	{"stripDiv", "a, b", "a / b", arithmetic((*build.Context).VDIVPS), 1},
+	{"stripMax", "a, b", "max(a, b)", extremum((*build.Context).VMAXPS, isa.and), 1},
+	{"stripMin", "a, b", "min(a, b)", extremum((*build.Context).VMINPS, isa.or), 1},
+	{"stripGt", "a, b", "a > b", comparison(less, true), 1},
+	{"stripGe", "a, b", "a >= b", comparison(lessEqual, true), 1},
+	{"stripLt", "a, b", "a < b", comparison(less, false), 1},
+	{"stripLe", "a, b", "a <= b", comparison(lessEqual, false), 1},
+	{"stripEq", "a, b", "a == b", comparison(equal, false), 1},
+	{"stripSame", "a, b", "1 where a and b have the same bits, else 0", sameBits, 1},
+	{"stripNeg", "x", "-x", negation, 1},
+	{"stripRelu", "x", "relu(x)", relu, 1},
+	{"stripSqrt", "x", "the square root of x", squareRoot, 1},
+	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection, 1},
 }
 
 // strips generates the kernels of elementwise ops and of Sum.
@@ -114,7 +116,7 @@ func selection(k *code, x []reg.VecVirtual) reg.VecVirtual {
 	return x[1]
 }
 
-// generate writes a loop over whole vectors and a masked rest.
+// generate writes a loop over some whole vectors at a time, one over single vectors, and a masked rest.
 func (s strip) generate(k *code) {
 	k.begin(s.name, "y, "+s.in+" *uint32, n int", "sets y to "+s.doc+", for n > 0 words.")
 	y, n := load(k.Context, "y", 0), load(k.Context, "n", 0)
@@ -122,25 +124,40 @@ func (s strip) generate(k *code) {
 	for _, name := range strings.Split(s.in, ", ") {
 		in = append(in, load(k.Context, name, 0))
 	}
-	at, lanes := k.GP64(), operand.U8(k.lanes())
+	at := k.GP64()
 	k.XORQ(at, at)
 	k.preload(func(k *code) { s.body(k, k.regs(len(in))) })
-	k.SUBQ(lanes, n)
-	k.JL(operand.LabelRef("rest"))
-	k.Label("loop")
-	x := k.regs(len(in))
-	for i, p := range in {
-		k.VMOVUPS(indexed(p, at, 4), x[i])
+	vector := func(i int) {
+		place := func(p reg.GPVirtual) operand.Mem {
+			return operand.Mem{Base: p, Index: at, Scale: 4, Disp: k.bytes() * i}
+		}
+		x := k.regs(len(in))
+		for i, p := range in {
+			k.VMOVUPS(place(p), x[i])
+		}
+		k.VMOVUPS(s.body(k, x), place(y))
 	}
-	k.VMOVUPS(s.body(k, x), indexed(y, at, 4))
-	k.ADDQ(lanes, at)
-	k.SUBQ(lanes, n)
-	k.JGE(operand.LabelRef("loop"))
-	k.Label("rest") // n is now the number of words left, less those of a vector
-	k.ADDQ(lanes, n)
+	left := 0 // n is the number of words left, less these
+	for _, vectors := range slices.Compact([]int{s.abreast, 1}) {
+		words, loop, next := vectors*k.lanes(), fmt.Sprintf("by%d", vectors), fmt.Sprintf("after%d", vectors)
+		k.SUBQ(operand.I32(words-left), n)
+		k.JL(operand.LabelRef(next))
+		k.Label(loop)
+		parts := make([]func(), vectors)
+		for i := range parts {
+			parts[i] = func() { vector(i) }
+		}
+		k.abreast(parts...)
+		k.ADDQ(operand.U32(words), at)
+		k.SUBQ(operand.U32(words), n)
+		k.JGE(operand.LabelRef(loop))
+		k.Label(next)
+		left = words
+	}
+	k.ADDQ(operand.U32(left), n)
 	k.JZ(operand.LabelRef("done"))
 	mask := k.firstLanes(n)
-	x = k.regs(len(in))
+	x := k.regs(len(in))
 	for i, p := range in {
 		k.loadMasked(indexed(p, at, 4), mask, x[i])
 	}

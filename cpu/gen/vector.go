@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
@@ -198,8 +199,28 @@ const (
 
 // canonical is y, but the canonical NaN where a or b is a NaN.
 func (k *code) canonical(a, b, y reg.VecVirtual) reg.VecVirtual {
-	k.blend(k.compare(unordered, b, a), k.word(nanBits), y, y)
+	k.blend(k.compare(unordered, b, a), k.number(nanBits), y, y)
 	return y
+}
+
+// abreast writes independent parts an instruction of each in turn, so that the chains of one fill the waits of another: a
+// processor looks ahead no further than its schedulers hold. The parts have no labels, and ask for no words but those preloaded.
+func (k *code) abreast(parts ...func()) {
+	file, _ := k.Result()
+	f := file.Functions()[len(file.Functions())-1]
+	before, longest := len(f.Nodes), 0
+	written := make([][]ir.Node, len(parts))
+	for i, part := range parts {
+		part()
+		written[i] = slices.Clone(f.Nodes[before:])
+		f.Nodes = f.Nodes[:before]
+		longest = max(longest, len(written[i]))
+	}
+	for at := range longest {
+		for _, nodes := range written {
+			f.Nodes = append(f.Nodes, nodes[min(at, len(nodes)):min(at+1, len(nodes))]...)
+		}
+	}
 }
 
 // begin starts a function that calls nothing; doc begins with the verb of which it is the subject.
