@@ -12,33 +12,32 @@ import (
 
 // A strip is an elementwise op on n words of contiguous memory.
 type strip struct {
-	name    string
-	in      string // the parameters of the operands
-	doc     string
-	body    body
-	abreast int // vectors at a time: more than one if a single chain of instructions is long
+	name string
+	in   string // the parameters of the operands
+	doc  string
+	body body
 }
 
 // A body computes the result in a register from registers with the operands, which it may overwrite.
 type body func(k *code, x []reg.VecVirtual) reg.VecVirtual
 
 var elementwise = []strip{
-	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS), 1},
-	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS), 1},
-	{"stripMul", "a, b", "a * b", arithmetic((*build.Context).VMULPS), 1},
-	{"stripDiv", "a, b", "a / b", arithmetic((*build.Context).VDIVPS), 1},
-	{"stripMax", "a, b", "max(a, b)", extremum((*build.Context).VMAXPS, isa.and), 1},
-	{"stripMin", "a, b", "min(a, b)", extremum((*build.Context).VMINPS, isa.or), 1},
-	{"stripGt", "a, b", "a > b", comparison(less, true), 1},
-	{"stripGe", "a, b", "a >= b", comparison(lessEqual, true), 1},
-	{"stripLt", "a, b", "a < b", comparison(less, false), 1},
-	{"stripLe", "a, b", "a <= b", comparison(lessEqual, false), 1},
-	{"stripEq", "a, b", "a == b", comparison(equal, false), 1},
-	{"stripSame", "a, b", "1 where a and b have the same bits, else 0", sameBits, 1},
-	{"stripNeg", "x", "-x", negation, 1},
-	{"stripRelu", "x", "relu(x)", relu, 1},
-	{"stripSqrt", "x", "the square root of x", squareRoot, 1},
-	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection, 1},
+	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS)},
+	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS)},
+	{"stripMul", "a, b", "a * b", arithmetic((*build.Context).VMULPS)},
+	{"stripDiv", "a, b", "a / b", arithmetic((*build.Context).VDIVPS)},
+	{"stripMax", "a, b", "max(a, b)", extremum((*build.Context).VMAXPS, isa.and)},
+	{"stripMin", "a, b", "min(a, b)", extremum((*build.Context).VMINPS, isa.or)},
+	{"stripGt", "a, b", "a > b", comparison(less, true)},
+	{"stripGe", "a, b", "a >= b", comparison(lessEqual, true)},
+	{"stripLt", "a, b", "a < b", comparison(less, false)},
+	{"stripLe", "a, b", "a <= b", comparison(lessEqual, false)},
+	{"stripEq", "a, b", "a == b", comparison(equal, false)},
+	{"stripSame", "a, b", "1 where a and b have the same bits, else 0", sameBits},
+	{"stripNeg", "x", "-x", negation},
+	{"stripRelu", "x", "relu(x)", relu},
+	{"stripSqrt", "x", "the square root of x", squareRoot},
+	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection},
 }
 
 // strips generates the kernels of elementwise ops and of Sum.
@@ -116,8 +115,11 @@ func selection(k *code, x []reg.VecVirtual) reg.VecVirtual {
 	return x[1]
 }
 
-// generate writes a loop over some whole vectors at a time, one over single vectors, and a masked rest.
-func (s strip) generate(k *code) {
+// generate writes a loop over whole vectors and a masked rest.
+func (s strip) generate(k *code) { s.generateAbreast(k, 1) }
+
+// generateAbreast is generate with a loop before it over some vectors at a time, for bodies that are long chains.
+func (s strip) generateAbreast(k *code, abreast int) {
 	k.begin(s.name, "y, "+s.in+" *uint32, n int", "sets y to "+s.doc+", for n > 0 words.")
 	y, n := load(k.Context, "y", 0), load(k.Context, "n", 0)
 	var in []reg.GPVirtual
@@ -138,7 +140,7 @@ func (s strip) generate(k *code) {
 		k.VMOVUPS(s.body(k, x), place(y))
 	}
 	left := 0 // n is the number of words left, less these
-	for _, vectors := range slices.Compact([]int{s.abreast, 1}) {
+	for _, vectors := range slices.Compact([]int{abreast, 1}) {
 		words, loop, next := vectors*k.lanes(), fmt.Sprintf("by%d", vectors), fmt.Sprintf("after%d", vectors)
 		k.SUBQ(operand.I32(words-left), n)
 		k.JL(operand.LabelRef(next))
