@@ -32,7 +32,7 @@ func Cases() (all []*Case) {
 			all = append(all, &Case{Name: fmt.Sprintf("%s/cells=%d", r.name, c), Cells: c, Unit: r.unit, in: r.in, body: r.body})
 		}
 	}
-	return append(all, trainCases()...)
+	return append(append(all, trainCases()...), sweepCases()...)
 }
 
 func rows() (all []row) {
