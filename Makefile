@@ -24,6 +24,8 @@ toy: build
 test:
 	$(GO) build ./...
 	$(GO) test ./...
+	@echo "variants of the CPU's kernels, each held alone against the laws:"
+	@$(GO) test -v -run '^TestConformance$$' ./cpu | sed -n 's/^    --- \([A-Z]*\): TestConformance\/\([a-z0-9]*\) .*/  \1 \2/p'
 
 # Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests.
 # The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
@@ -38,15 +40,10 @@ exhaustive-digests:
 mutants:
 	$(GO) run ./internal/mutants
 
-# A record of the full suite and of the kernels' speed on this CPU, to commit under bench/results.
-cpu-record:
-	@mkdir -p bench/results
-	@file=bench/results/$$(date +%F)-$$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//').txt; \
-	{ grep -m1 'model name' /proc/cpuinfo; \
-	  echo "features: $$(grep -m1 flags /proc/cpuinfo | tr ' ' '\n' | grep -E '^(fma|avx2|avx512|avx_vnni)' | tr '\n' ' ')"; \
-	  echo "processors: $$(nproc)"; $(GO) version; echo "commit: $$(git rev-parse --short HEAD)"; echo; \
-	  echo "REQUIRE=avx2 go test -count=1 ./..."; REQUIRE=avx2 $(GO) test -count=1 ./... ; echo; \
-	  echo "go test -run xxx -bench . -benchtime 0.2s ./cpu"; $(GO) test -run xxx -bench . -benchtime 0.2s ./cpu; } > $$file; echo "wrote $$file"
+# A record of the full suite, and of the kernels' speed, with every variant that this CPU has, to commit under bench/results: what is on
+# record may run by default (see cpu/twin.go).
+cpu-record: build
+	@bash bench/cpu-record.sh
 
 # Ten thousand cells: planning, memory, and what a cell costs beside its training. `make test` does it with a thousand.
 scale:
