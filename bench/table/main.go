@@ -4,8 +4,8 @@
 //	go run ./bench/table [-check] [README.md [RECORD...]]
 //	go run ./bench/table -print RECORD...
 //
-// -check: write nothing, and fail if the table is another. -print: only print the table, of the emulated driver, too. Records:
-// default bench/results/*.jsonl.
+// -check: write nothing, and fail if the table is another. -print: only print the table, of the emulated driver and of rehearsals,
+// too. Records: default bench/results/*.jsonl.
 package main
 
 import (
@@ -59,7 +59,9 @@ func run(readme string, records []string, check bool) error {
 		case strings.Contains(c.name, "emulator"):
 			return fmt.Errorf("record %s was made on the emulated driver, which is no card", c.file)
 		case len(c.begins) != 1:
-			return fmt.Errorf("record %s: its parts are of different programs, machines or cards: run all with one, on one", c.file)
+			return fmt.Errorf("record %s: its parts are of different programs, machines, cards or sizes: run all with one, on one", c.file)
+		case c.small != "":
+			return fmt.Errorf("record %s: %s, which is a rehearsal: run it whole", c.file, c.small)
 		case strings.Contains(c.begins[0].Build, "+changes") || strings.Contains(c.begins[0].Build, "unknown"):
 			return fmt.Errorf("record %s was made with what no commit holds: %s", c.file, c.begins[0].Build)
 		}

@@ -68,7 +68,7 @@ func runBench(c *cli.Context) error {
 	case c.Int("count") < 1:
 		return fmt.Errorf("--count %d: want at least 1", c.Int("count"))
 	}
-	if o.Engine, err = engineOf(c); err != nil {
+	if o.Engine, err = engineWithThreads(c); err != nil {
 		return err
 	}
 	defer o.Engine.Close()
