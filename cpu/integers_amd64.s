@@ -524,13 +524,13 @@ done:
 	RET
 
 // func stripF32ToU32AVX512(y *uint32, x *uint32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·stripF32ToU32AVX512(SB), NOSPLIT, $0-24
 	MOVQ         y+0(FP), AX
 	MOVQ         n+16(FP), CX
 	MOVQ         x+8(FP), DX
 	XORQ         BX, BX
-	VPXORD       Z0, Z0, Z0
+	VXORPS       Z0, Z0, Z0
 	MOVL         $0x4f000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
@@ -622,13 +622,13 @@ done:
 	RET
 
 // func stripI32ToU32AVX512(y *uint32, x *uint32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·stripI32ToU32AVX512(SB), NOSPLIT, $0-24
 	MOVQ   y+0(FP), AX
 	MOVQ   n+16(FP), CX
 	MOVQ   x+8(FP), DX
 	XORQ   BX, BX
-	VPXORD Z0, Z0, Z0
+	VXORPS Z0, Z0, Z0
 	SUBQ   $+16, CX
 	JL     after1
 

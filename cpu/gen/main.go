@@ -29,13 +29,16 @@ var files = []struct {
 	write func(*build.Context)
 }{
 	{"functions", functions},
+	{"amax", amax},
 	{"batch", batch},
 	{"draws", draws},
 	{"integers", integers},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},
+	{"softmax", softmax},
 	{"strips", strips},
+	{"sum", sum},
 	{"ternarymm", ternarymm},
 	{"transpose", transpose},
 }

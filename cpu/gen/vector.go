@@ -31,12 +31,15 @@ func newCode(c *build.Context, make func(c *build.Context) isa) *code {
 //
 // A mask tells lanes apart: a vector register with -1 in the lanes that are meant and 0 in the others, or a mask register.
 type isa interface {
+	shuffles
+
 	suffix() string // of the names of functions
 	lanes() int     // float32 in a register
 	reg() reg.VecVirtual
 	held() int    // words that number may keep in registers
 	scales() bool // has VSCALEFPS, y * 2^n rounded once
 
+	zero(x reg.VecVirtual)
 	xor(x, y, z operand.Op)
 	and(x, y, z operand.Op)
 	andn(y, x, z operand.Op) // z = ^x & y
@@ -50,7 +53,17 @@ type isa interface {
 	keep(m reg.Register, x, z operand.Op)                          // z = m ? x : 0
 	firstLanes(n reg.GPVirtual) reg.Register                       // the first n lanes, 0 < n <= lanes; it changes n
 	loadMasked(from operand.Mem, m reg.Register, x reg.VecVirtual) // other lanes are not touched, and 0
+	firstOf32(n reg.GPVirtual) []reg.Register                      // the first n, 0 < n < 32, of the lanes of 32 / lanes registers; it may change n
+	laneBits(m reg.Register, bits reg.GPVirtual)                   // bit l of bits, of 32 bits, is lane l
 	storeMasked(x reg.VecVirtual, m reg.Register, to operand.Mem)  // other lanes are not touched
+}
+
+// shuffles is the part of an isa that reductions need.
+type shuffles interface {
+	// within reduces a register to its lane 0: f(y, x, z), which is z = x joined to y, joins lanes l and l+h for h = lanes/2, .., 1.
+	within(x reg.VecVirtual, f func(y, x, z operand.Op))
+	// parts takes those lanes of a and b whose partners are h lanes up, in blocks of 2h lanes, to low, and the partners to high.
+	parts(h int, a, b, low, high operand.Op)
 }
 
 // Predicates of compare; all but unordered and notLessEqual are false for a NaN, and none signals.
@@ -90,7 +103,7 @@ func (k *code) regs(n int) []reg.VecVirtual {
 // clear sets registers to +0.
 func (k *code) clear(r ...reg.VecVirtual) {
 	for _, x := range r {
-		k.xor(x, x, x)
+		k.zero(x)
 	}
 }
 
