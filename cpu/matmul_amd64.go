@@ -24,8 +24,9 @@ func init() {
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
 // and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is not 0. Of the last
-// vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all.
-type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int)
+// vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
+// further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
+type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int)
 
 // tileSet is the kernels of one family of instructions, by the rows of a block less 1.
 type tileSet struct {
@@ -130,40 +131,48 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		}
 	}
 	for e := range p.Batch {
-		for j := 0; j < p.N; j += p.tiles.panel() {
-			p.panel(e, j, terms, c, a, b, buf)
+		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
+			for j := 0; j < p.N; j += p.tiles.panel() {
+				p.panel(e, j, r, min(op.Chunk, terms-r), c, a, b, buf)
+			}
 		}
 	}
 }
 
-// panel computes the columns of C from j on, of entry e of the batch. buf is for packed panels; nothing, if they are used as they lie.
-func (p *product) panel(e, j, terms int, c []float32, a, b, buf operandsAB) {
+// panel computes what k terms from r on give to the columns of C from j on, of entry e of the batch. buf is for packed panels;
+// nothing, if they are used as they lie.
+func (p *product) panel(e, j, r, k int, c []float32, a, b, buf operandsAB) {
 	cols := min(p.N-j, p.tiles.panel())
 	byRows, last := p.tiles.kernels(cols)
-	for r := 0; r < terms; r += op.Chunk {
-		k := min(op.Chunk, terms-r)
-		var at, from [2]*float32
-		var bk int
-		for i := range b {
-			if b[i] != nil {
-				from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
-			}
-		}
-		row := 0
-		for _, s := range spans(p.M, len(byRows)) {
-			if s.blocks == 0 {
-				continue
-			}
-			for i := range a {
-				if a[i] != nil {
-					at[i] = &a[i][e*p.ABatch+row*p.AM+r*p.AK]
-				}
-			}
-			byRows[s.rows-1](s.blocks, k, at[0], at[1], p.AM, p.AK, from[0], from[1], bk, &c[(e*p.M+row)*p.N+j], p.N, r, last)
-			row += s.blocks * s.rows
+	var at, from [2]*float32
+	var bk int
+	for i := range b {
+		if b[i] != nil {
+			from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
 		}
 	}
+	ahead, step := from[0], 0
+	if p.BN == 1 && j+p.tiles.panel() < p.N && 4*p.K*p.N > fetchedAhead { // the next panel
+		ahead, step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+	}
+	row := 0
+	for _, s := range spans(p.M, len(byRows)) {
+		if s.blocks == 0 {
+			continue
+		}
+		for i := range a {
+			if a[i] != nil {
+				at[i] = &a[i][e*p.ABatch+row*p.AM+r*p.AK]
+			}
+		}
+		byRows[s.rows-1](s.blocks, k, at[0], at[1], p.AM, p.AK, from[0], from[1], bk, &c[(e*p.M+row)*p.N+j], p.N, r, last, ahead, step)
+		row += s.blocks * s.rows
+	}
 }
+
+// fetchedAhead is the size of B in bytes from which the next panel is fetched while one is used: its lines lie too far apart for the
+// processor to guess them.
+const fetchedAhead = 256 << 10
 
 // packed is the number of words of a packed panel; 0 where panels are used as they lie. A panel whose columns are not
 // contiguous must be packed. For others it pays if many rows use it and B is too large for the first-level cache, in
