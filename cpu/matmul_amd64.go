@@ -2,7 +2,11 @@
 
 package cpu
 
-import "lockstep/op"
+import (
+	"unsafe"
+
+	"lockstep/op"
+)
 
 // The vector twins of MatMul and, in matmuljvp_amd64.go, of its tangent. Vectors run over the columns j, accumulators over the
 // rows i, and nothing over k, so each output is the one chain of the law. A panel is two vectors of columns of B; a kernel goes
@@ -24,8 +28,9 @@ func init() {
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
 // and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is not 0. Of the last
-// vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all.
-type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int)
+// vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
+// further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
+type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int)
 
 // tileSet is the kernels of one family of instructions, by the rows of a block less 1.
 type tileSet struct {
@@ -123,47 +128,93 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		clear(c)
 		return
 	}
-	var buf operandsAB
+	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {
 			buf[i] = floats(w.Words(p.packed(terms)))
+			bufA[i] = floats(w.Words(p.packedA(terms)))
 		}
 	}
+	var one [1]band // enough, and no allocation, where A is not packed
+	bands := one[:0]
 	for e := range p.Batch {
-		for j := 0; j < p.N; j += p.tiles.panel() {
-			p.panel(e, j, terms, c, a, b, buf)
+		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
+			k := min(op.Chunk, terms-r)
+			bands = p.bands(bands[:0], e, r, k, a, bufA)
+			for j := 0; j < p.N; j += p.tiles.panel() {
+				p.panel(e, j, r, k, bands, c, b, buf)
+			}
 		}
 	}
 }
 
-// panel computes the columns of C from j on, of entry e of the batch. buf is for packed panels; nothing, if they are used as they lie.
-func (p *product) panel(e, j, terms int, c []float32, a, b, buf operandsAB) {
-	cols := min(p.N-j, p.tiles.panel())
-	byRows, last := p.tiles.kernels(cols)
-	for r := 0; r < terms; r += op.Chunk {
-		k := min(op.Chunk, terms-r)
-		var at, from [2]*float32
-		var bk int
-		for i := range b {
-			if b[i] != nil {
-				from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
+// band is some rows of A, m from row on, for the terms of a chunk.
+type band struct {
+	row, m int
+	a      [2]*float32
+	am, ak int
+}
+
+// bands appends the bands of k terms from r on, of entry e of the batch: those that are packed into buf, and what is left of A.
+func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
+	row, size := 0, p.tiles.panel()
+	at := func(x []float32) *float32 { return &x[e*p.ABatch+row*p.AM+r*p.AK] }
+	for ; len(buf[0]) > 0 && row+size <= p.M; row += size {
+		b := band{row: row, m: size, am: 1, ak: size}
+		for i := range a {
+			if a[i] != nil {
+				b.a[i] = &buf[i][row*k]
+				p.tiles.packRows(b.a[i], at(a[i]), k, p.AK)
 			}
 		}
+		bands = append(bands, b)
+	}
+	if row == p.M {
+		return bands
+	}
+	b := band{row: row, m: p.M - row, am: p.AM, ak: p.AK}
+	for i := range a {
+		if a[i] != nil {
+			b.a[i] = at(a[i])
+		}
+	}
+	return append(bands, b)
+}
+
+// panel computes what k terms from r on give to the columns of C from j on, of entry e of the batch. buf is for packed panels;
+// nothing, if they are used as they lie.
+func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operandsAB) {
+	cols := min(p.N-j, p.tiles.panel())
+	byRows, last := p.tiles.kernels(cols)
+	var from [2]*float32
+	var bk int
+	for i := range b {
+		if b[i] != nil {
+			from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
+		}
+	}
+	ahead, step := from[0], 0
+	if p.BN == 1 && j+p.tiles.panel() < p.N && 4*p.K*p.N > fetchedAhead { // the next panel
+		ahead, step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+	}
+	for _, x := range bands {
 		row := 0
-		for _, s := range spans(p.M, len(byRows)) {
-			if s.blocks == 0 {
-				continue
-			}
-			for i := range a {
-				if a[i] != nil {
-					at[i] = &a[i][e*p.ABatch+row*p.AM+r*p.AK]
+		for _, s := range spans(x.m, len(byRows)) {
+			if s.blocks > 0 {
+				da := x.a[1]
+				if da != nil {
+					da = skip(da, row*x.am)
 				}
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.N+j], p.N, r, last, ahead, step)
+				row += s.blocks * s.rows
 			}
-			byRows[s.rows-1](s.blocks, k, at[0], at[1], p.AM, p.AK, from[0], from[1], bk, &c[(e*p.M+row)*p.N+j], p.N, r, last)
-			row += s.blocks * s.rows
 		}
 	}
 }
+
+// fetchedAhead is the size of B in bytes from which the next panel is fetched while one is used: its lines lie too far apart for the
+// processor to guess them.
+const fetchedAhead = 256 << 10
 
 // packed is the number of words of a packed panel; 0 where panels are used as they lie. A panel whose columns are not
 // contiguous must be packed. For others it pays if many rows use it and B is too large for the first-level cache, in
@@ -175,6 +226,18 @@ func (p *product) packed(terms int) int {
 	}
 	return p.tiles.panel() * (min(op.Chunk, terms) + 7) // packTransposed writes 8 terms at a time
 }
+
+// packedA is the number of words of a chunk of A that is packed into bands; 0 where it is used as it lies. It pays where the terms of
+// a row lie so far apart, in so large an A, that their lines displace each other before all panels have used them.
+func (p *product) packedA(terms int) int {
+	if p.AM != 1 || p.AK < 256 || 4*p.AK*p.K <= 256<<10 || p.N < 4*p.tiles.panel() {
+		return 0
+	}
+	return p.M / p.tiles.panel() * p.tiles.panel() * min(op.Chunk, terms)
+}
+
+// skip is the address n words further.
+func skip(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n)) }
 
 // pack gives k terms of the panel that b begins with, and their stride. It packs them into buf if there is one; a tail with
 // contiguous columns is left where it is.

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-104
+// func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -15,11 +15,19 @@ TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-104
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	MOVQ  a+16(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  k+8(FP), SI
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	MOVQ       a+16(FP), DX
+	MOVQ       b+48(FP), BX
+	MOVQ       k+8(FP), SI
+	MOVQ       ahead+104(FP), DI
+	MOVQ       step+112(FP), R8
+	SHLQ       $0x02, R8
 
 term:
 	VMOVUPS      (BX), Y2
@@ -29,6 +37,8 @@ term:
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         AX, DX
 	ADDQ         CX, BX
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	DECQ         SI
 	JNZ          term
 	MOVQ         c+72(FP), DX
@@ -66,9 +76,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-104
+// func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -77,13 +87,23 @@ TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-104
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y4
@@ -96,6 +116,8 @@ term:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -144,9 +166,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-104
+// func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -155,15 +177,27 @@ TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-104
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y6
@@ -179,6 +213,8 @@ term:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -238,9 +274,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-104
+// func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -250,17 +286,31 @@ TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-104
 	LEAQ (DX)(DX*2), BX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y8
@@ -279,6 +329,8 @@ term:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -349,9 +401,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-104
+// func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -361,19 +413,35 @@ TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-104
 	LEAQ (DX)(DX*2), BX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y10
@@ -395,6 +463,8 @@ term:
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -476,9 +546,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-104
+// func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -489,21 +559,39 @@ TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-104
 	LEAQ (BX)(DX*2), SI
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	MOVQ  a+16(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS      (R8), Y12
@@ -528,6 +616,8 @@ term:
 	VFMADD231PS  Y13, Y14, Y11
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -620,9 +710,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -635,11 +725,19 @@ TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	MOVQ  a+16(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  k+8(FP), SI
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	MOVQ       a+16(FP), DX
+	MOVQ       b+48(FP), BX
+	MOVQ       k+8(FP), SI
+	MOVQ       ahead+104(FP), DI
+	MOVQ       step+112(FP), R8
+	SHLQ       $0x02, R8
 
 term:
 	VMOVUPS      (BX), Y3
@@ -649,6 +747,8 @@ term:
 	VFMADD231PS  Y4, Y5, Y2
 	ADDQ         AX, DX
 	ADDQ         CX, BX
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	DECQ         SI
 	JNZ          term
 	MOVQ         c+72(FP), DX
@@ -753,9 +853,9 @@ DATA firstLanes<>+62(SB)/1, $0x00
 DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
 
-// func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -768,13 +868,23 @@ TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y5
@@ -787,6 +897,8 @@ term:
 	VFMADD231PS  Y6, Y7, Y4
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -837,9 +949,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -852,15 +964,27 @@ TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y7
@@ -876,6 +1000,8 @@ term:
 	VFMADD231PS  Y8, Y9, Y6
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -938,9 +1064,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -954,17 +1080,31 @@ TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y9
@@ -983,6 +1123,8 @@ term:
 	VFMADD231PS  Y10, Y11, Y8
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -1057,9 +1199,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1073,19 +1215,35 @@ TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y11
@@ -1107,6 +1265,8 @@ term:
 	VFMADD231PS  Y12, Y13, Y10
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -1193,9 +1353,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-104
+// func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1210,21 +1370,39 @@ TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ  a+16(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VPXOR      Y12, Y12, Y12
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS      (R8), Y13
@@ -1249,6 +1427,8 @@ term:
 	VFMADD231PS  Y14, Y15, Y12
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -1347,9 +1527,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1362,10 +1542,18 @@ TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	MOVQ  a+16(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  k+8(FP), SI
+	VPXOR      Y1, Y1, Y1
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	MOVQ       a+16(FP), DX
+	MOVQ       b+48(FP), BX
+	MOVQ       k+8(FP), SI
+	MOVQ       ahead+104(FP), DI
+	MOVQ       step+112(FP), R8
+	SHLQ       $0x02, R8
 
 term:
 	VMASKMOVPS   (BX), Y0, Y2
@@ -1373,6 +1561,8 @@ term:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         AX, DX
 	ADDQ         CX, BX
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	DECQ         SI
 	JNZ          term
 	MOVQ         c+72(FP), DX
@@ -1407,9 +1597,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1422,11 +1612,21 @@ TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y3
@@ -1436,6 +1636,8 @@ term:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -1478,9 +1680,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1493,12 +1695,24 @@ TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	MOVQ  a+16(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  k+8(FP), DI
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y4
@@ -1510,6 +1724,8 @@ term:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -1560,9 +1776,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1576,13 +1792,27 @@ TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y5
@@ -1596,6 +1826,8 @@ term:
 	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -1654,9 +1886,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1670,14 +1902,30 @@ TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  a+16(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y6
@@ -1693,6 +1941,8 @@ term:
 	VFMADD231PS  Y6, Y7, Y5
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -1759,9 +2009,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1776,15 +2026,33 @@ TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  a+16(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y7
@@ -1802,6 +2070,8 @@ term:
 	VFMADD231PS  Y7, Y8, Y6
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -1876,9 +2146,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul7x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul7x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1893,16 +2163,36 @@ TEXT ·matmul7x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	MOVQ  a+16(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y8
@@ -1922,6 +2212,8 @@ term:
 	VFMADD231PS  Y8, Y9, Y7
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -2004,9 +2296,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul8x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul8x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2022,17 +2314,39 @@ TEXT ·matmul8x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (SI)(DX*2), DI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	MOVQ  a+16(FP), R8
-	MOVQ  b+48(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	MOVQ       a+16(FP), R8
+	MOVQ       b+48(FP), R9
+	MOVQ       k+8(FP), R10
+	MOVQ       ahead+104(FP), R11
+	MOVQ       step+112(FP), R12
+	SHLQ       $0x02, R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y9
@@ -2054,6 +2368,8 @@ term:
 	VFMADD231PS  Y9, Y10, Y8
 	ADDQ         AX, R8
 	ADDQ         CX, R9
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
 	DECQ         R10
 	JNZ          term
 	MOVQ         c+72(FP), R8
@@ -2144,9 +2460,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul9x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul9x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2162,18 +2478,42 @@ TEXT ·matmul9x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (SI)(DX*2), DI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	MOVQ  a+16(FP), R8
-	MOVQ  b+48(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	MOVQ       a+16(FP), R8
+	MOVQ       b+48(FP), R9
+	MOVQ       k+8(FP), R10
+	MOVQ       ahead+104(FP), R11
+	MOVQ       step+112(FP), R12
+	SHLQ       $0x02, R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y10
@@ -2197,6 +2537,8 @@ term:
 	VFMADD231PS  Y10, Y11, Y9
 	ADDQ         AX, R8
 	ADDQ         CX, R9
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
 	DECQ         R10
 	JNZ          term
 	MOVQ         c+72(FP), R8
@@ -2295,9 +2637,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul10x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul10x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2314,19 +2656,45 @@ TEXT ·matmul10x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DI)(DX*2), R8
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  a+16(FP), R9
-	MOVQ  b+48(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	MOVQ       a+16(FP), R9
+	MOVQ       b+48(FP), R10
+	MOVQ       k+8(FP), R11
+	MOVQ       ahead+104(FP), R12
+	MOVQ       step+112(FP), R13
+	SHLQ       $0x02, R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y11
@@ -2352,6 +2720,8 @@ term:
 	VFMADD231PS  Y11, Y12, Y10
 	ADDQ         AX, R9
 	ADDQ         CX, R10
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
 	DECQ         R11
 	JNZ          term
 	MOVQ         c+72(FP), R9
@@ -2458,9 +2828,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul11x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul11x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2477,20 +2847,48 @@ TEXT ·matmul11x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (DI)(DX*2), R8
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	MOVQ  a+16(FP), R9
-	MOVQ  b+48(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	MOVQ       a+16(FP), R9
+	MOVQ       b+48(FP), R10
+	MOVQ       k+8(FP), R11
+	MOVQ       ahead+104(FP), R12
+	MOVQ       step+112(FP), R13
+	SHLQ       $0x02, R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y12
@@ -2518,6 +2916,8 @@ term:
 	VFMADD231PS  Y12, Y13, Y11
 	ADDQ         AX, R9
 	ADDQ         CX, R10
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
 	DECQ         R11
 	JNZ          term
 	MOVQ         c+72(FP), R9
@@ -2632,9 +3032,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmul12x8tailAVX2(SB), NOSPLIT, $0-104
+// func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmul12x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2652,21 +3052,51 @@ TEXT ·matmul12x8tailAVX2(SB), NOSPLIT, $0-104
 	LEAQ    (R8)(DX*2), R9
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ  a+16(FP), R10
-	MOVQ  b+48(FP), R11
-	MOVQ  k+8(FP), R12
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VPXOR      Y12, Y12, Y12
+	MOVQ       c+72(FP), R10
+	MOVQ       cm+80(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	MOVQ       a+16(FP), R10
+	MOVQ       b+48(FP), R11
+	MOVQ       k+8(FP), R12
+	MOVQ       ahead+104(FP), R13
+	MOVQ       step+112(FP), R14
+	SHLQ       $0x02, R14
 
 term:
 	VMASKMOVPS   (R11), Y0, Y13
@@ -2696,6 +3126,8 @@ term:
 	VFMADD231PS  Y13, Y14, Y12
 	ADDQ         AX, R10
 	ADDQ         CX, R11
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
 	DECQ         R12
 	JNZ          term
 	MOVQ         c+72(FP), R10
@@ -2818,9 +3250,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -2833,11 +3265,20 @@ TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   a+16(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   k+8(FP), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	MOVQ       a+16(FP), DX
+	MOVQ       b+48(FP), BX
+	MOVQ       k+8(FP), SI
+	MOVQ       ahead+104(FP), DI
+	MOVQ       step+112(FP), R8
+	SHLQ       $0x02, R8
 
 term:
 	VMOVUPS      (BX), Z2
@@ -2847,6 +3288,9 @@ term:
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         AX, DX
 	ADDQ         CX, BX
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         R8, DI
 	DECQ         SI
 	JNZ          term
 	MOVQ         c+72(FP), DX
@@ -2885,9 +3329,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -2900,13 +3344,25 @@ TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   a+16(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   k+8(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Z4
@@ -2919,6 +3375,9 @@ term:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -2969,9 +3428,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -2984,15 +3443,30 @@ TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   a+16(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   k+8(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS      (SI), Z6
@@ -3008,6 +3482,9 @@ term:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         AX, BX
 	ADDQ         CX, SI
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         R9, R8
 	DECQ         DI
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -3070,9 +3547,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3086,17 +3563,35 @@ TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   a+16(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   k+8(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Z8
@@ -3115,6 +3610,9 @@ term:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -3189,9 +3687,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3205,19 +3703,40 @@ TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   a+16(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   k+8(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS      (DI), Z10
@@ -3239,6 +3758,9 @@ term:
 	VFMADD231PS  Z11, Z12, Z9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
 	DECQ         R8
 	JNZ          term
 	MOVQ         c+72(FP), SI
@@ -3325,9 +3847,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3342,21 +3864,45 @@ TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   a+16(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   k+8(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS      (R8), Z12
@@ -3381,6 +3927,9 @@ term:
 	VFMADD231PS  Z13, Z14, Z11
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -3479,9 +4028,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3496,23 +4045,50 @@ TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   a+16(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   k+8(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS      (R8), Z14
@@ -3540,6 +4116,9 @@ term:
 	VFMADD231PS  Z15, Z16, Z13
 	ADDQ         AX, DI
 	ADDQ         CX, R8
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         R11, R10
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), DI
@@ -3650,9 +4229,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-104
+// func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3668,25 +4247,55 @@ TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   a+16(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   k+8(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	MOVQ       a+16(FP), R8
+	MOVQ       b+48(FP), R9
+	MOVQ       k+8(FP), R10
+	MOVQ       ahead+104(FP), R11
+	MOVQ       step+112(FP), R12
+	SHLQ       $0x02, R12
 
 term:
 	VMOVUPS      (R9), Z16
@@ -3717,6 +4326,9 @@ term:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         AX, R8
 	ADDQ         CX, R9
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R12, R11
 	DECQ         R10
 	JNZ          term
 	MOVQ         c+72(FP), R8
@@ -3839,9 +4451,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3854,16 +4466,26 @@ TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	MOVQ   a+16(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   k+8(FP), SI
+	VPXORD     Z0, Z0, Z0
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	MOVQ       a+16(FP), DX
+	MOVQ       b+48(FP), BX
+	MOVQ       k+8(FP), SI
+	MOVQ       ahead+104(FP), DI
+	MOVQ       step+112(FP), R8
+	SHLQ       $0x02, R8
 
 term:
 	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (DX), Z1, Z0
 	ADDQ             AX, DX
 	ADDQ             CX, BX
+	PREFETCHT0       (DI)
+	ADDQ             R8, DI
 	DECQ             SI
 	JNZ              term
 	MOVQ             c+72(FP), DX
@@ -3898,9 +4520,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3913,11 +4535,21 @@ TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   a+16(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   k+8(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z2
@@ -3925,6 +4557,8 @@ term:
 	VFMADD231PS.BCST (BX)(DX*1), Z2, Z1
 	ADDQ             AX, BX
 	ADDQ             CX, SI
+	PREFETCHT0       (R8)
+	ADDQ             R9, R8
 	DECQ             DI
 	JNZ              term
 	MOVQ             c+72(FP), BX
@@ -3967,9 +4601,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3982,12 +4616,24 @@ TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-104
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   a+16(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   k+8(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	PREFETCHT0 (BX)
+	ADDQ       SI, BX
+	MOVQ       a+16(FP), BX
+	MOVQ       b+48(FP), SI
+	MOVQ       k+8(FP), DI
+	MOVQ       ahead+104(FP), R8
+	MOVQ       step+112(FP), R9
+	SHLQ       $0x02, R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z3
@@ -3996,6 +4642,8 @@ term:
 	VFMADD231PS.BCST (BX)(DX*2), Z3, Z2
 	ADDQ             AX, BX
 	ADDQ             CX, SI
+	PREFETCHT0       (R8)
+	ADDQ             R9, R8
 	DECQ             DI
 	JNZ              term
 	MOVQ             c+72(FP), BX
@@ -4046,9 +4694,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4062,13 +4710,27 @@ TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   a+16(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   k+8(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z4
@@ -4078,6 +4740,8 @@ term:
 	VFMADD231PS.BCST (SI)(BX*1), Z4, Z3
 	ADDQ             AX, SI
 	ADDQ             CX, DI
+	PREFETCHT0       (R9)
+	ADDQ             R10, R9
 	DECQ             R8
 	JNZ              term
 	MOVQ             c+72(FP), SI
@@ -4136,9 +4800,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4152,14 +4816,30 @@ TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   a+16(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   k+8(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       a+16(FP), SI
+	MOVQ       b+48(FP), DI
+	MOVQ       k+8(FP), R8
+	MOVQ       ahead+104(FP), R9
+	MOVQ       step+112(FP), R10
+	SHLQ       $0x02, R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z5
@@ -4170,6 +4850,8 @@ term:
 	VFMADD231PS.BCST (SI)(DX*4), Z5, Z4
 	ADDQ             AX, SI
 	ADDQ             CX, DI
+	PREFETCHT0       (R9)
+	ADDQ             R10, R9
 	DECQ             R8
 	JNZ              term
 	MOVQ             c+72(FP), SI
@@ -4236,9 +4918,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4253,15 +4935,33 @@ TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   a+16(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   k+8(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z6
@@ -4273,6 +4973,8 @@ term:
 	VFMADD231PS.BCST (DI)(SI*1), Z6, Z5
 	ADDQ             AX, DI
 	ADDQ             CX, R8
+	PREFETCHT0       (R10)
+	ADDQ             R11, R10
 	DECQ             R9
 	JNZ              term
 	MOVQ             c+72(FP), DI
@@ -4347,9 +5049,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4364,16 +5066,36 @@ TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	MOVQ   a+16(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   k+8(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       a+16(FP), DI
+	MOVQ       b+48(FP), R8
+	MOVQ       k+8(FP), R9
+	MOVQ       ahead+104(FP), R10
+	MOVQ       step+112(FP), R11
+	SHLQ       $0x02, R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z7
@@ -4386,6 +5108,8 @@ term:
 	VFMADD231PS.BCST (DI)(BX*2), Z7, Z6
 	ADDQ             AX, DI
 	ADDQ             CX, R8
+	PREFETCHT0       (R10)
+	ADDQ             R11, R10
 	DECQ             R9
 	JNZ              term
 	MOVQ             c+72(FP), DI
@@ -4468,9 +5192,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4486,17 +5210,39 @@ TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   a+16(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   k+8(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	MOVQ       a+16(FP), R8
+	MOVQ       b+48(FP), R9
+	MOVQ       k+8(FP), R10
+	MOVQ       ahead+104(FP), R11
+	MOVQ       step+112(FP), R12
+	SHLQ       $0x02, R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z8
@@ -4510,6 +5256,8 @@ term:
 	VFMADD231PS.BCST (R8)(DI*1), Z8, Z7
 	ADDQ             AX, R8
 	ADDQ             CX, R9
+	PREFETCHT0       (R11)
+	ADDQ             R12, R11
 	DECQ             R10
 	JNZ              term
 	MOVQ             c+72(FP), R8
@@ -4600,9 +5348,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4618,18 +5366,42 @@ TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   a+16(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   k+8(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	MOVQ       a+16(FP), R8
+	MOVQ       b+48(FP), R9
+	MOVQ       k+8(FP), R10
+	MOVQ       ahead+104(FP), R11
+	MOVQ       step+112(FP), R12
+	SHLQ       $0x02, R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z9
@@ -4644,6 +5416,8 @@ term:
 	VFMADD231PS.BCST (R8)(DX*8), Z9, Z8
 	ADDQ             AX, R8
 	ADDQ             CX, R9
+	PREFETCHT0       (R11)
+	ADDQ             R12, R11
 	DECQ             R10
 	JNZ              term
 	MOVQ             c+72(FP), R8
@@ -4742,9 +5516,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4761,19 +5535,45 @@ TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   a+16(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   k+8(FP), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	MOVQ       a+16(FP), R9
+	MOVQ       b+48(FP), R10
+	MOVQ       k+8(FP), R11
+	MOVQ       ahead+104(FP), R12
+	MOVQ       step+112(FP), R13
+	SHLQ       $0x02, R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z10
@@ -4789,6 +5589,8 @@ term:
 	VFMADD231PS.BCST (R9)(R8*1), Z10, Z9
 	ADDQ             AX, R9
 	ADDQ             CX, R10
+	PREFETCHT0       (R12)
+	ADDQ             R13, R12
 	DECQ             R11
 	JNZ              term
 	MOVQ             c+72(FP), R9
@@ -4895,9 +5697,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4914,20 +5716,48 @@ TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	MOVQ   a+16(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   k+8(FP), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	MOVQ       a+16(FP), R9
+	MOVQ       b+48(FP), R10
+	MOVQ       k+8(FP), R11
+	MOVQ       ahead+104(FP), R12
+	MOVQ       step+112(FP), R13
+	SHLQ       $0x02, R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z11
@@ -4944,6 +5774,8 @@ term:
 	VFMADD231PS.BCST (R9)(SI*2), Z11, Z10
 	ADDQ             AX, R9
 	ADDQ             CX, R10
+	PREFETCHT0       (R12)
+	ADDQ             R13, R12
 	DECQ             R11
 	JNZ              term
 	MOVQ             c+72(FP), R9
@@ -5058,9 +5890,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-104
+// func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5078,21 +5910,51 @@ TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-104
 	LEAQ  (R8)(DX*2), R9
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   a+16(FP), R10
-	MOVQ   b+48(FP), R11
-	MOVQ   k+8(FP), R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       c+72(FP), R10
+	MOVQ       cm+80(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	MOVQ       a+16(FP), R10
+	MOVQ       b+48(FP), R11
+	MOVQ       k+8(FP), R12
+	MOVQ       ahead+104(FP), R13
+	MOVQ       step+112(FP), R14
+	SHLQ       $0x02, R14
 
 term:
 	VMOVUPS.Z        (R11), K1, Z12
@@ -5110,6 +5972,8 @@ term:
 	VFMADD231PS.BCST (R10)(R9*1), Z12, Z11
 	ADDQ             AX, R10
 	ADDQ             CX, R11
+	PREFETCHT0       (R13)
+	ADDQ             R14, R13
 	DECQ             R12
 	JNZ              term
 	MOVQ             c+72(FP), R10

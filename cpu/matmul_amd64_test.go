@@ -176,6 +176,18 @@ func TestMatMulPacking(t *testing.T) {
 	}
 }
 
+// TestMatMulBands takes an A and a B that are so large that rows of A are packed, and panels of B fetched ahead.
+func TestMatMulBands(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, o := range transposes {
+		bothProducts(t, r, o, 259, 263, 131)
+	}
+	bothProducts(t, r, op.MatMul{TA: true}, 256, 261, 128, 260)
+	bothProducts(t, r, op.MatMul{TA: true}, 257, 1030, 129)
+	againstLaw(t, op.MatMul{TA: true}, hard(r, 2, 260, 259), hard(r, 2, 260, 130))
+}
+
 // TestMatMulChunks takes contractions and klen around the chunks of the law.
 func TestMatMulChunks(t *testing.T) {
 	needAVX2(t)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -78,9 +78,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -172,9 +172,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -286,9 +286,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -421,9 +421,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -576,9 +576,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-120
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -752,9 +752,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -897,9 +897,9 @@ DATA firstLanes<>+62(SB)/1, $0x00
 DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
 
-// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -997,9 +997,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1118,9 +1118,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1261,9 +1261,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1425,9 +1425,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1611,9 +1611,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1681,9 +1681,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1765,9 +1765,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1863,9 +1863,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -1976,9 +1976,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2103,9 +2103,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2245,9 +2245,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2401,9 +2401,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2572,9 +2572,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2757,9 +2757,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -2957,9 +2957,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -3171,9 +3171,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-120
 	MOVQ    cols+96(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
@@ -3400,9 +3400,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3479,9 +3479,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3579,9 +3579,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3700,9 +3700,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -3843,9 +3843,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4007,9 +4007,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4193,9 +4193,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4400,9 +4400,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4629,9 +4629,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4697,9 +4697,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4777,9 +4777,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4869,9 +4869,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -4974,9 +4974,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5091,9 +5091,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5221,9 +5221,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5363,9 +5363,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5518,9 +5518,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5685,9 +5685,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -5865,9 +5865,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
@@ -6057,9 +6057,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int)
+// func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-104
+TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX

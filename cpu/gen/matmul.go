@@ -74,7 +74,7 @@ type term struct{ a, b reg.GPVirtual }
 
 func (t tile) generate() {
 	c := t.Context
-	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int")
+	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int")
 	names := [][2]string{{"a", "b"}}
 	if t.tangent {
 		names = [][2]string{{"da", "b"}, {"a", "db"}} // the order of the law
@@ -94,11 +94,22 @@ func (t tile) generate() {
 	for _, row := range acc {
 		t.clear(row...)
 	}
+	if !t.tangent {
+		row, cm := load(c, "c", 0), load(c, "cm", 2)
+		for range t.rows {
+			t.fetch(row)
+			c.ADDQ(cm, row)
+		}
+	}
 	terms := make([]term, len(names))
 	for i, n := range names {
 		terms[i] = term{load(c, n[0], 0), load(c, n[1], 0)}
 	}
 	k := load(c, "k", 0)
+	var ahead, step reg.GPVirtual
+	if !t.tangent {
+		ahead, step = load(c, "ahead", 0), load(c, "step", 2)
+	}
 
 	c.Label("term")
 	for _, x := range terms {
@@ -115,6 +126,10 @@ func (t tile) generate() {
 		}
 		c.ADDQ(ak, x.a)
 		c.ADDQ(bk, x.b)
+	}
+	if !t.tangent {
+		t.fetch(ahead)
+		c.ADDQ(step, ahead)
 	}
 	c.DECQ(k)
 	c.JNZ(operand.LabelRef("term"))
@@ -135,6 +150,14 @@ func (t tile) generate() {
 	c.Store(blocks, c.Param("blocks"))
 	c.JNZ(operand.LabelRef("block"))
 	end(c)
+}
+
+// fetch brings a row of the tile into the cache.
+func (t tile) fetch(row reg.GPVirtual) {
+	const line = 64
+	for at := 0; at < t.vecs*t.bytes(); at += line {
+		t.PREFETCHT0(mem(row, at))
+	}
 }
 
 // distances are the odd multiples of a stride in bytes that addresses of the tile's rows are made of, by the multiple.
