@@ -41,7 +41,7 @@ mutants:
 # A record of the full suite and of the kernels' speed on this CPU, to commit under bench/results.
 cpu-record:
 	@mkdir -p bench/results
-	@file=bench/results/$$(date +%F)-$$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//').txt; \
+	@file=bench/results/$$(date +%F)-$(CPU_NAME).txt; \
 	{ grep -m1 'model name' /proc/cpuinfo; \
 	  echo "features: $$(grep -m1 flags /proc/cpuinfo | tr ' ' '\n' | grep -E '^(fma|avx2|avx512|avx_vnni)' | tr '\n' ' ')"; \
 	  echo "processors: $$(nproc)"; $(GO) version; echo "commit: $$(git rev-parse --short HEAD)"; echo; \
@@ -71,6 +71,7 @@ lint:
 STATICCHECK := v0.8.2
 
 include cuda/cuda.mk
+include bench/peers/peers.mk
 
 ci:
 	bash .ci/run

@@ -11,7 +11,7 @@
 //	versions    of a peer's libraries
 //	agree/..    how near a peer's z is to lockstep's after 20 steps: both train the same cells (agreement)
 //	bits/..     words that change between packs, batches and numbers of threads (difference)
-//	train/.., matmul/.., job/.., peak/..    what was measured (result)
+//	train/.., matmul/.., job/.., peak    what was measured (result)
 //	quiet       who took processors beside (quiet)
 package main
 
@@ -26,6 +26,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"lockstep/bench"
@@ -35,19 +36,20 @@ import (
 
 // options choose how much is measured.
 type options struct {
-	threads int
-	rounds  int
-	burst   time.Duration
-	packs   []int // ascending, the first 1
-	job     job
-	peers   map[string][]string // the command of each
+	threads  int
+	rounds   int
+	burst    time.Duration
+	packs    []int // ascending, the first 1
+	products []product
+	job      job
+	peers    map[string][]string // the command of each
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("peers: ")
 	quick := flag.Bool("quick", false, "two rounds of little: to see that all works, not for figures")
-	o := options{packs: []int{1, 8, 32, 128}, job: job{steps: 1000}}
+	o := options{packs: []int{1, 8, 32, 128}, products: []product{{1, 512}, {64, 64}, {256, 32}}, job: job{steps: 1000}}
 	flag.IntVar(&o.rounds, "rounds", 7, "measure everything `N` times, the job half as often")
 	flag.DurationVar(&o.burst, "burst", 700*time.Millisecond, "train for `TIME` without a pause")
 	flag.IntVar(&o.threads, "threads", 2, "every side has `N` threads, on as many processors")
@@ -55,7 +57,7 @@ func main() {
 	scripts := flag.String("scripts", "bench/peers", "the `DIR` of jax_peer.py and the others")
 	flag.Parse()
 	if *quick {
-		o.rounds, o.burst, o.packs, o.job = 2, 50*time.Millisecond, []int{1, 4, 8}, job{20, []int{10, 50}}
+		o.rounds, o.burst, o.packs, o.job = 2, 50*time.Millisecond, []int{1, 4}, job{20, []int{10, 50}}
 	}
 	switch {
 	case flag.NArg() > 0:
@@ -152,5 +154,20 @@ func run(ctx context.Context, o options, emit func(any) error, say func(string))
 			}
 		}
 	}
+	if err := emit(map[string]any{"side": "gonum", "versions": map[string]string{"gonum": moduleVersion("gonum.org/v1/gonum")}}); err != nil {
+		return err
+	}
 	return measureAll(ctx, o, s, newWatch(all...), emit, say)
+}
+
+// moduleVersion is the version of a module that this program was built with.
+func moduleVersion(path string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == path {
+				return m.Version
+			}
+		}
+	}
+	return "unknown"
 }

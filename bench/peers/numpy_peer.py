@@ -1,5 +1,8 @@
 """OpenBLAS beside lockstep, by way of numpy, which brings it: see peer.py."""
 
+import ctypes
+import glob
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +13,16 @@ import numpy as np
 
 class Numpy(Peer):
     def versions(self):
+        """With the kernels that OpenBLAS chose for this processor: its core."""
         blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-        return {"numpy": np.__version__, blas["name"]: blas["version"], "built": blas.get("openblas configuration", "")}
+        core = "unknown"
+        for path in glob.glob(os.path.join(os.path.dirname(np.__file__) + ".libs", "*openblas*")):
+            for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+                if f := getattr(ctypes.CDLL(path), name, None):
+                    f.restype = ctypes.c_char_p
+                    core = f().decode()
+                    break
+        return {"numpy": np.__version__, "blas": blas["name"], "openblas": blas["version"], "core": core}
 
     def matmul(self, id, batch, n):
         """The fastest of the ways in which numpy multiplies a batch: OpenBLAS takes one product to several threads only if it is

@@ -52,7 +52,7 @@ func (o *ours) train(ctx context.Context, w workload) (b burst, made prepared, e
 	if err != nil {
 		return nil, made, err
 	}
-	made = prepared{Way: o.mapType + " map", Seconds: time.Since(start).Seconds()}
+	made = prepared{Way: cells[0].Map.Type + " map", Seconds: time.Since(start).Seconds()}
 	o.close = append(o.close, t.Close)
 	return func(ctx context.Context, d time.Duration) (done float64, took time.Duration, err error) {
 		if err := t.Reset(ctx); err != nil { // each burst trains from the beginning, on every side

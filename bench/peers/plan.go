@@ -9,9 +9,6 @@ import (
 	"lockstep/bench"
 )
 
-// The products: one large, batches of small ones.
-var products = []product{{1, 512}, {64, 64}, {256, 32}}
-
 // measureAll holds the sides against each other: first what they compute, then how fast.
 func measureAll(ctx context.Context, o options, s *sides, w *watch, emit func(any) error, say func(string)) error {
 	for name, p := range map[string]trainer{"jax": s.jax[0], "torch": s.torch[0]} {
@@ -90,16 +87,16 @@ type multiplier interface {
 	matmul(ctx context.Context, m product) (burst, prepared, error)
 }
 
-// matmulCases are the products, and before each the peak that they are held against.
+// matmulCases are the products on all threads and on one, and before them the peak that they are held against.
 func matmulCases(ctx context.Context, o options, s *sides) (cases [][]*entry, err error) {
 	self := os.Getpid()
-	for _, m := range products {
-		for i, threads := range []int{o.threads, 1} {
-			engine := []*ours{s.ternary, s.single}[i]
-			cases = append(cases, []*entry{{result{Case: "peak/" + m.String(), Side: "lockstep", Threads: threads, Unit: "GMAC/s"}, self, func(ctx context.Context) (float64, error) {
-				p, err := bench.Peak(ctx, engine.engine)
-				return p.FMA / 1e9, err
-			}}})
+	for i, threads := range []int{o.threads, 1} {
+		engine := []*ours{s.ternary, s.single}[i]
+		cases = append(cases, []*entry{{result{Case: "peak", Side: "lockstep", Threads: threads, Unit: "GMAC/s"}, self, func(ctx context.Context) (float64, error) {
+			p, err := bench.Peak(ctx, engine.engine)
+			return p.FMA / 1e9, err
+		}}})
+		for _, m := range o.products {
 			var c []*entry
 			for _, t := range []struct {
 				name string
