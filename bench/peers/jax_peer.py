@@ -99,7 +99,7 @@ class Jax(Peer):
         f, theta = jax.jit(logits), jnp.asarray(self.theta0[0])
         return words(in_batches(self.test_x, batch, lambda x: f(theta, x)))
 
-    def job(self, d, lr, baseline):
+    def job(self, d, rate, baseline):
         """One program for all d, padded to the largest, and one for the baselines. z of a seed's cells is one matrix, so that each
         seed's P is read once; a program for each d took longer to compile than it saved."""
         jax.clear_caches()
@@ -109,14 +109,14 @@ class Jax(Peer):
         test_x, test_y = jnp.asarray(self.test_x), jnp.asarray(self.test_y[:, 0])
         X, Y, used = self.X, self.Y, jnp.arange(max(d)) < jnp.asarray(d)[:, None]  # [len(d), max(d)]
 
-        def trained(theta, z, rate):
+        def trained(theta, z, lr):
             """z [seeds, cells of a seed, ..] after all steps; theta gives the parameters [seeds, cells of a seed, PARAMS]."""
 
             def each(z, x, y):
                 return jax.vmap(jax.vmap(loss, (0, None, None)))(theta(z), x, y).sum()
 
             def step(state, i):
-                return adam(state, jax.grad(each)(state[0], X[i], Y[i]), rate), None
+                return adam(state, jax.grad(each)(state[0], X[i], Y[i]), lr), None
 
             return theta(jax.lax.scan(step, fresh(z), batches.swapaxes(0, 1))[0][0])
 
@@ -134,7 +134,7 @@ class Jax(Peer):
         def subspace(key):
             p = jax.random.normal(key, (seeds, max(d), PARAMS))
             p /= jnp.linalg.norm(p, axis=2, keepdims=True)
-            return judged(trained(lambda z: theta0[:, None] + (z * used) @ p, jnp.zeros((seeds, len(d), max(d))), lr))
+            return judged(trained(lambda z: theta0[:, None] + (z * used) @ p, jnp.zeros((seeds, len(d), max(d))), rate))
 
         @jax.jit
         def full():

@@ -10,7 +10,7 @@ processor. The requests, by "do":
     burst    id, seconds             do it for so long -> done (cell-steps, multiply-adds), seconds
     after    space, lr, steps        z of the first cell after so many steps from the beginning -> words
     logits   batch                   of the test rows by theta0 of seed 0, in batches of so many rows -> words
-    job      d [..], lr, baseline    train and evaluate the whole job from nothing, compilation included -> seconds, accuracy
+    job      d [..], rate, baseline  train and evaluate the whole job from nothing, compilation included -> seconds, accuracy
 
 A space is "full" (z is theta), "each" (theta = theta0 + P z, each cell of its own seed) or "one" (all cells of one seed). "words" are
 float32, little endian, in base64. A script serves what it has methods for.

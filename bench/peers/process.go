@@ -128,7 +128,7 @@ func (p *process) job(_ context.Context, j job) (seconds float64, accuracy [2]fl
 		Seconds  float64
 		Accuracy [2]float64
 	}
-	err = p.ask(map[string]any{"do": "job", "d": d, "lr": lr, "baseline": baseline}, &r)
+	err = p.ask(map[string]any{"do": "job", "d": d, "rate": lr, "baseline": baseline}, &r)
 	return r.Seconds, r.Accuracy, err
 }
 

@@ -94,7 +94,7 @@ class Torch(Peer):
         theta = torch.from_numpy(self.theta0[0])
         return words(in_batches(self.test_x, batch, lambda x: logits(theta, torch.from_numpy(x))))
 
-    def job(self, d, lr, baseline):
+    def job(self, d, rate, baseline):
         """All d at once, padded to the largest: z [seeds, cells of a seed, max(d)], one product with P a seed; then the baselines."""
         start = time.perf_counter()
         seeds, steps = self.job_batches.shape[:2]
@@ -103,7 +103,7 @@ class Torch(Peer):
         p /= p.norm(dim=2, keepdim=True)
         used = torch.arange(max(d)) < torch.tensor(d)[:, None]
         nested = torch.func.vmap(one_rows)  # over the seeds: theta [seeds, cells of a seed, PARAMS], x [seeds, BATCH, in]
-        some, all = Adam(torch.zeros(seeds, len(d), max(d)), lr), Adam(theta0, baseline)
+        some, all = Adam(torch.zeros(seeds, len(d), max(d)), rate), Adam(theta0, baseline)
         start_at = theta0[:, None]
         for t in range(steps):
             x, y = self.X[batches[:, t]], self.Y[batches[:, t]]
