@@ -240,23 +240,6 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Processor time that this process takes is seen, as its own and as taken on the machine.
-func TestProcessorTime(t *testing.T) {
-	begin := processorTime(os.Getpid())
-	taken, _ := busy()
-	if taken == 0 {
-		t.Skip("no /proc")
-	}
-	for end := time.Now().Add(time.Minute); processorTime(os.Getpid()) <= begin; {
-		if time.Now().After(end) {
-			t.Fatalf("after a minute of work still %v", begin)
-		}
-	}
-	if now, all := busy(); now <= taken || all < now {
-		t.Errorf("all processes took %v, then %v of %v", taken, now, all)
-	}
-}
-
 // The gonum side classifies as lockstep does, but for rounding: else its bits say nothing.
 func TestGonumLogits(t *testing.T) {
 	engine, err := newEngine(1)
