@@ -68,6 +68,7 @@ lint:
 STATICCHECK := v0.8.2
 
 include cuda/cuda.mk
+include bench/peers/peers.mk
 
 ci:
 	bash .ci/run

@@ -70,11 +70,7 @@ func rows() []string {
 }
 
 // readCard reads a record of gpu-check.sh. Error: one that names no card.
-func readCard(path string) (*card, error) {
-	parts, err := record.Read(path)
-	if err != nil {
-		return nil, err
-	}
+func readCard(path string, parts []*record.Part) (*card, error) {
 	c := &card{file: filepath.ToSlash(path), cell: map[string]string{}}
 	named := map[string]*record.Part{}
 	for _, p := range parts {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lockstep/bench"
+	"lockstep/bench/record"
 )
 
 // TestREADME asks for the table that the records give.
@@ -72,7 +73,11 @@ func TestTable(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		return readCard(path)
+		parts, err := record.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return readCard(path, parts)
 	}
 	c, err := of(strings.ReplaceAll(device, "NAME", "NVIDIA X") + rest)
 	if err != nil {
@@ -111,7 +116,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(readme, []byte(begin+end), 0o666); err != nil {
+	if err := os.WriteFile(readme, []byte(places), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), "emulated") {
@@ -147,12 +152,15 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// places are the lines that mark the places of the tables.
+const places = "<!-- cards -->\n<!-- /cards -->\n<!-- cpu-peers -->\n<!-- /cpu-peers -->\n"
+
 func TestSplice(t *testing.T) {
-	got, err := splice([]byte("a\n"+begin+"old\n"+end+"b\n"), "new\n")
-	if want := "a\n" + begin + "new\n" + end + "b\n"; err != nil || string(got) != want {
+	got, err := splice([]byte("a\n<!-- x -->\nold\n<!-- /x -->\nb\n"), "x", "new\n")
+	if want := "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"; err != nil || string(got) != want {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
-	if _, err := splice([]byte("a\n"+begin), ""); err == nil {
+	if _, err := splice([]byte("a\n<!-- x -->\n"), "x", ""); err == nil {
 		t.Error("a place without an end")
 	}
 }
