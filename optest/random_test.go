@@ -80,6 +80,21 @@ func FuzzPrograms(f *testing.F) {
 	})
 }
 
+func FuzzDerivatives(f *testing.F) {
+	for i := range 20 {
+		f.Add(entropyOf(i))
+	}
+	f.Fuzz(func(t *testing.T, entropy []byte) {
+		s, err := optest.NewSmooth(entropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.CheckDerivatives(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestRandomDerivatives holds derivatives of random programs against central differences, and the two modes against each other.
 func TestRandomDerivatives(t *testing.T) {
 	sure := 0

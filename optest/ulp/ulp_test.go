@@ -33,3 +33,18 @@ func TestTruths(t *testing.T) {
 		t.Logf("%s: relative error 2^%.1f at %x, of %d arguments", f.Name, math.Log2(worst), at, compared)
 	}
 }
+
+// FuzzParse: no text panics, and what is read of known functions is written and read again.
+func FuzzParse(f *testing.F) {
+	f.Add(errorsText)
+	f.Add(header + "\nexp 0.5 0x1p-3 0.5 inf 3 -4\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if _, err := Parse(Format(all)); err != nil {
+			t.Fatalf("%q is read, and what is made of it is not: %v", text, err)
+		}
+	})
+}
