@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test test-exhaustive exhaustive-digests scale mutants licences cpu-record generate fmt lint ci clean
+.PHONY: all build run toy test test-exhaustive exhaustive-digests exhaustive-errors fuzz scale mutants licences cpu-record generate fmt lint ci clean
 
 all: build
 
@@ -35,6 +35,14 @@ test-exhaustive:
 # The digests of the laws that optest/exhaustive/digests.txt lacks, one after the other: it can be stopped, and goes on.
 exhaustive-digests:
 	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'LawOverAllInputs$(RUN)' ./optest/exhaustive -update
+
+# Every fuzz target, FUZZTIME each: the readers of files, attributes and shapes, random programs and their derivatives. What one finds stands in
+# testdata/fuzz of its package, and go test runs it from then on. FUZZ chooses targets, such as FUZZ=FuzzPrograms.
+FUZZTIME ?= 20s
+FUZZ ?= Fuzz\w+
+fuzz:
+	@grep -roE --include='*_test.go' '^func $(FUZZ)\(' cmd cpu cuda data bench graph internal model op optest report studies subspace sweep | sed 's|/[^/]*:func | |; s|($$||' | sort | \
+	while read -r package target; do echo "$$target of $$package"; $(GO) test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; done
 
 # Known faults, planted one at a time: the tests must notice each.
 mutants:
