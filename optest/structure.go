@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"lockstep/op"
@@ -53,6 +54,10 @@ func reduce(g *table, o func(axes op.Ints) op.Op) {
 	for _, f := range flavours {
 		g.add(o(op.List(0)), f.name, f32(f, 1500, 3))
 		g.add(o(op.List(1)), f.name, f32(f, 9, 300))
+	}
+	negative := flavour{"only -0", func(*rand.Rand, int) float32 { return float32(math.Copysign(0, -1)) }}
+	for _, n := range short {
+		g.add(o(op.List(1)), negative.name, f32(negative, 35, n))
 	}
 }
 
