@@ -42,7 +42,7 @@ func reductions() (list []reduction) {
 	}
 	return append(list,
 		reduction{[]int{40, 30, 3}, []int{0, 1}}, reduction{[]int{40, 3, 30}, []int{0, 2}}, reduction{[]int{2, 33, 33}, []int{1, 2}},
-		reduction{[]int{1100, 17}, []int{0}}, reduction{[]int{129, 65}, []int{0}}, reduction{[]int{65, 129}, []int{1}},
+		reduction{[]int{1100, 17}, []int{0}}, reduction{[]int{300, 61}, []int{0}}, reduction{[]int{2, 1024, 17}, []int{1}}, reduction{[]int{129, 65}, []int{0}}, reduction{[]int{65, 129}, []int{1}},
 		reduction{[]int{1024*1024 + 1025}, []int{0}}) // three levels
 }
 
