@@ -26,6 +26,7 @@ type Case struct {
 	in    []operand
 	body  func(b *graph.Builder, in []op.Value) []op.Value
 	train *TrainSpec // instead of in and body
+	sweep *SweepSpec // or this
 }
 
 // Family is the part of the name before the first slash.
@@ -190,6 +191,7 @@ var units = map[string]struct {
 	"Gcode/s":      {func(_ *Case, w Work) int64 { return w.Codes }, 1e9},
 	"GB/s":         {func(_ *Case, w Work) int64 { return w.Bytes }, 1e9},
 	"Mdraw/s":      {func(_ *Case, w Work) int64 { return w.Words }, 1e6},
+	"cells/s":      {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
 	"cell-steps/s": {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
 }
 

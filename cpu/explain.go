@@ -27,7 +27,7 @@ type Explanation struct {
 
 // Unit is what runs at a time: an op, a chain of pointwise ops, or an op for all cells of a block.
 type Unit struct {
-	Kind    string   `json:"kind"`            // "op", "chain", "joint"; "shared" of an op that is not per cell
+	Kind    string   `json:"kind"`            // "op", "chain", "joint"; "update" of a chain that writes states; "shared" of an op that is not per cell
 	Ops     []string `json:"ops"`             // op.Describe
 	Result  string   `json:"result"`          // the type of the last one's result
 	Len     int      `json:"len,omitempty"`   // elements of a chain
@@ -62,6 +62,11 @@ func (e *Engine) Explain(p *graph.Program, cells int) Explanation {
 		if j := ph.joint; j != nil {
 			x.Units = append(x.Units, Unit{Kind: "joint", Ops: []string{op.Describe(j.Op)}, Result: l.t.P.Types[j.Out[0]].String(), Kernels: []string{j.variant}})
 		}
+	}
+	for _, g := range l.updates {
+		u, _ := e.unitOf(l, g)
+		u.Kind = "update"
+		x.Units = append(x.Units, u)
 	}
 	return x
 }

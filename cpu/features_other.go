@@ -5,5 +5,7 @@ package cpu
 const (
 	hasAVX2   = false
 	hasAVX512 = false
+	hasVNNI   = false
+	hasVBMI   = false
 	hasGo     = true
 )

@@ -2,168 +2,255 @@
 
 package cpu
 
-import "lockstep/op"
+import (
+	"unsafe"
 
-// The AVX2 twins of MatMul and, in matmuljvp_amd64.go, of its tangent. Vectors run over the columns j, accumulators over the
-// rows i, and nothing over k, so each output is the one chain of the law. A panel is 16 columns of B; a kernel goes down the
-// rows of A in blocks of up to 6, whose accumulators stay in registers while k runs over a chunk. Only the sum over the
-// chunks goes through C.
+	"lockstep/op"
+)
+
+// The vector twins of MatMul and, in matmuljvp_amd64.go, of its tangent. Vectors run over the columns j, accumulators over the
+// rows i, and nothing over k, so each output is the one chain of the law. A panel is two vectors of columns of B; a kernel goes
+// down the rows of A in blocks, whose accumulators stay in registers while k runs over a chunk. Only the sum over the chunks
+// goes through C.
 
 func init() {
-	twin("avx2", func(o op.MatMul, _ []op.Type) kernel {
-		return func(w *workspace, out, in []op.Tensor) {
-			d, _ := o.Dims(in[0].Shape, in[1].Shape)
-			newProduct(d, in[2:]).run(w, out[0].F(), [][]float32{in[0].F()}, [][]float32{in[1].F()}, &matmulTiles)
-		}
-	})
+	for _, t := range matmulTiles {
+		twin(t.family, func(o op.MatMul, in []op.Type) kernel {
+			p := newProduct(o, in[0].Shape, in[1].Shape, t)
+			return func(w *workspace, out, in []op.Tensor) {
+				p.run(w, p.terms(in[2:]), out[0].F(), operandsAB{in[0].F(), nil}, operandsAB{in[1].F(), nil})
+			}
+		})
+	}
 }
-
-// Rows and columns of the largest tile; the generator has the same.
-const (
-	tileRows  = 6
-	panelCols = 16
-)
 
 // A tileKernel computes some blocks of rows of a panel over k > 0 terms. a points to A at the first row and term, its
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
-// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is not 0. mask holds
-// -1 for those columns of the last vector that exist: the kernels for tails touch no others, the rest ignore it.
-type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32)
+// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is not 0. Of the last
+// vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
+// further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
+type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int)
 
-// tileSet holds the kernels by the rows of a block, 1 to 6, and by the kind of panel.
-type tileSet [tileRows + 1][3]tileKernel
-
-var matmulTiles = tileSet{
-	1: {matmul1x16AVX2, matmul1x16tailAVX2, matmul1x8tailAVX2},
-	2: {matmul2x16AVX2, matmul2x16tailAVX2, matmul2x8tailAVX2},
-	3: {matmul3x16AVX2, matmul3x16tailAVX2, matmul3x8tailAVX2},
-	4: {matmul4x16AVX2, matmul4x16tailAVX2, matmul4x8tailAVX2},
-	5: {matmul5x16AVX2, matmul5x16tailAVX2, matmul5x8tailAVX2},
-	6: {matmul6x16AVX2, matmul6x16tailAVX2, matmul6x8tailAVX2},
+// tileSet is the kernels of one family of instructions, by the rows of a block less 1.
+type tileSet struct {
+	family         string
+	lanes          int
+	whole          []tileKernel // of two vectors
+	wide           []tileKernel // of two vectors, the second in part
+	narrow         []tileKernel // of one vector, or a part of it
+	packRows       func(dst, src *float32, k, stride int)
+	packTransposed func(dst, src *float32, k, stride, n int)
 }
 
-// The kinds of panels, by their columns.
-const (
-	whole  = iota // 16
-	wide          // 9 to 15
-	narrow        // 1 to 8
-)
+var matmulTiles = []*tileSet{
+	{
+		"avx2", 8,
+		[]tileKernel{matmul1x16AVX2, matmul2x16AVX2, matmul3x16AVX2, matmul4x16AVX2, matmul5x16AVX2, matmul6x16AVX2},
+		[]tileKernel{matmul1x16tailAVX2, matmul2x16tailAVX2, matmul3x16tailAVX2, matmul4x16tailAVX2, matmul5x16tailAVX2, matmul6x16tailAVX2},
+		[]tileKernel{
+			matmul1x8tailAVX2, matmul2x8tailAVX2, matmul3x8tailAVX2, matmul4x8tailAVX2, matmul5x8tailAVX2, matmul6x8tailAVX2,
+			matmul7x8tailAVX2, matmul8x8tailAVX2, matmul9x8tailAVX2, matmul10x8tailAVX2, matmul11x8tailAVX2, matmul12x8tailAVX2,
+		},
+		packRowsAVX2, packTransposedAVX2,
+	},
+	{
+		"avx512", 16,
+		[]tileKernel{
+			matmul1x32tailAVX512, matmul2x32tailAVX512, matmul3x32tailAVX512, matmul4x32tailAVX512,
+			matmul5x32tailAVX512, matmul6x32tailAVX512, matmul7x32tailAVX512, matmul8x32tailAVX512,
+		},
+		[]tileKernel{
+			matmul1x32tailAVX512, matmul2x32tailAVX512, matmul3x32tailAVX512, matmul4x32tailAVX512,
+			matmul5x32tailAVX512, matmul6x32tailAVX512, matmul7x32tailAVX512, matmul8x32tailAVX512,
+		},
+		[]tileKernel{
+			matmul1x16tailAVX512, matmul2x16tailAVX512, matmul3x16tailAVX512, matmul4x16tailAVX512, matmul5x16tailAVX512, matmul6x16tailAVX512,
+			matmul7x16tailAVX512, matmul8x16tailAVX512, matmul9x16tailAVX512, matmul10x16tailAVX512, matmul11x16tailAVX512, matmul12x16tailAVX512,
+		},
+		packRowsAVX512, packTransposedAVX512,
+	},
+}
 
-func panelKind(cols int) int {
+// panel is the number of columns of a panel.
+func (t *tileSet) panel() int { return 2 * t.lanes }
+
+// kernels are those for a panel of so many columns, and the columns of its last vector.
+func (t *tileSet) kernels(cols int) (byRows []tileKernel, last int) {
 	switch {
-	case cols == panelCols:
-		return whole
-	case cols > panelCols/2:
-		return wide
+	case cols <= t.lanes:
+		return t.narrow, cols
+	case cols < t.panel():
+		return t.wide, cols - t.lanes
 	}
-	return narrow
+	return t.whole, t.lanes
 }
-
-// laneMasks[n] is -1 in the first n lanes.
-var laneMasks = func() (m [9][8]int32) {
-	for n := range m {
-		for i := range n {
-			m[n][i] = -1
-		}
-	}
-	return m
-}()
 
 // span is a number of blocks of equally many rows.
 type span struct{ blocks, rows int }
 
-// spans cuts m rows into blocks of 6 and, for the rest, one or two smaller blocks. Small blocks have too few chains to hide
-// the latency of an FMA, so a rest of 1, 2 or 3 rows takes 6 more and is halved.
-func spans(m int) [3]span {
-	full, rest := m/tileRows, m%tileRows
-	if full > 0 && rest > 0 && rest <= tileRows/2 {
-		rest += tileRows
-		return [3]span{{full - 1, tileRows}, {1, (rest + 1) / 2}, {1, rest / 2}}
-	}
-	return [3]span{{full, tileRows}, {1, rest}}
+// spans cuts m > 0 rows into the fewest blocks of at most so many, all equal or one row apart: small blocks have too few chains to
+// hide the latency of an FMA.
+func spans(m, most int) [2]span {
+	blocks := (m + most - 1) / most
+	return [2]span{{m % blocks, m/blocks + 1}, {blocks - m%blocks, m / blocks}}
 }
 
-// product is the geometry of one matrix product, strides in words.
+// product is one matrix product.
 type product struct {
 	op.MatDims
-	terms int // the terms to execute
+	tiles *tileSet
 }
 
-// newProduct is the geometry for operands of sizes d and, if there is one, the operand klen.
-func newProduct(d op.MatDims, klen []op.Tensor) product {
-	p := product{d, d.K}
+// operandsAB are an operand and, for a tangent, its tangent.
+type operandsAB [2][]float32
+
+// newProduct is the product of operands of shapes a and b.
+func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
+	d, _ := o.Dims(a, b)
+	if d.BBatch == 0 && d.AK == 1 { // the rows of all batch entries follow one another
+		d.M, d.Batch = d.M*d.Batch, 1
+	}
+	return &product{d, t}
+}
+
+// terms is the number of terms to execute; klen is the operand of this name, if there is one.
+func (p *product) terms(klen []op.Tensor) int {
 	if len(klen) > 0 {
-		p.terms = clampLen(klen[0], d.K)
+		return clampLen(klen[0], p.K)
 	}
-	if p.BBatch == 0 && p.AK == 1 { // the rows of all batch entries follow one another
-		p.M, p.Batch = p.M*p.Batch, 1
-	}
-	return p
+	return p.K
 }
 
-// run computes C. as is {a} and bs {b} for a product, {a, da} and {b, db} for its tangent.
-func (p product) run(w *workspace, c []float32, as, bs [][]float32, tiles *tileSet) {
-	if p.terms == 0 || p.M == 0 || p.N == 0 {
+// run computes C = A B over the first terms.
+func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
+	if terms == 0 || p.M == 0 || p.N == 0 {
 		clear(c)
 		return
 	}
-	parts := spans(p.M)
-	var buf [2][]float32
-	for i := range bs {
-		buf[i] = floats(w.Words(p.packed()))
+	var buf, bufA operandsAB
+	for i := range b {
+		if b[i] != nil {
+			buf[i] = floats(w.Words(p.packed(terms)))
+			bufA[i] = floats(w.Words(p.packedA(terms)))
+		}
 	}
+	var one [1]band // enough, and no allocation, where A is not packed
+	bands := one[:0]
 	for e := range p.Batch {
-		for j := 0; j < p.N; j += panelCols {
-			cols := min(p.N-j, panelCols)
-			kind, mask := panelKind(cols), &laneMasks[(cols-1)%8+1]
-			for r := 0; r < p.terms; r += op.Chunk {
-				k := min(op.Chunk, p.terms-r)
-				var a, b [2]*float32
-				var bk int
-				for i := range bs {
-					b[i], bk = p.panel(bs[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
-				}
-				row := 0
-				for _, s := range parts {
-					if s.blocks == 0 || s.rows == 0 {
-						continue
-					}
-					for i := range as {
-						a[i] = &as[i][e*p.ABatch+row*p.AM+r*p.AK]
-					}
-					tiles[s.rows][kind](s.blocks, k, a[0], a[1], p.AM, p.AK, b[0], b[1], bk, &c[(e*p.M+row)*p.N+j], p.N, r, mask)
-					row += s.blocks * s.rows
-				}
+		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
+			k := min(op.Chunk, terms-r)
+			bands = p.bands(bands[:0], e, r, k, a, bufA)
+			for j := 0; j < p.N; j += p.tiles.panel() {
+				p.panel(e, j, r, k, bands, c, b, buf)
 			}
 		}
 	}
 }
 
+// band is some rows of A, m from row on, for the terms of a chunk.
+type band struct {
+	row, m int
+	a      [2]*float32
+	am, ak int
+}
+
+// bands appends the bands of k terms from r on, of entry e of the batch: those that are packed into buf, and what is left of A.
+func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
+	row, size := 0, p.tiles.panel()
+	at := func(x []float32) *float32 { return &x[e*p.ABatch+row*p.AM+r*p.AK] }
+	for ; len(buf[0]) > 0 && row+size <= p.M; row += size {
+		b := band{row: row, m: size, am: 1, ak: size}
+		for i := range a {
+			if a[i] != nil {
+				b.a[i] = &buf[i][row*k]
+				p.tiles.packRows(b.a[i], at(a[i]), k, p.AK)
+			}
+		}
+		bands = append(bands, b)
+	}
+	if row == p.M {
+		return bands
+	}
+	b := band{row: row, m: p.M - row, am: p.AM, ak: p.AK}
+	for i := range a {
+		if a[i] != nil {
+			b.a[i] = at(a[i])
+		}
+	}
+	return append(bands, b)
+}
+
+// panel computes what k terms from r on give to the columns of C from j on, of entry e of the batch. buf is for packed panels;
+// nothing, if they are used as they lie.
+func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operandsAB) {
+	cols := min(p.N-j, p.tiles.panel())
+	byRows, last := p.tiles.kernels(cols)
+	var from [2]*float32
+	var bk int
+	for i := range b {
+		if b[i] != nil {
+			from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
+		}
+	}
+	ahead, step := from[0], 0
+	if p.BN == 1 && j+p.tiles.panel() < p.N && 4*p.K*p.N > fetchedAhead { // the next panel
+		ahead, step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+	}
+	for _, x := range bands {
+		row := 0
+		for _, s := range spans(x.m, len(byRows)) {
+			if s.blocks > 0 {
+				da := x.a[1]
+				if da != nil {
+					da = skip(da, row*x.am)
+				}
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.N+j], p.N, r, last, ahead, step)
+				row += s.blocks * s.rows
+			}
+		}
+	}
+}
+
+// fetchedAhead is the size of B in bytes from which the next panel is fetched while one is used: its lines lie too far apart for the
+// processor to guess them.
+const fetchedAhead = 256 << 10
+
 // packed is the number of words of a packed panel; 0 where panels are used as they lie. A panel whose columns are not
 // contiguous must be packed. For others it pays if many rows use it and B is too large for the first-level cache, in
 // which the rows of a panel, far apart, would displace each other.
-func (p product) packed() int {
+func (p *product) packed(terms int) int {
 	const firstLevel = 24 << 10 // bytes
-	if p.BN == 1 && (p.M < 4*tileRows || 4*p.K*p.N <= firstLevel) {
+	if p.BN == 1 && (p.M < 24 || 4*p.K*p.N <= firstLevel) {
 		return 0
 	}
-	return panelCols * (min(op.Chunk, p.terms) + 7) // packTransposed8 writes 8 terms at a time
+	return p.tiles.panel() * (min(op.Chunk, terms) + 7) // packTransposed writes 8 terms at a time
 }
 
-// panel gives k terms of the panel that b begins with, and its stride. It packs them into buf if there is one; a tail with
+// packedA is the number of words of a chunk of A that is packed into bands; 0 where it is used as it lies. It pays where the terms of
+// a row lie so far apart, in so large an A, that their lines displace each other before all panels have used them.
+func (p *product) packedA(terms int) int {
+	if p.AM != 1 || p.AK < 256 || 4*p.AK*p.K <= 256<<10 || p.N < 4*p.tiles.panel() {
+		return 0
+	}
+	return p.M / p.tiles.panel() * p.tiles.panel() * min(op.Chunk, terms)
+}
+
+// skip is the address n words further.
+func skip(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n)) }
+
+// pack gives k terms of the panel that b begins with, and their stride. It packs them into buf if there is one; a tail with
 // contiguous columns is left where it is.
-func (p product) panel(b, buf []float32, k, cols int) (panel *float32, stride int) {
+func (p *product) pack(b, buf []float32, k, cols int) (panel *float32, stride int) {
 	switch {
 	case p.BN != 1:
-		packTransposed8(&buf[0], &b[0], k, p.BN, min(cols, 8))
-		if cols > 8 {
-			packTransposed8(&buf[8], &b[8*p.BN], k, p.BN, cols-8)
+		for j := 0; j < cols; j += 8 {
+			p.tiles.packTransposed(&buf[j], &b[j*p.BN], k, p.BN, min(cols-j, 8))
 		}
-	case len(buf) == 0 || cols < panelCols:
+	case len(buf) == 0 || cols < p.tiles.panel():
 		return &b[0], p.BK
 	default:
-		packRows16(&buf[0], &b[0], k, p.BK)
+		p.tiles.packRows(&buf[0], &b[0], k, p.BK)
 	}
-	return &buf[0], panelCols
+	return &buf[0], p.tiles.panel()
 }

@@ -13,8 +13,8 @@ import (
 	"lockstep/optest"
 )
 
-// The conformance suite holds the twins to the laws on general grounds. The tests of this file are about what the AVX2 twin
-// is made of: blocks of rows, kinds of panels, packing, chunks.
+// The conformance suite holds the twins to the laws on general grounds. The tests of this file are about what the vector twins
+// are made of: blocks of rows, kinds of panels, packing, chunks.
 
 func needAVX2(t *testing.T) {
 	t.Helper()
@@ -23,7 +23,7 @@ func needAVX2(t *testing.T) {
 	}
 }
 
-// againstLaw runs the AVX2 twin of an op on guarded operands and compares its results with the law's.
+// againstLaw runs the vector twins of an op on guarded operands and compares their results with the law's. There is at least one.
 func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
 	t.Helper()
 	c := &optest.Case{Op: o}
@@ -36,14 +36,21 @@ func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
 	}
 	want := []op.Tensor{op.New(result[0])}
 	o.Law(want, in)
-	kernel, variant := pick(o, c.In, []string{"avx2"})
-	if variant != "avx2" {
-		t.Fatalf("%v has no AVX2 twin for %v", o, c.In)
-	}
-	for _, flush := range []bool{false, true} {
-		if s := guardedRun(t, kernel, want, in, flush); s != "" {
-			t.Fatalf("%#v on %v, guard pages %v: %s", o, c.In, flush, s)
+	ran := false
+	for _, family := range Variants() {
+		kernel, variant := pick(o, c.In, []string{family})
+		if variant == Law || variant == "go" {
+			continue
 		}
+		ran = true
+		for _, flush := range []bool{false, true} {
+			if s := guardedRun(t, kernel, want, in, flush); s != "" {
+				t.Fatalf("%s twin of %#v on %v, guard pages %v: %s", family, o, c.In, flush, s)
+			}
+		}
+	}
+	if !ran {
+		t.Fatalf("%v has no vector twin for %v", o, c.In)
 	}
 }
 
@@ -115,13 +122,6 @@ func hard(r *rand.Rand, dims ...int) op.Tensor {
 	return t
 }
 
-func sides(transposed bool, rows, cols int) []int {
-	if transposed {
-		return []int{cols, rows}
-	}
-	return []int{rows, cols}
-}
-
 // padded makes the entries of a matrix from klen on along an axis NaN.
 func padded(x op.Tensor, axis int, klen uint32) {
 	for i := range x.W {
@@ -136,7 +136,7 @@ func bothProducts(t *testing.T, r *rand.Rand, o op.MatMul, m, k, n int, klen ...
 	t.Helper()
 	var a, b [2]op.Tensor
 	for i := range a {
-		a[i], b[i] = hard(r, sides(o.TA, m, k)...), hard(r, sides(o.TB, k, n)...)
+		a[i], b[i] = hard(r, sided(o.TA, m, k)...), hard(r, sided(o.TB, k, n)...)
 	}
 	var ragged []op.Tensor
 	for _, l := range klen {
@@ -157,8 +157,8 @@ func TestMatMulTiles(t *testing.T) {
 	needAVX2(t)
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, o := range transposes {
-		for m := 1; m <= 3*tileRows; m++ {
-			for n := 1; n <= 2*panelCols+1; n++ {
+		for m := 1; m <= 25; m++ { // tiles have up to 12 rows, panels up to 32 columns
+			for n := 1; n <= 67; n += 1 + n/34 {
 				bothProducts(t, r, o, m, 1+r.IntN(11), n)
 			}
 		}
@@ -174,6 +174,18 @@ func TestMatMulPacking(t *testing.T) {
 			bothProducts(t, r, o, s[0], s[1], s[2])
 		}
 	}
+}
+
+// TestMatMulBands takes an A and a B that are so large that rows of A are packed, and panels of B fetched ahead.
+func TestMatMulBands(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, o := range transposes {
+		bothProducts(t, r, o, 259, 263, 131)
+	}
+	bothProducts(t, r, op.MatMul{TA: true}, 256, 261, 128, 260)
+	bothProducts(t, r, op.MatMul{TA: true}, 257, 1030, 129)
+	againstLaw(t, op.MatMul{TA: true}, hard(r, 2, 260, 259), hard(r, 2, 260, 130))
 }
 
 // TestMatMulChunks takes contractions and klen around the chunks of the law.
@@ -224,7 +236,7 @@ func TestMatMulBatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 18))
 	for _, o := range transposes {
 		for _, batch := range [][2]int{{3, 0}, {0, 3}, {3, 3}} {
-			a, b := sides(o.TA, 7, 21), sides(o.TB, 21, 19)
+			a, b := sided(o.TA, 7, 21), sided(o.TB, 21, 19)
 			if batch[0] > 0 {
 				a = append([]int{batch[0]}, a...)
 			}

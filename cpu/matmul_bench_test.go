@@ -19,8 +19,14 @@ func normals(r *rand.Rand, dims ...int) op.Tensor {
 	return t
 }
 
-// prepare picks the kernel that the engine would take and gives it operands and results.
+// prepare picks the kernel that an engine of all variants would take and gives it operands and results.
 func prepare(b *testing.B, o op.Op, in ...op.Tensor) (run func(), variant string) {
+	b.Helper()
+	return prepareOf(b, Variants(), o, in...)
+}
+
+// prepareOf is prepare for an engine of some families.
+func prepareOf(b *testing.B, families []string, o op.Op, in ...op.Tensor) (run func(), variant string) {
 	b.Helper()
 	types := make([]op.Type, len(in))
 	for i, t := range in {
@@ -34,7 +40,7 @@ func prepare(b *testing.B, o op.Op, in ...op.Tensor) (run func(), variant string
 	for i, t := range result {
 		out[i] = op.New(t)
 	}
-	kernel, variant := pick(o, types, Variants())
+	kernel, variant := pick(o, types, families)
 	w := &workspace{}
 	return func() {
 		kernel(w, out, in)
@@ -42,37 +48,51 @@ func prepare(b *testing.B, o op.Op, in ...op.Tensor) (run func(), variant string
 	}, variant
 }
 
-// BenchmarkMatMul reports multiply-adds per second and the part of the machine's peak that they reach.
+// vectorFamilies are the families of vector instructions that this machine has.
+func vectorFamilies() []string {
+	return slices.DeleteFunc(Variants(), func(v string) bool { return v == "go" || v == Law })
+}
+
+// BenchmarkMatMul reports multiply-adds per second and the part of the machine's peak that they reach, by family: large and
+// small products, those of a step of a small network, and the projection of some cells by a dense basis, which B has no cache for.
 func BenchmarkMatMul(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
-	sizes := [][3]int{{64, 64, 64}, {128, 64, 128}, {128, 128, 128}, {128, 128, 10}, {128, 10, 128}, {1, 128, 128}, {512, 512, 512}}
-	for _, s := range sizes {
-		for _, o := range []op.MatMul{{}, {TB: true}, {TA: true}} {
-			if s[0] == 1 && o.TA {
+	for _, s := range []struct {
+		m, k, n int
+		op.MatMul
+	}{
+		{m: 32, k: 32, n: 32}, {m: 64, k: 64, n: 64}, {m: 512, k: 512, n: 512}, {512, 512, 512, op.MatMul{TA: true}}, {512, 512, 512, op.MatMul{TB: true}},
+		{m: 128, k: 64, n: 64}, {m: 128, k: 64, n: 10}, {64, 128, 64, op.MatMul{TA: true}}, {64, 128, 10, op.MatMul{TA: true}},
+		{128, 64, 64, op.MatMul{TB: true}}, {128, 10, 64, op.MatMul{TB: true}},
+		{m: 1, k: 100, n: 8970}, {m: 32, k: 100, n: 8970}, {m: 128, k: 300, n: 8970}, {32, 8970, 100, op.MatMul{TB: true}},
+	} {
+		x, y := normals(r, sided(s.TA, s.m, s.k)...), normals(r, sided(s.TB, s.k, s.n)...)
+		dx, dy := normals(r, x.Dims()...), normals(r, y.Dims()...)
+		name := fmt.Sprintf("%dx%dx%d%s", s.m, s.k, s.n, map[op.MatMul]string{{TA: true}: "/TA", {TB: true}: "/TB"}[s.MatMul])
+		for _, family := range vectorFamilies() {
+			if _, variant := prepareOf(b, []string{family}, s.MatMul, x, y); variant == Law {
 				continue
 			}
-			a, bb := normals(r, s[0], s[1]), normals(r, s[1], s[2])
-			if o.TA {
-				a = normals(r, s[1], s[0])
-			}
-			if o.TB {
-				bb = normals(r, s[2], s[1])
-			}
-			da, db := normals(r, a.Dims()...), normals(r, bb.Dims()...)
-			name := fmt.Sprintf("%dx%dx%d%s", s[0], s[1], s[2], map[op.MatMul]string{{TA: true}: "/TA", {TB: true}: "/TB"}[o])
-			b.Run(name, func(b *testing.B) { reportMACs(b, s[0]*s[1]*s[2], peakFMA, o, a, bb) })
-			b.Run(name+"/jvp", func(b *testing.B) { reportMACs(b, 2*s[0]*s[1]*s[2], peakFMA, op.MatMulJVP(o), a, bb, da, db) })
+			b.Run(name+"/"+family, func(b *testing.B) { reportMACs(b, family, s.m*s.k*s.n, peakFMA, s.MatMul, x, y) })
+			b.Run(name+"/jvp/"+family, func(b *testing.B) {
+				reportMACs(b, family, 2*s.m*s.k*s.n, peakFMA, op.MatMulJVP(s.MatMul), x, y, dx, dy)
+			})
 		}
 	}
 }
 
-// reportMACs times a kernel that makes so many multiply-adds, with the given peak beside it. Its rate is the median over short
-// bursts, and so is the peak's, burst by burst: on a busy machine the mean time says more about the neighbours.
-func reportMACs(b *testing.B, macs int, peak func() float64, o op.Op, in ...op.Tensor) {
-	run, variant := prepare(b, o, in...)
-	if variant == Law && macs > 1<<22 {
-		b.Skip("the law would take too long")
+// sided are the dimensions of a matrix that may be stored as its transpose.
+func sided(transposed bool, rows, cols int) []int {
+	if transposed {
+		return []int{cols, rows}
 	}
+	return []int{rows, cols}
+}
+
+// reportMACs times a family's kernel that makes so many multiply-adds, with the given peak beside it. Its rate is the median over
+// short bursts, and so is the peak's, burst by burst: on a busy machine the mean time says more about the neighbours.
+func reportMACs(b *testing.B, family string, macs int, peak func(families []string) float64, o op.Op, in ...op.Tensor) {
+	run, _ := prepareOf(b, []string{family}, o, in...)
 	for b.Loop() {
 		run()
 	}
@@ -85,7 +105,7 @@ func reportMACs(b *testing.B, macs int, peak func() float64, o op.Op, in ...op.T
 			run()
 		}
 		rates = append(rates, float64(macs)*float64(n)/time.Since(start).Seconds())
-		peaks = append(peaks, peak())
+		peaks = append(peaks, peak([]string{family}))
 	}
 	slices.Sort(rates)
 	slices.Sort(peaks)
@@ -105,13 +125,19 @@ func BenchmarkTernaryMM(b *testing.B) {
 		}
 		z, g := normals(r, 1, s[0]), normals(r, 1, s[1])
 		name := fmt.Sprintf("d=%d/D=%d", s[0], s[1])
-		b.Run(name+"/forward", func(b *testing.B) { reportMACs(b, s[0]*s[1], noPeak, op.TernaryMM{}, z, w) })
-		b.Run(name+"/transposed", func(b *testing.B) { reportMACs(b, s[0]*s[1], noPeak, op.TernaryMM{TB: true}, g, w) })
+		for _, family := range vectorFamilies() {
+			if _, variant := prepareOf(b, []string{family}, op.TernaryMM{}, z, w); variant != Law {
+				b.Run(name+"/forward/"+family, func(b *testing.B) { reportMACs(b, family, s[0]*s[1], noPeak, op.TernaryMM{}, z, w) })
+			}
+			if _, variant := prepareOf(b, []string{family}, op.TernaryMM{TB: true}, g, w); variant != Law {
+				b.Run(name+"/transposed/"+family, func(b *testing.B) { reportMACs(b, family, s[0]*s[1], noPeak, op.TernaryMM{TB: true}, g, w) })
+			}
+		}
 	}
 }
 
 // noPeak: the rate of integer additions has no one roof.
-func noPeak() float64 { return 0 }
+func noPeak([]string) float64 { return 0 }
 
 // BenchmarkStrips takes the activations [128, 128] of a layer. Bytes are those of the operands and of as large a result.
 func BenchmarkStrips(b *testing.B) {

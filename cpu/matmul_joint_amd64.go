@@ -8,21 +8,23 @@ import "lockstep/op"
 // matrix once. Cells of different klen have chains of different lengths: those of equal klen, side by side, make a product each.
 
 func init() {
-	jointTwin("avx2", func(o op.MatMul, in []op.Type) jointKernel {
-		if o.TA || in[0].Rank != 2 || in[1].Rank != 2 {
-			return nil
-		}
-		return func(w *workspace, out, in [][]op.Tensor) {
-			for len(in) > 0 {
-				n := 1
-				for n < len(in) && sameLength(in[0], in[n]) {
-					n++
-				}
-				jointProduct(w, o, out[:n], in[:n], &matmulTiles)
-				out, in = out[n:], in[n:]
+	for _, t := range matmulTiles {
+		jointTwin(t.family, func(o op.MatMul, in []op.Type) jointKernel {
+			if o.TA || in[0].Rank != 2 || in[1].Rank != 2 {
+				return nil
 			}
-		}
-	})
+			return func(w *workspace, out, in [][]op.Tensor) {
+				for len(in) > 0 {
+					n := 1
+					for n < len(in) && sameLength(in[0], in[n]) {
+						n++
+					}
+					jointProduct(w, o, out[:n], in[:n], t)
+					out, in = out[n:], in[n:]
+				}
+			}
+		})
+	}
 }
 
 // sameLength tells whether two cells have one klen, or none.
@@ -35,8 +37,8 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 	for i := range in {
 		copy(a[i*m*k:], in[i][0].W)
 	}
-	d, _ := o.Dims(op.S(len(in)*m, k), in[0][1].Shape)
-	newProduct(d, in[0][2:]).run(w, floats(c), [][]float32{floats(a)}, [][]float32{in[0][1].F()}, tiles)
+	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
+	p.run(w, p.terms(in[0][2:]), floats(c), operandsAB{floats(a), nil}, operandsAB{in[0][1].F(), nil})
 	for i := range out {
 		copy(out[i][0].W, c[i*m*n:])
 	}

@@ -4,17 +4,88 @@
 
 #include "textflag.h"
 
-DATA canonicalNaN<>+0(SB)/4, $0x7fc00000
-GLOBL canonicalNaN<>(SB), RODATA|NOPTR, $4
-
-// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
+TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
+	MOVQ bk+64(FP), CX
 	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
+	MOVQ am+32(FP), DX
+	SHLQ $0x02, DX
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	MOVQ  da+24(FP), DX
+	MOVQ  b+48(FP), BX
+	MOVQ  a+16(FP), SI
+	MOVQ  db+56(FP), DI
+	MOVQ  k+8(FP), R8
+
+term:
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (DX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         AX, DX
+	ADDQ         CX, BX
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          term
+	MOVQ         c+72(FP), DX
+	MOVQ         cm+80(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         add+88(FP), SI
+	TESTQ        SI, SI
+	JZ           store
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	ADDQ         BX, SI
+
+store:
+	VCMPPS       $0x03, Y0, Y0, Y2
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y3
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VMOVUPS      Y0, (DX)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y3, Y1, Y1
+	VMOVUPS      Y1, 32(DX)
+	ADDQ         BX, DX
+	MOVQ         DX, c+72(FP)
+	MOVQ         am+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         da+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, da+24(FP)
+	MOVQ         a+16(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, a+16(FP)
+	MOVQ         blocks+0(FP), DX
+	DECQ         DX
+	MOVQ         DX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
+	SHLQ $0x02, AX
+	MOVQ bk+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ am+32(FP), DX
 	SHLQ $0x02, DX
 
 block:
@@ -22,1267 +93,34 @@ block:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
 	MOVQ  da+24(FP), BX
 	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
+	MOVQ  a+16(FP), DI
+	MOVQ  db+56(FP), R8
+	MOVQ  k+8(FP), R9
 
 term:
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	VBROADCASTSS (BX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (BX)(AX*1), Y14
-	VFMADD231PS  Y12, Y14, Y2
-	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (BX)(AX*2), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (DI), Y14
-	VFMADD231PS  Y12, Y14, Y6
-	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (DI)(AX*1), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (DI)(AX*2), Y14
-	VFMADD231PS  Y12, Y14, Y10
-	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VBROADCASTSS (R8), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R8)(AX*1), Y14
-	VFMADD231PS  Y12, Y14, Y2
-	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (R8)(AX*2), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y14
-	VFMADD231PS  Y12, Y14, Y6
-	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R10)(AX*1), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R10)(AX*2), Y14
-	VFMADD231PS  Y12, Y14, Y10
-	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y0, Y0
-	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
-	VADDPS       (DI), Y2, Y2
-	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
-	VADDPS       (DI), Y4, Y4
-	VADDPS       32(DI), Y5, Y5
-	ADDQ         SI, DI
-	VADDPS       (DI), Y6, Y6
-	VADDPS       32(DI), Y7, Y7
-	ADDQ         SI, DI
-	VADDPS       (DI), Y8, Y8
-	VADDPS       32(DI), Y9, Y9
-	ADDQ         SI, DI
-	VADDPS       (DI), Y10, Y10
-	VADDPS       32(DI), Y11, Y11
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y12
-	VCMPPS       $0x03, Y0, Y0, Y13
-	VBLENDVPS    Y13, Y12, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y13
-	VBLENDVPS    Y13, Y12, Y1, Y1
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y13
-	VBLENDVPS    Y13, Y12, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VCMPPS       $0x03, Y3, Y3, Y13
-	VBLENDVPS    Y13, Y12, Y3, Y3
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y13
-	VBLENDVPS    Y13, Y12, Y4, Y4
-	VMOVUPS      Y4, (BX)
-	VCMPPS       $0x03, Y5, Y5, Y13
-	VBLENDVPS    Y13, Y12, Y5, Y5
-	VMOVUPS      Y5, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y6, Y6, Y13
-	VBLENDVPS    Y13, Y12, Y6, Y6
-	VMOVUPS      Y6, (BX)
-	VCMPPS       $0x03, Y7, Y7, Y13
-	VBLENDVPS    Y13, Y12, Y7, Y7
-	VMOVUPS      Y7, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y8, Y8, Y13
-	VBLENDVPS    Y13, Y12, Y8, Y8
-	VMOVUPS      Y8, (BX)
-	VCMPPS       $0x03, Y9, Y9, Y13
-	VBLENDVPS    Y13, Y12, Y9, Y9
-	VMOVUPS      Y9, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y10, Y10, Y13
-	VBLENDVPS    Y13, Y12, Y10, Y10
-	VMOVUPS      Y10, (BX)
-	VCMPPS       $0x03, Y11, Y11, Y13
-	VBLENDVPS    Y13, Y12, Y11, Y11
-	VMOVUPS      Y11, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (BX), Y15
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (BX)(AX*1), Y15
-	VFMADD231PS  Y13, Y15, Y3
-	VFMADD231PS  Y14, Y15, Y4
-	VBROADCASTSS (BX)(AX*2), Y15
-	VFMADD231PS  Y13, Y15, Y5
-	VFMADD231PS  Y14, Y15, Y6
-	VBROADCASTSS (DI), Y15
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (DI)(AX*1), Y15
-	VFMADD231PS  Y13, Y15, Y9
-	VFMADD231PS  Y14, Y15, Y10
-	VBROADCASTSS (DI)(AX*2), Y15
-	VFMADD231PS  Y13, Y15, Y11
-	VFMADD231PS  Y14, Y15, Y12
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y13
-	VMASKMOVPS   32(R9), Y0, Y14
-	VBROADCASTSS (R8), Y15
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (R8)(AX*1), Y15
-	VFMADD231PS  Y13, Y15, Y3
-	VFMADD231PS  Y14, Y15, Y4
-	VBROADCASTSS (R8)(AX*2), Y15
-	VFMADD231PS  Y13, Y15, Y5
-	VFMADD231PS  Y14, Y15, Y6
-	VBROADCASTSS (R10), Y15
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (R10)(AX*1), Y15
-	VFMADD231PS  Y13, Y15, Y9
-	VFMADD231PS  Y14, Y15, Y10
-	VBROADCASTSS (R10)(AX*2), Y15
-	VFMADD231PS  Y13, Y15, Y11
-	VFMADD231PS  Y14, Y15, Y12
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y1, Y1
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y2, Y2
-	ADDQ         SI, DI
-	VADDPS       (DI), Y3, Y3
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y4, Y4
-	ADDQ         SI, DI
-	VADDPS       (DI), Y5, Y5
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y6, Y6
-	ADDQ         SI, DI
-	VADDPS       (DI), Y7, Y7
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y8, Y8
-	ADDQ         SI, DI
-	VADDPS       (DI), Y9, Y9
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y10, Y10
-	ADDQ         SI, DI
-	VADDPS       (DI), Y11, Y11
-	VMASKMOVPS   32(DI), Y0, Y13
-	VADDPS       Y13, Y12, Y12
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y13
-	VCMPPS       $0x03, Y1, Y1, Y14
-	VBLENDVPS    Y14, Y13, Y1, Y1
-	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y14
-	VBLENDVPS    Y14, Y13, Y2, Y2
-	VMASKMOVPS   Y2, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y14
-	VBLENDVPS    Y14, Y13, Y3, Y3
-	VMOVUPS      Y3, (BX)
-	VCMPPS       $0x03, Y4, Y4, Y14
-	VBLENDVPS    Y14, Y13, Y4, Y4
-	VMASKMOVPS   Y4, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y14
-	VBLENDVPS    Y14, Y13, Y5, Y5
-	VMOVUPS      Y5, (BX)
-	VCMPPS       $0x03, Y6, Y6, Y14
-	VBLENDVPS    Y14, Y13, Y6, Y6
-	VMASKMOVPS   Y6, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y7, Y7, Y14
-	VBLENDVPS    Y14, Y13, Y7, Y7
-	VMOVUPS      Y7, (BX)
-	VCMPPS       $0x03, Y8, Y8, Y14
-	VBLENDVPS    Y14, Y13, Y8, Y8
-	VMASKMOVPS   Y8, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y9, Y9, Y14
-	VBLENDVPS    Y14, Y13, Y9, Y9
-	VMOVUPS      Y9, (BX)
-	VCMPPS       $0x03, Y10, Y10, Y14
-	VBLENDVPS    Y14, Y13, Y10, Y10
-	VMASKMOVPS   Y10, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y11, Y11, Y14
-	VBLENDVPS    Y14, Y13, Y11, Y11
-	VMOVUPS      Y11, (BX)
-	VCMPPS       $0x03, Y12, Y12, Y14
-	VBLENDVPS    Y14, Y13, Y12, Y12
-	VMASKMOVPS   Y12, Y0, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (BX), Y8
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (BX)(AX*1), Y8
-	VFMADD231PS  Y7, Y8, Y2
-	VBROADCASTSS (BX)(AX*2), Y8
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (DI), Y8
-	VFMADD231PS  Y7, Y8, Y4
-	VBROADCASTSS (DI)(AX*1), Y8
-	VFMADD231PS  Y7, Y8, Y5
-	VBROADCASTSS (DI)(AX*2), Y8
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMASKMOVPS   (R9), Y0, Y7
-	VBROADCASTSS (R8), Y8
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (R8)(AX*1), Y8
-	VFMADD231PS  Y7, Y8, Y2
-	VBROADCASTSS (R8)(AX*2), Y8
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (R10), Y8
-	VFMADD231PS  Y7, Y8, Y4
-	VBROADCASTSS (R10)(AX*1), Y8
-	VFMADD231PS  Y7, Y8, Y5
-	VBROADCASTSS (R10)(AX*2), Y8
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y1, Y1
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y2, Y2
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y3, Y3
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y5, Y5
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y7
-	VADDPS       Y7, Y6, Y6
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y7
-	VCMPPS       $0x03, Y1, Y1, Y8
-	VBLENDVPS    Y8, Y7, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y8
-	VBLENDVPS    Y8, Y7, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y8
-	VBLENDVPS    Y8, Y7, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y8
-	VBLENDVPS    Y8, Y7, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y8
-	VBLENDVPS    Y8, Y7, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y6, Y6, Y8
-	VBLENDVPS    Y8, Y7, Y6, Y6
-	VMASKMOVPS   Y6, Y0, (BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
-	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
-	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
-	SHLQ $0x02, DX
-
-block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	VBROADCASTSS (BX), Y12
-	VFMADD231PS  Y10, Y12, Y0
-	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (BX)(AX*1), Y12
-	VFMADD231PS  Y10, Y12, Y2
-	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (BX)(AX*2), Y12
-	VFMADD231PS  Y10, Y12, Y4
-	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (DI), Y12
-	VFMADD231PS  Y10, Y12, Y6
-	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (DI)(AX*1), Y12
-	VFMADD231PS  Y10, Y12, Y8
-	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y10
-	VMOVUPS      32(R9), Y11
-	VBROADCASTSS (R8), Y12
-	VFMADD231PS  Y10, Y12, Y0
-	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (R8)(AX*1), Y12
-	VFMADD231PS  Y10, Y12, Y2
-	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (R8)(AX*2), Y12
-	VFMADD231PS  Y10, Y12, Y4
-	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R10), Y12
-	VFMADD231PS  Y10, Y12, Y6
-	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R10)(AX*1), Y12
-	VFMADD231PS  Y10, Y12, Y8
-	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y0, Y0
-	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
-	VADDPS       (DI), Y2, Y2
-	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
-	VADDPS       (DI), Y4, Y4
-	VADDPS       32(DI), Y5, Y5
-	ADDQ         SI, DI
-	VADDPS       (DI), Y6, Y6
-	VADDPS       32(DI), Y7, Y7
-	ADDQ         SI, DI
-	VADDPS       (DI), Y8, Y8
-	VADDPS       32(DI), Y9, Y9
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y10
-	VCMPPS       $0x03, Y0, Y0, Y11
-	VBLENDVPS    Y11, Y10, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y11
-	VBLENDVPS    Y11, Y10, Y1, Y1
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y11
-	VBLENDVPS    Y11, Y10, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VCMPPS       $0x03, Y3, Y3, Y11
-	VBLENDVPS    Y11, Y10, Y3, Y3
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y11
-	VBLENDVPS    Y11, Y10, Y4, Y4
-	VMOVUPS      Y4, (BX)
-	VCMPPS       $0x03, Y5, Y5, Y11
-	VBLENDVPS    Y11, Y10, Y5, Y5
-	VMOVUPS      Y5, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y6, Y6, Y11
-	VBLENDVPS    Y11, Y10, Y6, Y6
-	VMOVUPS      Y6, (BX)
-	VCMPPS       $0x03, Y7, Y7, Y11
-	VBLENDVPS    Y11, Y10, Y7, Y7
-	VMOVUPS      Y7, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y8, Y8, Y11
-	VBLENDVPS    Y11, Y10, Y8, Y8
-	VMOVUPS      Y8, (BX)
-	VCMPPS       $0x03, Y9, Y9, Y11
-	VBLENDVPS    Y11, Y10, Y9, Y9
-	VMOVUPS      Y9, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (BX), Y13
-	VFMADD231PS  Y11, Y13, Y1
-	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (BX)(AX*1), Y13
-	VFMADD231PS  Y11, Y13, Y3
-	VFMADD231PS  Y12, Y13, Y4
-	VBROADCASTSS (BX)(AX*2), Y13
-	VFMADD231PS  Y11, Y13, Y5
-	VFMADD231PS  Y12, Y13, Y6
-	VBROADCASTSS (DI), Y13
-	VFMADD231PS  Y11, Y13, Y7
-	VFMADD231PS  Y12, Y13, Y8
-	VBROADCASTSS (DI)(AX*1), Y13
-	VFMADD231PS  Y11, Y13, Y9
-	VFMADD231PS  Y12, Y13, Y10
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y11
-	VMASKMOVPS   32(R9), Y0, Y12
-	VBROADCASTSS (R8), Y13
-	VFMADD231PS  Y11, Y13, Y1
-	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (R8)(AX*1), Y13
-	VFMADD231PS  Y11, Y13, Y3
-	VFMADD231PS  Y12, Y13, Y4
-	VBROADCASTSS (R8)(AX*2), Y13
-	VFMADD231PS  Y11, Y13, Y5
-	VFMADD231PS  Y12, Y13, Y6
-	VBROADCASTSS (R10), Y13
-	VFMADD231PS  Y11, Y13, Y7
-	VFMADD231PS  Y12, Y13, Y8
-	VBROADCASTSS (R10)(AX*1), Y13
-	VFMADD231PS  Y11, Y13, Y9
-	VFMADD231PS  Y12, Y13, Y10
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y1, Y1
-	VMASKMOVPS   32(DI), Y0, Y11
-	VADDPS       Y11, Y2, Y2
-	ADDQ         SI, DI
-	VADDPS       (DI), Y3, Y3
-	VMASKMOVPS   32(DI), Y0, Y11
-	VADDPS       Y11, Y4, Y4
-	ADDQ         SI, DI
-	VADDPS       (DI), Y5, Y5
-	VMASKMOVPS   32(DI), Y0, Y11
-	VADDPS       Y11, Y6, Y6
-	ADDQ         SI, DI
-	VADDPS       (DI), Y7, Y7
-	VMASKMOVPS   32(DI), Y0, Y11
-	VADDPS       Y11, Y8, Y8
-	ADDQ         SI, DI
-	VADDPS       (DI), Y9, Y9
-	VMASKMOVPS   32(DI), Y0, Y11
-	VADDPS       Y11, Y10, Y10
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y11
-	VCMPPS       $0x03, Y1, Y1, Y12
-	VBLENDVPS    Y12, Y11, Y1, Y1
-	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y12
-	VBLENDVPS    Y12, Y11, Y2, Y2
-	VMASKMOVPS   Y2, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y12
-	VBLENDVPS    Y12, Y11, Y3, Y3
-	VMOVUPS      Y3, (BX)
-	VCMPPS       $0x03, Y4, Y4, Y12
-	VBLENDVPS    Y12, Y11, Y4, Y4
-	VMASKMOVPS   Y4, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y12
-	VBLENDVPS    Y12, Y11, Y5, Y5
-	VMOVUPS      Y5, (BX)
-	VCMPPS       $0x03, Y6, Y6, Y12
-	VBLENDVPS    Y12, Y11, Y6, Y6
-	VMASKMOVPS   Y6, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y7, Y7, Y12
-	VBLENDVPS    Y12, Y11, Y7, Y7
-	VMOVUPS      Y7, (BX)
-	VCMPPS       $0x03, Y8, Y8, Y12
-	VBLENDVPS    Y12, Y11, Y8, Y8
-	VMASKMOVPS   Y8, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y9, Y9, Y12
-	VBLENDVPS    Y12, Y11, Y9, Y9
-	VMOVUPS      Y9, (BX)
-	VCMPPS       $0x03, Y10, Y10, Y12
-	VBLENDVPS    Y12, Y11, Y10, Y10
-	VMASKMOVPS   Y10, Y0, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (BX), Y7
-	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (BX)(AX*1), Y7
-	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (BX)(AX*2), Y7
-	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (DI), Y7
-	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (DI)(AX*1), Y7
-	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMASKMOVPS   (R9), Y0, Y6
-	VBROADCASTSS (R8), Y7
-	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (R8)(AX*1), Y7
-	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (R8)(AX*2), Y7
-	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (R10), Y7
-	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (R10)(AX*1), Y7
-	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VMASKMOVPS   (DI), Y0, Y6
-	VADDPS       Y6, Y1, Y1
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y6
-	VADDPS       Y6, Y2, Y2
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y6
-	VADDPS       Y6, Y3, Y3
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y6
-	VADDPS       Y6, Y5, Y5
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y6
-	VCMPPS       $0x03, Y1, Y1, Y7
-	VBLENDVPS    Y7, Y6, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y7
-	VBLENDVPS    Y7, Y6, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y7
-	VBLENDVPS    Y7, Y6, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y7
-	VBLENDVPS    Y7, Y6, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y7
-	VBLENDVPS    Y7, Y6, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
-	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
-	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
-	SHLQ $0x02, DX
-
-block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMOVUPS      (SI), Y8
-	VMOVUPS      32(SI), Y9
-	VBROADCASTSS (BX), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (BX)(AX*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (BX)(AX*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (DI), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y8
-	VMOVUPS      32(R9), Y9
-	VBROADCASTSS (R8), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R8)(AX*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8)(AX*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R10), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y0, Y0
-	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
-	VADDPS       (DI), Y2, Y2
-	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
-	VADDPS       (DI), Y4, Y4
-	VADDPS       32(DI), Y5, Y5
-	ADDQ         SI, DI
-	VADDPS       (DI), Y6, Y6
-	VADDPS       32(DI), Y7, Y7
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y8
-	VCMPPS       $0x03, Y0, Y0, Y9
-	VBLENDVPS    Y9, Y8, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y9
-	VBLENDVPS    Y9, Y8, Y1, Y1
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y9
-	VBLENDVPS    Y9, Y8, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VCMPPS       $0x03, Y3, Y3, Y9
-	VBLENDVPS    Y9, Y8, Y3, Y3
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y9
-	VBLENDVPS    Y9, Y8, Y4, Y4
-	VMOVUPS      Y4, (BX)
-	VCMPPS       $0x03, Y5, Y5, Y9
-	VBLENDVPS    Y9, Y8, Y5, Y5
-	VMOVUPS      Y5, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y6, Y6, Y9
-	VBLENDVPS    Y9, Y8, Y6, Y6
-	VMOVUPS      Y6, (BX)
-	VCMPPS       $0x03, Y7, Y7, Y9
-	VBLENDVPS    Y9, Y8, Y7, Y7
-	VMOVUPS      Y7, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (BX), Y11
-	VFMADD231PS  Y9, Y11, Y1
-	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (BX)(AX*1), Y11
-	VFMADD231PS  Y9, Y11, Y3
-	VFMADD231PS  Y10, Y11, Y4
-	VBROADCASTSS (BX)(AX*2), Y11
-	VFMADD231PS  Y9, Y11, Y5
-	VFMADD231PS  Y10, Y11, Y6
-	VBROADCASTSS (DI), Y11
-	VFMADD231PS  Y9, Y11, Y7
-	VFMADD231PS  Y10, Y11, Y8
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMOVUPS      (R9), Y9
-	VMASKMOVPS   32(R9), Y0, Y10
-	VBROADCASTSS (R8), Y11
-	VFMADD231PS  Y9, Y11, Y1
-	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (R8)(AX*1), Y11
-	VFMADD231PS  Y9, Y11, Y3
-	VFMADD231PS  Y10, Y11, Y4
-	VBROADCASTSS (R8)(AX*2), Y11
-	VFMADD231PS  Y9, Y11, Y5
-	VFMADD231PS  Y10, Y11, Y6
-	VBROADCASTSS (R10), Y11
-	VFMADD231PS  Y9, Y11, Y7
-	VFMADD231PS  Y10, Y11, Y8
-	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y1, Y1
-	VMASKMOVPS   32(DI), Y0, Y9
-	VADDPS       Y9, Y2, Y2
-	ADDQ         SI, DI
-	VADDPS       (DI), Y3, Y3
-	VMASKMOVPS   32(DI), Y0, Y9
-	VADDPS       Y9, Y4, Y4
-	ADDQ         SI, DI
-	VADDPS       (DI), Y5, Y5
-	VMASKMOVPS   32(DI), Y0, Y9
-	VADDPS       Y9, Y6, Y6
-	ADDQ         SI, DI
-	VADDPS       (DI), Y7, Y7
-	VMASKMOVPS   32(DI), Y0, Y9
-	VADDPS       Y9, Y8, Y8
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y9
-	VCMPPS       $0x03, Y1, Y1, Y10
-	VBLENDVPS    Y10, Y9, Y1, Y1
-	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y10
-	VBLENDVPS    Y10, Y9, Y2, Y2
-	VMASKMOVPS   Y2, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y10
-	VBLENDVPS    Y10, Y9, Y3, Y3
-	VMOVUPS      Y3, (BX)
-	VCMPPS       $0x03, Y4, Y4, Y10
-	VBLENDVPS    Y10, Y9, Y4, Y4
-	VMASKMOVPS   Y4, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y10
-	VBLENDVPS    Y10, Y9, Y5, Y5
-	VMOVUPS      Y5, (BX)
-	VCMPPS       $0x03, Y6, Y6, Y10
-	VBLENDVPS    Y10, Y9, Y6, Y6
-	VMASKMOVPS   Y6, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y7, Y7, Y10
-	VBLENDVPS    Y10, Y9, Y7, Y7
-	VMOVUPS      Y7, (BX)
-	VCMPPS       $0x03, Y8, Y8, Y10
-	VBLENDVPS    Y10, Y9, Y8, Y8
-	VMASKMOVPS   Y8, Y0, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
-
-block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	LEAQ  (BX)(AX*2), DI
-	ADDQ  AX, DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	LEAQ  (R8)(AX*2), R10
-	ADDQ  AX, R10
-	MOVQ  k+8(FP), R11
-
-term:
-	VMASKMOVPS   (SI), Y0, Y5
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (BX), Y6
+	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (BX)(AX*1), Y6
-	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (BX)(AX*2), Y6
+	VBROADCASTSS (BX)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
 	VBROADCASTSS (DI), Y6
-	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         CX, BX
-	ADDQ         CX, DI
-	ADDQ         DX, SI
-	VMASKMOVPS   (R9), Y0, Y5
-	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (R8)(AX*1), Y6
-	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (R8)(AX*2), Y6
+	VBROADCASTSS (DI)(DX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (R10), Y6
-	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         AX, DI
 	ADDQ         CX, R8
-	ADDQ         CX, R10
-	ADDQ         DX, R9
-	DECQ         R11
+	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
 	MOVQ         cm+80(FP), SI
@@ -1291,50 +129,42 @@ term:
 	TESTQ        DI, DI
 	JZ           store
 	MOVQ         BX, DI
-	VMASKMOVPS   (DI), Y0, Y5
-	VADDPS       Y5, Y1, Y1
+	VADDPS       (DI), Y0, Y0
+	VADDPS       32(DI), Y1, Y1
 	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y5
-	VADDPS       Y5, Y3, Y3
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y5
-	VADDPS       Y5, Y4, Y4
+	VADDPS       (DI), Y2, Y2
+	VADDPS       32(DI), Y3, Y3
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y5
-	VCMPPS       $0x03, Y1, Y1, Y6
-	VBLENDVPS    Y6, Y5, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (BX)
+	VCMPPS       $0x03, Y0, Y0, Y4
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	VBLENDVPS    Y4, Y5, Y0, Y0
+	VMOVUPS      Y0, (BX)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y5, Y1, Y1
+	VMOVUPS      Y1, 32(BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y6
-	VBLENDVPS    Y6, Y5, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y6
-	VBLENDVPS    Y6, Y5, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y6
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (BX)
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y5, Y2, Y2
+	VMOVUPS      Y2, (BX)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y5, Y3, Y3
+	VMOVUPS      Y3, 32(BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
@@ -1342,14 +172,14 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
+TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
+	MOVQ bk+64(FP), CX
 	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
+	MOVQ am+32(FP), DX
 	SHLQ $0x02, DX
 
 block:
@@ -1371,27 +201,27 @@ term:
 	VBROADCASTSS (BX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (BX)(AX*1), Y8
+	VBROADCASTSS (BX)(DX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (BX)(AX*2), Y8
+	VBROADCASTSS (BX)(DX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         CX, BX
-	ADDQ         DX, SI
+	ADDQ         AX, BX
+	ADDQ         CX, SI
 	VMOVUPS      (R8), Y6
 	VMOVUPS      32(R8), Y7
 	VBROADCASTSS (DI), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (DI)(AX*1), Y8
+	VBROADCASTSS (DI)(DX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (DI)(AX*2), Y8
+	VBROADCASTSS (DI)(DX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         CX, DI
-	ADDQ         DX, R8
+	ADDQ         AX, DI
+	ADDQ         CX, R8
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -1412,39 +242,43 @@ term:
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y6
-	VCMPPS       $0x03, Y0, Y0, Y7
-	VBLENDVPS    Y7, Y6, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y6
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X7
+	VPBROADCASTD X7, Y7
+	VBLENDVPS    Y6, Y7, Y0, Y0
 	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y7
-	VBLENDVPS    Y7, Y6, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y7, Y1, Y1
 	VMOVUPS      Y1, 32(BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y7
-	VBLENDVPS    Y7, Y6, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y7, Y2, Y2
 	VMOVUPS      Y2, (BX)
-	VCMPPS       $0x03, Y3, Y3, Y7
-	VBLENDVPS    Y7, Y6, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y7, Y3, Y3
 	VMOVUPS      Y3, 32(BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y4, Y4, Y7
-	VBLENDVPS    Y7, Y6, Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VBLENDVPS    Y0, Y7, Y4, Y4
 	VMOVUPS      Y4, (BX)
-	VCMPPS       $0x03, Y5, Y5, Y7
-	VBLENDVPS    Y7, Y6, Y5, Y5
+	VCMPPS       $0x03, Y5, Y5, Y0
+	VBLENDVPS    Y0, Y7, Y5, Y5
 	VMOVUPS      Y5, 32(BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
@@ -1452,17 +286,730 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
+TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
+	SHLQ $0x02, AX
+	MOVQ bk+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ am+32(FP), DX
+	SHLQ $0x02, DX
+	LEAQ (DX)(DX*2), BX
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (SI)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (SI)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (SI)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R8)(DX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8)(DX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R8)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Y0, Y0
+	VADDPS       32(R8), Y1, Y1
+	ADDQ         DI, R8
+	VADDPS       (R8), Y2, Y2
+	VADDPS       32(R8), Y3, Y3
+	ADDQ         DI, R8
+	VADDPS       (R8), Y4, Y4
+	VADDPS       32(R8), Y5, Y5
+	ADDQ         DI, R8
+	VADDPS       (R8), Y6, Y6
+	VADDPS       32(R8), Y7, Y7
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Y0, Y0, Y8
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X9
+	VPBROADCASTD X9, Y9
+	VBLENDVPS    Y8, Y9, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y9, Y1, Y1
+	VMOVUPS      Y1, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y9, Y2, Y2
+	VMOVUPS      Y2, (SI)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y9, Y3, Y3
+	VMOVUPS      Y3, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VBLENDVPS    Y0, Y9, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VCMPPS       $0x03, Y5, Y5, Y0
+	VBLENDVPS    Y0, Y9, Y5, Y5
+	VMOVUPS      Y5, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VBLENDVPS    Y0, Y9, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VCMPPS       $0x03, Y7, Y7, Y0
+	VBLENDVPS    Y0, Y9, Y7, Y7
+	VMOVUPS      Y7, 32(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
+	SHLQ $0x02, AX
+	MOVQ bk+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ am+32(FP), DX
+	SHLQ $0x02, DX
+	LEAQ (DX)(DX*2), BX
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Y10
+	VMOVUPS      32(DI), Y11
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (SI)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (SI)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (SI)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (SI)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Y10
+	VMOVUPS      32(R9), Y11
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R8)(DX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R8)(DX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R8)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R8)(DX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Y0, Y0
+	VADDPS       32(R8), Y1, Y1
+	ADDQ         DI, R8
+	VADDPS       (R8), Y2, Y2
+	VADDPS       32(R8), Y3, Y3
+	ADDQ         DI, R8
+	VADDPS       (R8), Y4, Y4
+	VADDPS       32(R8), Y5, Y5
+	ADDQ         DI, R8
+	VADDPS       (R8), Y6, Y6
+	VADDPS       32(R8), Y7, Y7
+	ADDQ         DI, R8
+	VADDPS       (R8), Y8, Y8
+	VADDPS       32(R8), Y9, Y9
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Y0, Y0, Y10
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X11
+	VPBROADCASTD X11, Y11
+	VBLENDVPS    Y10, Y11, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y11, Y1, Y1
+	VMOVUPS      Y1, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y11, Y2, Y2
+	VMOVUPS      Y2, (SI)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y11, Y3, Y3
+	VMOVUPS      Y3, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VBLENDVPS    Y0, Y11, Y4, Y4
+	VMOVUPS      Y4, (SI)
+	VCMPPS       $0x03, Y5, Y5, Y0
+	VBLENDVPS    Y0, Y11, Y5, Y5
+	VMOVUPS      Y5, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VBLENDVPS    Y0, Y11, Y6, Y6
+	VMOVUPS      Y6, (SI)
+	VCMPPS       $0x03, Y7, Y7, Y0
+	VBLENDVPS    Y0, Y11, Y7, Y7
+	VMOVUPS      Y7, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y8, Y8, Y0
+	VBLENDVPS    Y0, Y11, Y8, Y8
+	VMOVUPS      Y8, (SI)
+	VCMPPS       $0x03, Y9, Y9, Y0
+	VBLENDVPS    Y0, Y11, Y9, Y9
+	VMOVUPS      Y9, 32(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ ak+40(FP), AX
+	SHLQ $0x02, AX
+	MOVQ bk+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ am+32(FP), DX
+	SHLQ $0x02, DX
+	LEAQ (DX)(DX*2), BX
+	LEAQ (BX)(DX*2), SI
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  da+24(FP), DI
+	MOVQ  b+48(FP), R8
+	MOVQ  a+16(FP), R9
+	MOVQ  db+56(FP), R10
+	MOVQ  k+8(FP), R11
+
+term:
+	VMOVUPS      (R8), Y12
+	VMOVUPS      32(R8), Y13
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (DI)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (DI)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (DI)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (DI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (DI)(SI*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R9)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R9)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R9)(SI*1), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
+	JNZ          term
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
+	JZ           store
+	MOVQ         DI, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         R8, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         R8, R9
+	VADDPS       (R9), Y4, Y4
+	VADDPS       32(R9), Y5, Y5
+	ADDQ         R8, R9
+	VADDPS       (R9), Y6, Y6
+	VADDPS       32(R9), Y7, Y7
+	ADDQ         R8, R9
+	VADDPS       (R9), Y8, Y8
+	VADDPS       32(R9), Y9, Y9
+	ADDQ         R8, R9
+	VADDPS       (R9), Y10, Y10
+	VADDPS       32(R9), Y11, Y11
+	ADDQ         R8, R9
+
+store:
+	VCMPPS       $0x03, Y0, Y0, Y12
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X13
+	VPBROADCASTD X13, Y13
+	VBLENDVPS    Y12, Y13, Y0, Y0
+	VMOVUPS      Y0, (DI)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y13, Y1, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y13, Y2, Y2
+	VMOVUPS      Y2, (DI)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y13, Y3, Y3
+	VMOVUPS      Y3, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VBLENDVPS    Y0, Y13, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VCMPPS       $0x03, Y5, Y5, Y0
+	VBLENDVPS    Y0, Y13, Y5, Y5
+	VMOVUPS      Y5, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VBLENDVPS    Y0, Y13, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	VCMPPS       $0x03, Y7, Y7, Y0
+	VBLENDVPS    Y0, Y13, Y7, Y7
+	VMOVUPS      Y7, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y8, Y8, Y0
+	VBLENDVPS    Y0, Y13, Y8, Y8
+	VMOVUPS      Y8, (DI)
+	VCMPPS       $0x03, Y9, Y9, Y0
+	VBLENDVPS    Y0, Y13, Y9, Y9
+	VMOVUPS      Y9, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y10, Y10, Y0
+	VBLENDVPS    Y0, Y13, Y10, Y10
+	VMOVUPS      Y10, (DI)
+	VCMPPS       $0x03, Y11, Y11, Y0
+	VBLENDVPS    Y0, Y13, Y11, Y11
+	VMOVUPS      Y11, 32(DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
+	MOVQ    bk+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
+	MOVQ    am+32(FP), DX
 	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	MOVQ  da+24(FP), DX
+	MOVQ  b+48(FP), BX
+	MOVQ  a+16(FP), SI
+	MOVQ  db+56(FP), DI
+	MOVQ  k+8(FP), R8
+
+term:
+	VMOVUPS      (BX), Y3
+	VMASKMOVPS   32(BX), Y0, Y4
+	VBROADCASTSS (DX), Y5
+	VFMADD231PS  Y3, Y5, Y1
+	VFMADD231PS  Y4, Y5, Y2
+	ADDQ         AX, DX
+	ADDQ         CX, BX
+	VMOVUPS      (DI), Y3
+	VMASKMOVPS   32(DI), Y0, Y4
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y3, Y5, Y1
+	VFMADD231PS  Y4, Y5, Y2
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          term
+	MOVQ         c+72(FP), DX
+	MOVQ         cm+80(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         add+88(FP), SI
+	TESTQ        SI, SI
+	JZ           store
+	MOVQ         DX, SI
+	VADDPS       (SI), Y1, Y1
+	VMASKMOVPS   32(SI), Y0, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         BX, SI
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y3
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X4
+	VPBROADCASTD X4, Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(DX)
+	ADDQ         BX, DX
+	MOVQ         DX, c+72(FP)
+	MOVQ         am+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         da+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, da+24(FP)
+	MOVQ         a+16(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, a+16(FP)
+	MOVQ         blocks+0(FP), DX
+	DECQ         DX
+	MOVQ         DX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA firstLanes<>+0(SB)/1, $0xff
+DATA firstLanes<>+1(SB)/1, $0xff
+DATA firstLanes<>+2(SB)/1, $0xff
+DATA firstLanes<>+3(SB)/1, $0xff
+DATA firstLanes<>+4(SB)/1, $0xff
+DATA firstLanes<>+5(SB)/1, $0xff
+DATA firstLanes<>+6(SB)/1, $0xff
+DATA firstLanes<>+7(SB)/1, $0xff
+DATA firstLanes<>+8(SB)/1, $0xff
+DATA firstLanes<>+9(SB)/1, $0xff
+DATA firstLanes<>+10(SB)/1, $0xff
+DATA firstLanes<>+11(SB)/1, $0xff
+DATA firstLanes<>+12(SB)/1, $0xff
+DATA firstLanes<>+13(SB)/1, $0xff
+DATA firstLanes<>+14(SB)/1, $0xff
+DATA firstLanes<>+15(SB)/1, $0xff
+DATA firstLanes<>+16(SB)/1, $0xff
+DATA firstLanes<>+17(SB)/1, $0xff
+DATA firstLanes<>+18(SB)/1, $0xff
+DATA firstLanes<>+19(SB)/1, $0xff
+DATA firstLanes<>+20(SB)/1, $0xff
+DATA firstLanes<>+21(SB)/1, $0xff
+DATA firstLanes<>+22(SB)/1, $0xff
+DATA firstLanes<>+23(SB)/1, $0xff
+DATA firstLanes<>+24(SB)/1, $0xff
+DATA firstLanes<>+25(SB)/1, $0xff
+DATA firstLanes<>+26(SB)/1, $0xff
+DATA firstLanes<>+27(SB)/1, $0xff
+DATA firstLanes<>+28(SB)/1, $0xff
+DATA firstLanes<>+29(SB)/1, $0xff
+DATA firstLanes<>+30(SB)/1, $0xff
+DATA firstLanes<>+31(SB)/1, $0xff
+DATA firstLanes<>+32(SB)/1, $0x00
+DATA firstLanes<>+33(SB)/1, $0x00
+DATA firstLanes<>+34(SB)/1, $0x00
+DATA firstLanes<>+35(SB)/1, $0x00
+DATA firstLanes<>+36(SB)/1, $0x00
+DATA firstLanes<>+37(SB)/1, $0x00
+DATA firstLanes<>+38(SB)/1, $0x00
+DATA firstLanes<>+39(SB)/1, $0x00
+DATA firstLanes<>+40(SB)/1, $0x00
+DATA firstLanes<>+41(SB)/1, $0x00
+DATA firstLanes<>+42(SB)/1, $0x00
+DATA firstLanes<>+43(SB)/1, $0x00
+DATA firstLanes<>+44(SB)/1, $0x00
+DATA firstLanes<>+45(SB)/1, $0x00
+DATA firstLanes<>+46(SB)/1, $0x00
+DATA firstLanes<>+47(SB)/1, $0x00
+DATA firstLanes<>+48(SB)/1, $0x00
+DATA firstLanes<>+49(SB)/1, $0x00
+DATA firstLanes<>+50(SB)/1, $0x00
+DATA firstLanes<>+51(SB)/1, $0x00
+DATA firstLanes<>+52(SB)/1, $0x00
+DATA firstLanes<>+53(SB)/1, $0x00
+DATA firstLanes<>+54(SB)/1, $0x00
+DATA firstLanes<>+55(SB)/1, $0x00
+DATA firstLanes<>+56(SB)/1, $0x00
+DATA firstLanes<>+57(SB)/1, $0x00
+DATA firstLanes<>+58(SB)/1, $0x00
+DATA firstLanes<>+59(SB)/1, $0x00
+DATA firstLanes<>+60(SB)/1, $0x00
+DATA firstLanes<>+61(SB)/1, $0x00
+DATA firstLanes<>+62(SB)/1, $0x00
+DATA firstLanes<>+63(SB)/1, $0x00
+GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
+
+// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  da+24(FP), BX
+	MOVQ  b+48(FP), SI
+	MOVQ  a+16(FP), DI
+	MOVQ  db+56(FP), R8
+	MOVQ  k+8(FP), R9
+
+term:
+	VMOVUPS      (SI), Y5
+	VMASKMOVPS   32(SI), Y0, Y6
+	VBROADCASTSS (BX), Y7
+	VFMADD231PS  Y5, Y7, Y1
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (BX)(DX*1), Y7
+	VFMADD231PS  Y5, Y7, Y3
+	VFMADD231PS  Y6, Y7, Y4
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	VMOVUPS      (R8), Y5
+	VMASKMOVPS   32(R8), Y0, Y6
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y5, Y7, Y1
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (DI)(DX*1), Y7
+	VFMADD231PS  Y5, Y7, Y3
+	VFMADD231PS  Y6, Y7, Y4
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	DECQ         R9
+	JNZ          term
+	MOVQ         c+72(FP), BX
+	MOVQ         cm+80(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         add+88(FP), DI
+	TESTQ        DI, DI
+	JZ           store
+	MOVQ         BX, DI
+	VADDPS       (DI), Y1, Y1
+	VMASKMOVPS   32(DI), Y0, Y5
+	VADDPS       Y5, Y2, Y2
+	ADDQ         SI, DI
+	VADDPS       (DI), Y3, Y3
+	VMASKMOVPS   32(DI), Y0, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         SI, DI
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y5
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X6
+	VPBROADCASTD X6, Y6
+	VBLENDVPS    Y5, Y6, Y1, Y1
+	VMOVUPS      Y1, (BX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y6, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VMOVUPS      Y3, (BX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y6, Y4, Y4
+	VMASKMOVPS   Y4, Y0, 32(BX)
+	ADDQ         SI, BX
+	MOVQ         BX, c+72(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
+	MOVQ         blocks+0(FP), BX
+	DECQ         BX
+	MOVQ         BX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
 
 block:
 	VPXOR Y1, Y1, Y1
@@ -1483,27 +1030,27 @@ term:
 	VBROADCASTSS (BX), Y9
 	VFMADD231PS  Y7, Y9, Y1
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (BX)(AX*1), Y9
+	VBROADCASTSS (BX)(DX*1), Y9
 	VFMADD231PS  Y7, Y9, Y3
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (BX)(AX*2), Y9
+	VBROADCASTSS (BX)(DX*2), Y9
 	VFMADD231PS  Y7, Y9, Y5
 	VFMADD231PS  Y8, Y9, Y6
-	ADDQ         CX, BX
-	ADDQ         DX, SI
+	ADDQ         AX, BX
+	ADDQ         CX, SI
 	VMOVUPS      (R8), Y7
 	VMASKMOVPS   32(R8), Y0, Y8
 	VBROADCASTSS (DI), Y9
 	VFMADD231PS  Y7, Y9, Y1
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (DI)(AX*1), Y9
+	VBROADCASTSS (DI)(DX*1), Y9
 	VFMADD231PS  Y7, Y9, Y3
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (DI)(AX*2), Y9
+	VBROADCASTSS (DI)(DX*2), Y9
 	VFMADD231PS  Y7, Y9, Y5
 	VFMADD231PS  Y8, Y9, Y6
-	ADDQ         CX, DI
-	ADDQ         DX, R8
+	ADDQ         AX, DI
+	ADDQ         CX, R8
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -1527,39 +1074,43 @@ term:
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y7
-	VCMPPS       $0x03, Y1, Y1, Y8
-	VBLENDVPS    Y8, Y7, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y7
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X8
+	VPBROADCASTD X8, Y8
+	VBLENDVPS    Y7, Y8, Y1, Y1
 	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y8
-	VBLENDVPS    Y8, Y7, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y8, Y2, Y2
 	VMASKMOVPS   Y2, Y0, 32(BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y8
-	VBLENDVPS    Y8, Y7, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y8, Y3, Y3
 	VMOVUPS      Y3, (BX)
-	VCMPPS       $0x03, Y4, Y4, Y8
-	VBLENDVPS    Y8, Y7, Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y8, Y4, Y4
 	VMASKMOVPS   Y4, Y0, 32(BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y5, Y5, Y8
-	VBLENDVPS    Y8, Y7, Y5, Y5
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y8, Y5, Y5
 	VMOVUPS      Y5, (BX)
-	VCMPPS       $0x03, Y6, Y6, Y8
-	VBLENDVPS    Y8, Y7, Y6, Y6
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y8, Y6, Y6
 	VMASKMOVPS   Y6, Y0, 32(BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
@@ -1567,17 +1118,666 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
+TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
+	MOVQ    bk+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
+	MOVQ    am+32(FP), DX
 	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+	LEAQ    (DX)(DX*2), BX
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (SI), Y11
+	VFMADD231PS  Y9, Y11, Y1
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (SI)(DX*1), Y11
+	VFMADD231PS  Y9, Y11, Y3
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (SI)(DX*2), Y11
+	VFMADD231PS  Y9, Y11, Y5
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (SI)(BX*1), Y11
+	VFMADD231PS  Y9, Y11, Y7
+	VFMADD231PS  Y10, Y11, Y8
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Y9
+	VMASKMOVPS   32(R9), Y0, Y10
+	VBROADCASTSS (R8), Y11
+	VFMADD231PS  Y9, Y11, Y1
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R8)(DX*1), Y11
+	VFMADD231PS  Y9, Y11, Y3
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R8)(DX*2), Y11
+	VFMADD231PS  Y9, Y11, Y5
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R8)(BX*1), Y11
+	VFMADD231PS  Y9, Y11, Y7
+	VFMADD231PS  Y10, Y11, Y8
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Y1, Y1
+	VMASKMOVPS   32(R8), Y0, Y9
+	VADDPS       Y9, Y2, Y2
+	ADDQ         DI, R8
+	VADDPS       (R8), Y3, Y3
+	VMASKMOVPS   32(R8), Y0, Y9
+	VADDPS       Y9, Y4, Y4
+	ADDQ         DI, R8
+	VADDPS       (R8), Y5, Y5
+	VMASKMOVPS   32(R8), Y0, Y9
+	VADDPS       Y9, Y6, Y6
+	ADDQ         DI, R8
+	VADDPS       (R8), Y7, Y7
+	VMASKMOVPS   32(R8), Y0, Y9
+	VADDPS       Y9, Y8, Y8
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y9
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X10
+	VPBROADCASTD X10, Y10
+	VBLENDVPS    Y9, Y10, Y1, Y1
+	VMOVUPS      Y1, (SI)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y10, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y10, Y3, Y3
+	VMOVUPS      Y3, (SI)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y10, Y4, Y4
+	VMASKMOVPS   Y4, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y10, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y10, Y6, Y6
+	VMASKMOVPS   Y6, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y10, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y10, Y8, Y8
+	VMASKMOVPS   Y8, Y0, 32(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (SI), Y13
+	VFMADD231PS  Y11, Y13, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (SI)(DX*1), Y13
+	VFMADD231PS  Y11, Y13, Y3
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (SI)(DX*2), Y13
+	VFMADD231PS  Y11, Y13, Y5
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (SI)(BX*1), Y13
+	VFMADD231PS  Y11, Y13, Y7
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (SI)(DX*4), Y13
+	VFMADD231PS  Y11, Y13, Y9
+	VFMADD231PS  Y12, Y13, Y10
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Y11
+	VMASKMOVPS   32(R9), Y0, Y12
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  Y11, Y13, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (R8)(DX*1), Y13
+	VFMADD231PS  Y11, Y13, Y3
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R8)(DX*2), Y13
+	VFMADD231PS  Y11, Y13, Y5
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R8)(BX*1), Y13
+	VFMADD231PS  Y11, Y13, Y7
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R8)(DX*4), Y13
+	VFMADD231PS  Y11, Y13, Y9
+	VFMADD231PS  Y12, Y13, Y10
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Y1, Y1
+	VMASKMOVPS   32(R8), Y0, Y11
+	VADDPS       Y11, Y2, Y2
+	ADDQ         DI, R8
+	VADDPS       (R8), Y3, Y3
+	VMASKMOVPS   32(R8), Y0, Y11
+	VADDPS       Y11, Y4, Y4
+	ADDQ         DI, R8
+	VADDPS       (R8), Y5, Y5
+	VMASKMOVPS   32(R8), Y0, Y11
+	VADDPS       Y11, Y6, Y6
+	ADDQ         DI, R8
+	VADDPS       (R8), Y7, Y7
+	VMASKMOVPS   32(R8), Y0, Y11
+	VADDPS       Y11, Y8, Y8
+	ADDQ         DI, R8
+	VADDPS       (R8), Y9, Y9
+	VMASKMOVPS   32(R8), Y0, Y11
+	VADDPS       Y11, Y10, Y10
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y11
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X12
+	VPBROADCASTD X12, Y12
+	VBLENDVPS    Y11, Y12, Y1, Y1
+	VMOVUPS      Y1, (SI)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y12, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y12, Y3, Y3
+	VMOVUPS      Y3, (SI)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y12, Y4, Y4
+	VMASKMOVPS   Y4, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y12, Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y12, Y6, Y6
+	VMASKMOVPS   Y6, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y12, Y7, Y7
+	VMOVUPS      Y7, (SI)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y12, Y8, Y8
+	VMASKMOVPS   Y8, Y0, 32(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y12, Y9, Y9
+	VMOVUPS      Y9, (SI)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y12, Y10, Y10
+	VMASKMOVPS   Y10, Y0, 32(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	MOVQ  da+24(FP), DI
+	MOVQ  b+48(FP), R8
+	MOVQ  a+16(FP), R9
+	MOVQ  db+56(FP), R10
+	MOVQ  k+8(FP), R11
+
+term:
+	VMOVUPS      (R8), Y13
+	VMASKMOVPS   32(R8), Y0, Y14
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI)(DX*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (DI)(DX*2), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (DI)(BX*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (DI)(DX*4), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (DI)(SI*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMOVUPS      (R10), Y13
+	VMASKMOVPS   32(R10), Y0, Y14
+	VBROADCASTSS (R9), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (R9)(DX*2), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (R9)(BX*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (R9)(DX*4), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (R9)(SI*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
+	JNZ          term
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
+	JZ           store
+	MOVQ         DI, R9
+	VADDPS       (R9), Y1, Y1
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y2, Y2
+	ADDQ         R8, R9
+	VADDPS       (R9), Y3, Y3
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y4, Y4
+	ADDQ         R8, R9
+	VADDPS       (R9), Y5, Y5
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y6, Y6
+	ADDQ         R8, R9
+	VADDPS       (R9), Y7, Y7
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y8, Y8
+	ADDQ         R8, R9
+	VADDPS       (R9), Y9, Y9
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y10, Y10
+	ADDQ         R8, R9
+	VADDPS       (R9), Y11, Y11
+	VMASKMOVPS   32(R9), Y0, Y13
+	VADDPS       Y13, Y12, Y12
+	ADDQ         R8, R9
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y13
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X14
+	VPBROADCASTD X14, Y14
+	VBLENDVPS    Y13, Y14, Y1, Y1
+	VMOVUPS      Y1, (DI)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y14, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y14, Y3, Y3
+	VMOVUPS      Y3, (DI)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y14, Y4, Y4
+	VMASKMOVPS   Y4, Y0, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y14, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y14, Y6, Y6
+	VMASKMOVPS   Y6, Y0, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y14, Y7, Y7
+	VMOVUPS      Y7, (DI)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y14, Y8, Y8
+	VMASKMOVPS   Y8, Y0, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y14, Y9, Y9
+	VMOVUPS      Y9, (DI)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y14, Y10, Y10
+	VMASKMOVPS   Y10, Y0, 32(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y14, Y11, Y11
+	VMOVUPS      Y11, (DI)
+	VCMPPS       $0x03, Y12, Y12, Y1
+	VBLENDVPS    Y1, Y14, Y12, Y12
+	VMASKMOVPS   Y12, Y0, 32(DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+
+block:
+	VPXOR Y1, Y1, Y1
+	MOVQ  da+24(FP), DX
+	MOVQ  b+48(FP), BX
+	MOVQ  a+16(FP), SI
+	MOVQ  db+56(FP), DI
+	MOVQ  k+8(FP), R8
+
+term:
+	VMASKMOVPS   (BX), Y0, Y2
+	VBROADCASTSS (DX), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         AX, DX
+	ADDQ         CX, BX
+	VMASKMOVPS   (DI), Y0, Y2
+	VBROADCASTSS (SI), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          term
+	MOVQ         c+72(FP), DX
+	MOVQ         cm+80(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         add+88(FP), SI
+	TESTQ        SI, SI
+	JZ           store
+	MOVQ         DX, SI
+	VMASKMOVPS   (SI), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         BX, SI
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y2
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y3
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
+	MOVQ         DX, c+72(FP)
+	MOVQ         am+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         da+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, da+24(FP)
+	MOVQ         a+16(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, a+16(FP)
+	MOVQ         blocks+0(FP), DX
+	DECQ         DX
+	MOVQ         DX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	MOVQ  da+24(FP), BX
+	MOVQ  b+48(FP), SI
+	MOVQ  a+16(FP), DI
+	MOVQ  db+56(FP), R8
+	MOVQ  k+8(FP), R9
+
+term:
+	VMASKMOVPS   (SI), Y0, Y3
+	VBROADCASTSS (BX), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (BX)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	VMASKMOVPS   (R8), Y0, Y3
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DI)(DX*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	DECQ         R9
+	JNZ          term
+	MOVQ         c+72(FP), BX
+	MOVQ         cm+80(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         add+88(FP), DI
+	TESTQ        DI, DI
+	JZ           store
+	MOVQ         BX, DI
+	VMASKMOVPS   (DI), Y0, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         SI, DI
+	VMASKMOVPS   (DI), Y0, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         SI, DI
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y3
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X4
+	VPBROADCASTD X4, Y4
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (BX)
+	ADDQ         SI, BX
+	MOVQ         BX, c+72(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
+	MOVQ         blocks+0(FP), BX
+	DECQ         BX
+	MOVQ         BX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
 
 block:
 	VPXOR Y1, Y1, Y1
@@ -1593,21 +1793,21 @@ term:
 	VMASKMOVPS   (SI), Y0, Y4
 	VBROADCASTSS (BX), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (BX)(AX*1), Y5
+	VBROADCASTSS (BX)(DX*1), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (BX)(AX*2), Y5
+	VBROADCASTSS (BX)(DX*2), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         CX, BX
-	ADDQ         DX, SI
+	ADDQ         AX, BX
+	ADDQ         CX, SI
 	VMASKMOVPS   (R8), Y0, Y4
 	VBROADCASTSS (DI), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (DI)(AX*1), Y5
+	VBROADCASTSS (DI)(DX*1), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (DI)(AX*2), Y5
+	VBROADCASTSS (DI)(DX*2), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         CX, DI
-	ADDQ         DX, R8
+	ADDQ         AX, DI
+	ADDQ         CX, R8
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -1628,30 +1828,34 @@ term:
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y4
-	VCMPPS       $0x03, Y1, Y1, Y5
-	VBLENDVPS    Y5, Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	VBLENDVPS    Y4, Y5, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y5
-	VBLENDVPS    Y5, Y4, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y5, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (BX)
 	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y5
-	VBLENDVPS    Y5, Y4, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y5, Y3, Y3
 	VMASKMOVPS   Y3, Y0, (BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
@@ -1659,374 +1863,1668 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
-	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
-	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
-	SHLQ $0x02, DX
-
-block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
-
-term:
-	VMOVUPS      (SI), Y4
-	VMOVUPS      32(SI), Y5
-	VBROADCASTSS (BX), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (BX)(AX*1), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMOVUPS      (R8), Y4
-	VMOVUPS      32(R8), Y5
-	VBROADCASTSS (DI), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DI)(AX*1), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         CX, DI
-	ADDQ         DX, R8
-	DECQ         R9
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y0, Y0
-	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
-	VADDPS       (DI), Y2, Y2
-	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y4
-	VCMPPS       $0x03, Y0, Y0, Y5
-	VBLENDVPS    Y5, Y4, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y5
-	VBLENDVPS    Y5, Y4, Y1, Y1
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y5
-	VBLENDVPS    Y5, Y4, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VCMPPS       $0x03, Y3, Y3, Y5
-	VBLENDVPS    Y5, Y4, Y3, Y3
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
+TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
+	MOVQ    bk+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
+	MOVQ    am+32(FP), DX
 	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+	LEAQ    (DX)(DX*2), BX
 
 block:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
 
 term:
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (BX), Y7
-	VFMADD231PS  Y5, Y7, Y1
-	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (BX)(AX*1), Y7
-	VFMADD231PS  Y5, Y7, Y3
-	VFMADD231PS  Y6, Y7, Y4
-	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMOVUPS      (R8), Y5
-	VMASKMOVPS   32(R8), Y0, Y6
-	VBROADCASTSS (DI), Y7
-	VFMADD231PS  Y5, Y7, Y1
-	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (DI)(AX*1), Y7
-	VFMADD231PS  Y5, Y7, Y3
-	VFMADD231PS  Y6, Y7, Y4
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (SI), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (SI)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (SI)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (SI)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         AX, SI
 	ADDQ         CX, DI
-	ADDQ         DX, R8
-	DECQ         R9
+	VMASKMOVPS   (R9), Y0, Y5
+	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R8)(DX*1), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R8)(DX*2), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R8)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
 	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
 	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y1, Y1
-	VMASKMOVPS   32(DI), Y0, Y5
+	MOVQ         SI, R8
+	VMASKMOVPS   (R8), Y0, Y5
+	VADDPS       Y5, Y1, Y1
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         SI, DI
-	VADDPS       (DI), Y3, Y3
-	VMASKMOVPS   32(DI), Y0, Y5
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y5
+	VADDPS       Y5, Y3, Y3
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         SI, DI
+	ADDQ         DI, R8
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y5
+	VCMPPS       $0x03, Y1, Y1, Y5
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X6
+	VPBROADCASTD X6, Y6
+	VBLENDVPS    Y5, Y6, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y6, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y6, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  da+24(FP), SI
+	MOVQ  b+48(FP), DI
+	MOVQ  a+16(FP), R8
+	MOVQ  db+56(FP), R9
+	MOVQ  k+8(FP), R10
+
+term:
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (SI), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (SI)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (SI)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (SI)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (SI)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMASKMOVPS   (R9), Y0, Y6
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (R8)(DX*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R8)(DX*2), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R8)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R8)(DX*4), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VMASKMOVPS   (R8), Y0, Y6
+	VADDPS       Y6, Y1, Y1
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y6
+	VADDPS       Y6, Y2, Y2
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         DI, R8
+	VMASKMOVPS   (R8), Y0, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         DI, R8
+
+store:
 	VCMPPS       $0x03, Y1, Y1, Y6
-	VBLENDVPS    Y6, Y5, Y1, Y1
-	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y6
-	VBLENDVPS    Y6, Y5, Y2, Y2
-	VMASKMOVPS   Y2, Y0, 32(BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y3, Y3, Y6
-	VBLENDVPS    Y6, Y5, Y3, Y3
-	VMOVUPS      Y3, (BX)
-	VCMPPS       $0x03, Y4, Y4, Y6
-	VBLENDVPS    Y6, Y5, Y4, Y4
-	VMASKMOVPS   Y4, Y0, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y7
+	VBLENDVPS    Y6, Y7, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y7, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y7, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y7, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y7, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
 	JNZ          block
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
+TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
+	MOVQ    bk+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
+	MOVQ    am+32(FP), DX
 	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
 
 block:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	MOVQ  da+24(FP), DI
+	MOVQ  b+48(FP), R8
+	MOVQ  a+16(FP), R9
+	MOVQ  db+56(FP), R10
+	MOVQ  k+8(FP), R11
 
 term:
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (BX), Y4
-	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (BX)(AX*1), Y4
-	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMASKMOVPS   (R8), Y0, Y3
-	VBROADCASTSS (DI), Y4
-	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (DI)(AX*1), Y4
-	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         CX, DI
-	ADDQ         DX, R8
-	DECQ         R9
+	VMASKMOVPS   (R8), Y0, Y7
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DI)(DX*1), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (DI)(DX*2), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DI)(BX*1), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (DI)(DX*4), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (DI)(SI*1), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMASKMOVPS   (R10), Y0, Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R9)(DX*1), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R9)(DX*2), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R9)(BX*1), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R9)(DX*4), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9)(SI*1), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
 	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
 	JZ           store
-	MOVQ         BX, DI
-	VMASKMOVPS   (DI), Y0, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         SI, DI
-	VMASKMOVPS   (DI), Y0, Y3
-	VADDPS       Y3, Y2, Y2
-	ADDQ         SI, DI
+	MOVQ         DI, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y1, Y1
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y2, Y2
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y3, Y3
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y4, Y4
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y5, Y5
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y7
+	VADDPS       Y7, Y6, Y6
+	ADDQ         R8, R9
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y3
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (BX)
-	ADDQ         SI, BX
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
+	VCMPPS       $0x03, Y1, Y1, Y7
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X8
+	VPBROADCASTD X8, Y8
+	VBLENDVPS    Y7, Y8, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y8, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y8, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y8, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y8, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y8, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
 	JNZ          block
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
+// func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-104
-	MOVQ am+32(FP), AX
-	SHLQ $0x02, AX
-	MOVQ ak+40(FP), CX
-	SHLQ $0x02, CX
-	MOVQ bk+64(FP), DX
-	SHLQ $0x02, DX
-
-block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
-
-term:
-	VMOVUPS      (SI), Y2
-	VMOVUPS      32(SI), Y3
-	VBROADCASTSS (BX), Y4
-	VFMADD231PS  Y2, Y4, Y0
-	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMOVUPS      (R8), Y2
-	VMOVUPS      32(R8), Y3
-	VBROADCASTSS (DI), Y4
-	VFMADD231PS  Y2, Y4, Y0
-	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         CX, DI
-	ADDQ         DX, R8
-	DECQ         R9
-	JNZ          term
-	MOVQ         c+72(FP), BX
-	MOVQ         cm+80(FP), SI
-	SHLQ         $0x02, SI
-	MOVQ         add+88(FP), DI
-	TESTQ        DI, DI
-	JZ           store
-	MOVQ         BX, DI
-	VADDPS       (DI), Y0, Y0
-	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
-
-store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y2
-	VCMPPS       $0x03, Y0, Y0, Y3
-	VBLENDVPS    Y3, Y2, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	VCMPPS       $0x03, Y1, Y1, Y3
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
-	MOVQ         blocks+0(FP), BX
-	DECQ         BX
-	MOVQ         BX, blocks+0(FP)
-	JNZ          block
-	VZEROUPPER
-	RET
-
-// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
+TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
+	MOVQ    bk+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
+	MOVQ    am+32(FP), DX
 	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
 
 block:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  da+24(FP), DI
+	MOVQ  b+48(FP), R8
+	MOVQ  a+16(FP), R9
+	MOVQ  db+56(FP), R10
+	MOVQ  k+8(FP), R11
 
 term:
-	VMOVUPS      (SI), Y3
-	VMASKMOVPS   32(SI), Y0, Y4
-	VBROADCASTSS (BX), Y5
-	VFMADD231PS  Y3, Y5, Y1
-	VFMADD231PS  Y4, Y5, Y2
+	VMASKMOVPS   (R8), Y0, Y8
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (DI)(DX*1), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI)(DX*2), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (DI)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (DI)(DX*4), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (DI)(SI*1), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (DI)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMASKMOVPS   (R10), Y0, Y8
+	VBROADCASTSS (R9), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (R9)(DX*1), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (R9)(DX*2), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (R9)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R9)(DX*4), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (R9)(SI*1), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (R9)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
+	JNZ          term
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
+	JZ           store
+	MOVQ         DI, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y1, Y1
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y2, Y2
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y4, Y4
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y5, Y5
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y6, Y6
+	ADDQ         R8, R9
+	VMASKMOVPS   (R9), Y0, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         R8, R9
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y8
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X9
+	VPBROADCASTD X9, Y9
+	VBLENDVPS    Y8, Y9, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y9, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y9, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y9, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y9, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y9, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y9, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	MOVQ  da+24(FP), R8
+	MOVQ  b+48(FP), R9
+	MOVQ  a+16(FP), R10
+	MOVQ  db+56(FP), R11
+	MOVQ  k+8(FP), R12
+
+term:
+	VMASKMOVPS   (R9), Y0, Y9
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R8)(DX*1), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R8)(DX*2), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8)(BX*1), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R8)(DX*4), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R8)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R8)(BX*2), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (R8)(DI*1), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	VMASKMOVPS   (R11), Y0, Y9
+	VBROADCASTSS (R10), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R10)(DX*1), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R10)(DX*2), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R10)(BX*1), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R10)(DX*4), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R10)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (R10)(DI*1), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         AX, R10
+	ADDQ         CX, R11
+	DECQ         R12
+	JNZ          term
+	MOVQ         c+72(FP), R8
+	MOVQ         cm+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         add+88(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         R8, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y1, Y1
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y2, Y2
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y3, Y3
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y4, Y4
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y5, Y5
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y6, Y6
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y7, Y7
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y9
+	VADDPS       Y9, Y8, Y8
+	ADDQ         R9, R10
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y9
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X10
+	VPBROADCASTD X10, Y10
+	VBLENDVPS    Y9, Y10, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y10, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y10, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y10, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y10, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y10, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y10, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y10, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (R8)
+	ADDQ         R9, R8
+	MOVQ         R8, c+72(FP)
+	MOVQ         am+32(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         da+24(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, da+24(FP)
+	MOVQ         a+16(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, a+16(FP)
+	MOVQ         blocks+0(FP), R8
+	DECQ         R8
+	MOVQ         R8, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  da+24(FP), R8
+	MOVQ  b+48(FP), R9
+	MOVQ  a+16(FP), R10
+	MOVQ  db+56(FP), R11
+	MOVQ  k+8(FP), R12
+
+term:
+	VMASKMOVPS   (R9), Y0, Y10
+	VBROADCASTSS (R8), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (R8)(DX*1), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R8)(DX*2), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (R8)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R8)(DX*4), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (R8)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R8)(BX*2), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (R8)(DI*1), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R8)(DX*8), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	VMASKMOVPS   (R11), Y0, Y10
+	VBROADCASTSS (R10), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (R10)(DX*1), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R10)(DX*2), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (R10)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R10)(DX*4), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (R10)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (R10)(DI*1), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R10)(DX*8), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	ADDQ         AX, R10
+	ADDQ         CX, R11
+	DECQ         R12
+	JNZ          term
+	MOVQ         c+72(FP), R8
+	MOVQ         cm+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         add+88(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         R8, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y1, Y1
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y2, Y2
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y3, Y3
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y4, Y4
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y5, Y5
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y6, Y6
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y7, Y7
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y8, Y8
+	ADDQ         R9, R10
+	VMASKMOVPS   (R10), Y0, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         R9, R10
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y10
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X11
+	VPBROADCASTD X11, Y11
+	VBLENDVPS    Y10, Y11, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y11, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y11, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y11, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y11, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y11, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y11, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y11, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y11, Y9, Y9
+	VMASKMOVPS   Y9, Y0, (R8)
+	ADDQ         R9, R8
+	MOVQ         R8, c+72(FP)
+	MOVQ         am+32(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         da+24(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, da+24(FP)
+	MOVQ         a+16(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, a+16(FP)
+	MOVQ         blocks+0(FP), R8
+	DECQ         R8
+	MOVQ         R8, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	LEAQ    (DI)(DX*2), R8
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	MOVQ  da+24(FP), R9
+	MOVQ  b+48(FP), R10
+	MOVQ  a+16(FP), R11
+	MOVQ  db+56(FP), R12
+	MOVQ  k+8(FP), R13
+
+term:
+	VMASKMOVPS   (R10), Y0, Y11
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R9)(DX*1), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R9)(DX*2), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R9)(BX*1), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R9)(DX*4), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R9)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R9)(BX*2), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R9)(DI*1), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R9)(DX*8), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (R9)(R8*1), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	VMASKMOVPS   (R12), Y0, Y11
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R11)(DX*1), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R11)(DX*2), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R11)(BX*1), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R11)(DX*4), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R11)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R11)(BX*2), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R11)(DI*1), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R11)(DX*8), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (R11)(R8*1), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	ADDQ         AX, R11
+	ADDQ         CX, R12
+	DECQ         R13
+	JNZ          term
+	MOVQ         c+72(FP), R9
+	MOVQ         cm+80(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         add+88(FP), R11
+	TESTQ        R11, R11
+	JZ           store
+	MOVQ         R9, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y1, Y1
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y2, Y2
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y3, Y3
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y4, Y4
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y5, Y5
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y6, Y6
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y7, Y7
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y8, Y8
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y9, Y9
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y11
+	VADDPS       Y11, Y10, Y10
+	ADDQ         R10, R11
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y11
+	MOVL         $0x7fc00000, R11
+	VMOVD        R11, X12
+	VPBROADCASTD X12, Y12
+	VBLENDVPS    Y11, Y12, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y12, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y12, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y12, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y12, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y12, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y12, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y12, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y12, Y9, Y9
+	VMASKMOVPS   Y9, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y12, Y10, Y10
+	VMASKMOVPS   Y10, Y0, (R9)
+	ADDQ         R10, R9
+	MOVQ         R9, c+72(FP)
+	MOVQ         am+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         da+24(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, da+24(FP)
+	MOVQ         a+16(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, a+16(FP)
+	MOVQ         blocks+0(FP), R9
+	DECQ         R9
+	MOVQ         R9, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	LEAQ    (DI)(DX*2), R8
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  da+24(FP), R9
+	MOVQ  b+48(FP), R10
+	MOVQ  a+16(FP), R11
+	MOVQ  db+56(FP), R12
+	MOVQ  k+8(FP), R13
+
+term:
+	VMASKMOVPS   (R10), Y0, Y12
+	VBROADCASTSS (R9), Y13
+	VFMADD231PS  Y12, Y13, Y1
+	VBROADCASTSS (R9)(DX*1), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (R9)(DX*2), Y13
+	VFMADD231PS  Y12, Y13, Y3
+	VBROADCASTSS (R9)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R9)(DX*4), Y13
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS (R9)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R9)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y7
+	VBROADCASTSS (R9)(DI*1), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R9)(DX*8), Y13
+	VFMADD231PS  Y12, Y13, Y9
+	VBROADCASTSS (R9)(R8*1), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	VBROADCASTSS (R9)(SI*2), Y13
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	VMASKMOVPS   (R12), Y0, Y12
+	VBROADCASTSS (R11), Y13
+	VFMADD231PS  Y12, Y13, Y1
+	VBROADCASTSS (R11)(DX*1), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (R11)(DX*2), Y13
+	VFMADD231PS  Y12, Y13, Y3
+	VBROADCASTSS (R11)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R11)(DX*4), Y13
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS (R11)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R11)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y7
+	VBROADCASTSS (R11)(DI*1), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R11)(DX*8), Y13
+	VFMADD231PS  Y12, Y13, Y9
+	VBROADCASTSS (R11)(R8*1), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	VBROADCASTSS (R11)(SI*2), Y13
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         AX, R11
+	ADDQ         CX, R12
+	DECQ         R13
+	JNZ          term
+	MOVQ         c+72(FP), R9
+	MOVQ         cm+80(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         add+88(FP), R11
+	TESTQ        R11, R11
+	JZ           store
+	MOVQ         R9, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y1, Y1
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y2, Y2
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y3, Y3
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y4, Y4
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y5, Y5
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y6, Y6
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y7, Y7
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y8, Y8
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y9, Y9
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y10, Y10
+	ADDQ         R10, R11
+	VMASKMOVPS   (R11), Y0, Y12
+	VADDPS       Y12, Y11, Y11
+	ADDQ         R10, R11
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y12
+	MOVL         $0x7fc00000, R11
+	VMOVD        R11, X13
+	VPBROADCASTD X13, Y13
+	VBLENDVPS    Y12, Y13, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y13, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y13, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y13, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y13, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y13, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y13, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y13, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y13, Y9, Y9
+	VMASKMOVPS   Y9, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y13, Y10, Y10
+	VMASKMOVPS   Y10, Y0, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y13, Y11, Y11
+	VMASKMOVPS   Y11, Y0, (R9)
+	ADDQ         R10, R9
+	MOVQ         R9, c+72(FP)
+	MOVQ         am+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         da+24(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, da+24(FP)
+	MOVQ         a+16(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, a+16(FP)
+	MOVQ         blocks+0(FP), R9
+	DECQ         R9
+	MOVQ         R9, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-120
+	MOVQ    cols+96(FP), AX
+	LEAQ    firstLanes<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    ak+40(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    bk+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    am+32(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	LEAQ    (DI)(DX*2), R8
+	LEAQ    (R8)(DX*2), R9
+
+block:
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	MOVQ  da+24(FP), R10
+	MOVQ  b+48(FP), R11
+	MOVQ  a+16(FP), R12
+	MOVQ  db+56(FP), R13
+	MOVQ  k+8(FP), R14
+
+term:
+	VMASKMOVPS   (R11), Y0, Y13
+	VBROADCASTSS (R10), Y14
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R10)(DX*1), Y14
+	VFMADD231PS  Y13, Y14, Y2
+	VBROADCASTSS (R10)(DX*2), Y14
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R10)(BX*1), Y14
+	VFMADD231PS  Y13, Y14, Y4
+	VBROADCASTSS (R10)(DX*4), Y14
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R10)(SI*1), Y14
+	VFMADD231PS  Y13, Y14, Y6
+	VBROADCASTSS (R10)(BX*2), Y14
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R10)(DI*1), Y14
+	VFMADD231PS  Y13, Y14, Y8
+	VBROADCASTSS (R10)(DX*8), Y14
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R10)(R8*1), Y14
+	VFMADD231PS  Y13, Y14, Y10
+	VBROADCASTSS (R10)(SI*2), Y14
+	VFMADD231PS  Y13, Y14, Y11
+	VBROADCASTSS (R10)(R9*1), Y14
+	VFMADD231PS  Y13, Y14, Y12
+	ADDQ         AX, R10
+	ADDQ         CX, R11
+	VMASKMOVPS   (R13), Y0, Y13
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y13, Y14, Y2
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R12)(BX*1), Y14
+	VFMADD231PS  Y13, Y14, Y4
+	VBROADCASTSS (R12)(DX*4), Y14
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12)(SI*1), Y14
+	VFMADD231PS  Y13, Y14, Y6
+	VBROADCASTSS (R12)(BX*2), Y14
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DI*1), Y14
+	VFMADD231PS  Y13, Y14, Y8
+	VBROADCASTSS (R12)(DX*8), Y14
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(R8*1), Y14
+	VFMADD231PS  Y13, Y14, Y10
+	VBROADCASTSS (R12)(SI*2), Y14
+	VFMADD231PS  Y13, Y14, Y11
+	VBROADCASTSS (R12)(R9*1), Y14
+	VFMADD231PS  Y13, Y14, Y12
+	ADDQ         AX, R12
+	ADDQ         CX, R13
+	DECQ         R14
+	JNZ          term
+	MOVQ         c+72(FP), R10
+	MOVQ         cm+80(FP), R11
+	SHLQ         $0x02, R11
+	MOVQ         add+88(FP), R12
+	TESTQ        R12, R12
+	JZ           store
+	MOVQ         R10, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y1, Y1
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y2, Y2
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y3, Y3
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y4, Y4
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y5, Y5
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y6, Y6
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y7, Y7
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y8, Y8
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y9, Y9
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y10, Y10
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y11, Y11
+	ADDQ         R11, R12
+	VMASKMOVPS   (R12), Y0, Y13
+	VADDPS       Y13, Y12, Y12
+	ADDQ         R11, R12
+
+store:
+	VCMPPS       $0x03, Y1, Y1, Y13
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X14
+	VPBROADCASTD X14, Y14
+	VBLENDVPS    Y13, Y14, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y14, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y14, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y14, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y14, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y14, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y14, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y14, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y14, Y9, Y9
+	VMASKMOVPS   Y9, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y14, Y10, Y10
+	VMASKMOVPS   Y10, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y14, Y11, Y11
+	VMASKMOVPS   Y11, Y0, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Y12, Y12, Y1
+	VBLENDVPS    Y1, Y14, Y12, Y12
+	VMASKMOVPS   Y12, Y0, (R10)
+	ADDQ         R11, R10
+	MOVQ         R10, c+72(FP)
+	MOVQ         am+32(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         da+24(FP), R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	MOVQ         R11, da+24(FP)
+	MOVQ         a+16(FP), R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	MOVQ         R11, a+16(FP)
+	MOVQ         blocks+0(FP), R10
+	DECQ         R10
+	MOVQ         R10, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   da+24(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   a+16(FP), SI
+	MOVQ   db+56(FP), DI
+	MOVQ   k+8(FP), R8
+
+term:
+	VMOVUPS      (BX), Z2
+	VMOVUPS.Z    64(BX), K1, Z3
+	VBROADCASTSS (DX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         AX, DX
 	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMOVUPS      (R8), Y3
-	VMASKMOVPS   32(R8), Y0, Y4
-	VBROADCASTSS (DI), Y5
-	VFMADD231PS  Y3, Y5, Y1
-	VFMADD231PS  Y4, Y5, Y2
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         AX, SI
 	ADDQ         CX, DI
-	ADDQ         DX, R8
+	DECQ         R8
+	JNZ          term
+	MOVQ         c+72(FP), DX
+	MOVQ         cm+80(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         add+88(FP), SI
+	TESTQ        SI, SI
+	JZ           store
+	MOVQ         DX, SI
+	VADDPS       (SI), Z0, Z0
+	VMOVUPS.Z    64(SI), K1, Z2
+	VADDPS       Z2, Z1, Z1
+	ADDQ         BX, SI
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Z2
+	VPBLENDMD    Z2, Z0, K2, Z0
+	VMOVUPS      Z0, (DX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z2, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(DX)
+	ADDQ         BX, DX
+	MOVQ         DX, c+72(FP)
+	MOVQ         am+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         da+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, da+24(FP)
+	MOVQ         a+16(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, a+16(FP)
+	MOVQ         blocks+0(FP), DX
+	DECQ         DX
+	MOVQ         DX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   da+24(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   a+16(FP), DI
+	MOVQ   db+56(FP), R8
+	MOVQ   k+8(FP), R9
+
+term:
+	VMOVUPS      (SI), Z4
+	VMOVUPS.Z    64(SI), K1, Z5
+	VBROADCASTSS (BX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (BX)(DX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	VMOVUPS      (R8), Z4
+	VMOVUPS.Z    64(R8), K1, Z5
+	VBROADCASTSS (DI), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (DI)(DX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         AX, DI
+	ADDQ         CX, R8
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -2036,27 +3534,44 @@ term:
 	TESTQ        DI, DI
 	JZ           store
 	MOVQ         BX, DI
-	VADDPS       (DI), Y1, Y1
-	VMASKMOVPS   32(DI), Y0, Y3
-	VADDPS       Y3, Y2, Y2
+	VADDPS       (DI), Z0, Z0
+	VMOVUPS.Z    64(DI), K1, Z4
+	VADDPS       Z4, Z1, Z1
+	ADDQ         SI, DI
+	VADDPS       (DI), Z2, Z2
+	VMOVUPS.Z    64(DI), K1, Z4
+	VADDPS       Z4, Z3, Z3
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y3
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y1
-	VMOVUPS      Y1, (BX)
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMASKMOVPS   Y2, Y0, 32(BX)
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X4
+	VPBROADCASTD X4, Z4
+	VPBLENDMD    Z4, Z0, K2, Z0
+	VMOVUPS      Z0, (BX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z4, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z4, Z2, K2, Z2
+	VMOVUPS      Z2, (BX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z4, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
@@ -2064,37 +3579,60 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, mask *[8]int32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-104
-	MOVQ    am+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    ak+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    bk+64(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    mask+96(FP), BX
-	VMOVUPS (BX), Y0
+// func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   da+24(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   a+16(FP), DI
+	MOVQ   db+56(FP), R8
+	MOVQ   k+8(FP), R9
 
 term:
-	VMASKMOVPS   (SI), Y0, Y2
-	VBROADCASTSS (BX), Y3
-	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         CX, BX
-	ADDQ         DX, SI
-	VMASKMOVPS   (R8), Y0, Y2
-	VBROADCASTSS (DI), Y3
-	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         CX, DI
-	ADDQ         DX, R8
+	VMOVUPS      (SI), Z6
+	VMOVUPS.Z    64(SI), K1, Z7
+	VBROADCASTSS (BX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (BX)(DX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (BX)(DX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         AX, BX
+	ADDQ         CX, SI
+	VMOVUPS      (R8), Z6
+	VMOVUPS.Z    64(R8), K1, Z7
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (DI)(DX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (DI)(DX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         AX, DI
+	ADDQ         CX, R8
 	DECQ         R9
 	JNZ          term
 	MOVQ         c+72(FP), BX
@@ -2104,26 +3642,2622 @@ term:
 	TESTQ        DI, DI
 	JZ           store
 	MOVQ         BX, DI
-	VMASKMOVPS   (DI), Y0, Y2
-	VADDPS       Y2, Y1, Y1
+	VADDPS       (DI), Z0, Z0
+	VMOVUPS.Z    64(DI), K1, Z6
+	VADDPS       Z6, Z1, Z1
+	ADDQ         SI, DI
+	VADDPS       (DI), Z2, Z2
+	VMOVUPS.Z    64(DI), K1, Z6
+	VADDPS       Z6, Z3, Z3
+	ADDQ         SI, DI
+	VADDPS       (DI), Z4, Z4
+	VMOVUPS.Z    64(DI), K1, Z6
+	VADDPS       Z6, Z5, Z5
 	ADDQ         SI, DI
 
 store:
-	VBROADCASTSS canonicalNaN<>+0(SB), Y2
-	VCMPPS       $0x03, Y1, Y1, Y3
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (BX)
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X6
+	VPBROADCASTD X6, Z6
+	VPBLENDMD    Z6, Z0, K2, Z0
+	VMOVUPS      Z0, (BX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z6, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z6, Z2, K2, Z2
+	VMOVUPS      Z2, (BX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z6, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z6, Z4, K2, Z4
+	VMOVUPS      Z4, (BX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z6, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(BX)
 	ADDQ         SI, BX
 	MOVQ         BX, c+72(FP)
-	MOVQ         da+24(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, da+24(FP)
-	MOVQ         a+16(FP), BX
-	ADDQ         AX, BX
-	MOVQ         BX, a+16(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
 	MOVQ         blocks+0(FP), BX
 	DECQ         BX
 	MOVQ         BX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   da+24(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   a+16(FP), R8
+	MOVQ   db+56(FP), R9
+	MOVQ   k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (SI)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (SI)(DX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (SI)(BX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Z8
+	VMOVUPS.Z    64(R9), K1, Z9
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R8)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8)(DX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R8)(BX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Z0, Z0
+	VMOVUPS.Z    64(R8), K1, Z8
+	VADDPS       Z8, Z1, Z1
+	ADDQ         DI, R8
+	VADDPS       (R8), Z2, Z2
+	VMOVUPS.Z    64(R8), K1, Z8
+	VADDPS       Z8, Z3, Z3
+	ADDQ         DI, R8
+	VADDPS       (R8), Z4, Z4
+	VMOVUPS.Z    64(R8), K1, Z8
+	VADDPS       Z8, Z5, Z5
+	ADDQ         DI, R8
+	VADDPS       (R8), Z6, Z6
+	VMOVUPS.Z    64(R8), K1, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Z8
+	VPBLENDMD    Z8, Z0, K2, Z0
+	VMOVUPS      Z0, (SI)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z8, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z8, Z2, K2, Z2
+	VMOVUPS      Z2, (SI)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z8, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z8, Z4, K2, Z4
+	VMOVUPS      Z4, (SI)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z8, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z8, Z6, K2, Z6
+	VMOVUPS      Z6, (SI)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z8, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 64(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   da+24(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   a+16(FP), R8
+	MOVQ   db+56(FP), R9
+	MOVQ   k+8(FP), R10
+
+term:
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (SI)(DX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (SI)(DX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (SI)(BX*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (SI)(DX*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	VMOVUPS      (R9), Z10
+	VMOVUPS.Z    64(R9), K1, Z11
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R8)(DX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R8)(DX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R8)(BX*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R8)(DX*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	DECQ         R10
+	JNZ          term
+	MOVQ         c+72(FP), SI
+	MOVQ         cm+80(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         add+88(FP), R8
+	TESTQ        R8, R8
+	JZ           store
+	MOVQ         SI, R8
+	VADDPS       (R8), Z0, Z0
+	VMOVUPS.Z    64(R8), K1, Z10
+	VADDPS       Z10, Z1, Z1
+	ADDQ         DI, R8
+	VADDPS       (R8), Z2, Z2
+	VMOVUPS.Z    64(R8), K1, Z10
+	VADDPS       Z10, Z3, Z3
+	ADDQ         DI, R8
+	VADDPS       (R8), Z4, Z4
+	VMOVUPS.Z    64(R8), K1, Z10
+	VADDPS       Z10, Z5, Z5
+	ADDQ         DI, R8
+	VADDPS       (R8), Z6, Z6
+	VMOVUPS.Z    64(R8), K1, Z10
+	VADDPS       Z10, Z7, Z7
+	ADDQ         DI, R8
+	VADDPS       (R8), Z8, Z8
+	VMOVUPS.Z    64(R8), K1, Z10
+	VADDPS       Z10, Z9, Z9
+	ADDQ         DI, R8
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X10
+	VPBROADCASTD X10, Z10
+	VPBLENDMD    Z10, Z0, K2, Z0
+	VMOVUPS      Z0, (SI)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z10, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z10, Z2, K2, Z2
+	VMOVUPS      Z2, (SI)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z10, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z10, Z4, K2, Z4
+	VMOVUPS      Z4, (SI)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z10, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z10, Z6, K2, Z6
+	VMOVUPS      Z6, (SI)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z10, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 64(SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z10, Z8, K2, Z8
+	VMOVUPS      Z8, (SI)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z10, Z9, K2, Z9
+	VMOVUPS      Z9, K1, 64(SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   da+24(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   a+16(FP), R9
+	MOVQ   db+56(FP), R10
+	MOVQ   k+8(FP), R11
+
+term:
+	VMOVUPS      (R8), Z12
+	VMOVUPS.Z    64(R8), K1, Z13
+	VBROADCASTSS (DI), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (DI)(DX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (DI)(DX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (DI)(BX*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (DI)(DX*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (DI)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMOVUPS      (R10), Z12
+	VMOVUPS.Z    64(R10), K1, Z13
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R9)(DX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (R9)(DX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R9)(BX*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R9)(DX*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R9)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
+	JNZ          term
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
+	JZ           store
+	MOVQ         DI, R9
+	VADDPS       (R9), Z0, Z0
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z1, Z1
+	ADDQ         R8, R9
+	VADDPS       (R9), Z2, Z2
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z3, Z3
+	ADDQ         R8, R9
+	VADDPS       (R9), Z4, Z4
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z5, Z5
+	ADDQ         R8, R9
+	VADDPS       (R9), Z6, Z6
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z7, Z7
+	ADDQ         R8, R9
+	VADDPS       (R9), Z8, Z8
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z9, Z9
+	ADDQ         R8, R9
+	VADDPS       (R9), Z10, Z10
+	VMOVUPS.Z    64(R9), K1, Z12
+	VADDPS       Z12, Z11, Z11
+	ADDQ         R8, R9
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X12
+	VPBROADCASTD X12, Z12
+	VPBLENDMD    Z12, Z0, K2, Z0
+	VMOVUPS      Z0, (DI)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z12, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z12, Z2, K2, Z2
+	VMOVUPS      Z2, (DI)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z12, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z12, Z4, K2, Z4
+	VMOVUPS      Z4, (DI)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z12, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z12, Z6, K2, Z6
+	VMOVUPS      Z6, (DI)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z12, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z12, Z8, K2, Z8
+	VMOVUPS      Z8, (DI)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z12, Z9, K2, Z9
+	VMOVUPS      Z9, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z12, Z10, K2, Z10
+	VMOVUPS      Z10, (DI)
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z12, Z11, K2, Z11
+	VMOVUPS      Z11, K1, 64(DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   da+24(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   a+16(FP), R9
+	MOVQ   db+56(FP), R10
+	MOVQ   k+8(FP), R11
+
+term:
+	VMOVUPS      (R8), Z14
+	VMOVUPS.Z    64(R8), K1, Z15
+	VBROADCASTSS (DI), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (DI)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (DI)(DX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (DI)(BX*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (DI)(DX*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (DI)(SI*1), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (DI)(BX*2), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         AX, DI
+	ADDQ         CX, R8
+	VMOVUPS      (R10), Z14
+	VMOVUPS.Z    64(R10), K1, Z15
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R9)(DX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (R9)(DX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (R9)(BX*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (R9)(DX*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R9)(SI*1), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (R9)(BX*2), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         AX, R9
+	ADDQ         CX, R10
+	DECQ         R11
+	JNZ          term
+	MOVQ         c+72(FP), DI
+	MOVQ         cm+80(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         add+88(FP), R9
+	TESTQ        R9, R9
+	JZ           store
+	MOVQ         DI, R9
+	VADDPS       (R9), Z0, Z0
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z1, Z1
+	ADDQ         R8, R9
+	VADDPS       (R9), Z2, Z2
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z3, Z3
+	ADDQ         R8, R9
+	VADDPS       (R9), Z4, Z4
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z5, Z5
+	ADDQ         R8, R9
+	VADDPS       (R9), Z6, Z6
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z7, Z7
+	ADDQ         R8, R9
+	VADDPS       (R9), Z8, Z8
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z9, Z9
+	ADDQ         R8, R9
+	VADDPS       (R9), Z10, Z10
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z11, Z11
+	ADDQ         R8, R9
+	VADDPS       (R9), Z12, Z12
+	VMOVUPS.Z    64(R9), K1, Z14
+	VADDPS       Z14, Z13, Z13
+	ADDQ         R8, R9
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X14
+	VPBROADCASTD X14, Z14
+	VPBLENDMD    Z14, Z0, K2, Z0
+	VMOVUPS      Z0, (DI)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z14, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z14, Z2, K2, Z2
+	VMOVUPS      Z2, (DI)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z14, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z14, Z4, K2, Z4
+	VMOVUPS      Z4, (DI)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z14, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z14, Z6, K2, Z6
+	VMOVUPS      Z6, (DI)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z14, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z14, Z8, K2, Z8
+	VMOVUPS      Z8, (DI)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z14, Z9, K2, Z9
+	VMOVUPS      Z9, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z14, Z10, K2, Z10
+	VMOVUPS      Z10, (DI)
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z14, Z11, K2, Z11
+	VMOVUPS      Z11, K1, 64(DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z12, Z12, K2
+	VPBLENDMD    Z14, Z12, K2, Z12
+	VMOVUPS      Z12, (DI)
+	VCMPPS       $0x03, Z13, Z13, K2
+	VPBLENDMD    Z14, Z13, K2, Z13
+	VMOVUPS      Z13, K1, 64(DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   da+24(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   a+16(FP), R10
+	MOVQ   db+56(FP), R11
+	MOVQ   k+8(FP), R12
+
+term:
+	VMOVUPS      (R9), Z16
+	VMOVUPS.Z    64(R9), K1, Z17
+	VBROADCASTSS (R8), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R8)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (R8)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (R8)(BX*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (R8)(DX*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R8)(SI*1), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (R8)(BX*2), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R8)(DI*1), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         AX, R8
+	ADDQ         CX, R9
+	VMOVUPS      (R11), Z16
+	VMOVUPS.Z    64(R11), K1, Z17
+	VBROADCASTSS (R10), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R10)(DX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (R10)(DX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (R10)(BX*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (R10)(DX*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R10)(SI*1), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (R10)(BX*2), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R10)(DI*1), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         AX, R10
+	ADDQ         CX, R11
+	DECQ         R12
+	JNZ          term
+	MOVQ         c+72(FP), R8
+	MOVQ         cm+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         add+88(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         R8, R10
+	VADDPS       (R10), Z0, Z0
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z1, Z1
+	ADDQ         R9, R10
+	VADDPS       (R10), Z2, Z2
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z3, Z3
+	ADDQ         R9, R10
+	VADDPS       (R10), Z4, Z4
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z5, Z5
+	ADDQ         R9, R10
+	VADDPS       (R10), Z6, Z6
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z7, Z7
+	ADDQ         R9, R10
+	VADDPS       (R10), Z8, Z8
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z9, Z9
+	ADDQ         R9, R10
+	VADDPS       (R10), Z10, Z10
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z11, Z11
+	ADDQ         R9, R10
+	VADDPS       (R10), Z12, Z12
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z13, Z13
+	ADDQ         R9, R10
+	VADDPS       (R10), Z14, Z14
+	VMOVUPS.Z    64(R10), K1, Z16
+	VADDPS       Z16, Z15, Z15
+	ADDQ         R9, R10
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X16
+	VPBROADCASTD X16, Z16
+	VPBLENDMD    Z16, Z0, K2, Z0
+	VMOVUPS      Z0, (R8)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z16, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z16, Z2, K2, Z2
+	VMOVUPS      Z2, (R8)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z16, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z16, Z4, K2, Z4
+	VMOVUPS      Z4, (R8)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z16, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z16, Z6, K2, Z6
+	VMOVUPS      Z6, (R8)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z16, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z16, Z8, K2, Z8
+	VMOVUPS      Z8, (R8)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z16, Z9, K2, Z9
+	VMOVUPS      Z9, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z16, Z10, K2, Z10
+	VMOVUPS      Z10, (R8)
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z16, Z11, K2, Z11
+	VMOVUPS      Z11, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z12, Z12, K2
+	VPBLENDMD    Z16, Z12, K2, Z12
+	VMOVUPS      Z12, (R8)
+	VCMPPS       $0x03, Z13, Z13, K2
+	VPBLENDMD    Z16, Z13, K2, Z13
+	VMOVUPS      Z13, K1, 64(R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z14, Z14, K2
+	VPBLENDMD    Z16, Z14, K2, Z14
+	VMOVUPS      Z14, (R8)
+	VCMPPS       $0x03, Z15, Z15, K2
+	VPBLENDMD    Z16, Z15, K2, Z15
+	VMOVUPS      Z15, K1, 64(R8)
+	ADDQ         R9, R8
+	MOVQ         R8, c+72(FP)
+	MOVQ         am+32(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         da+24(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, da+24(FP)
+	MOVQ         a+16(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, a+16(FP)
+	MOVQ         blocks+0(FP), R8
+	DECQ         R8
+	MOVQ         R8, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+
+block:
+	VPXORD Z0, Z0, Z0
+	MOVQ   da+24(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   a+16(FP), SI
+	MOVQ   db+56(FP), DI
+	MOVQ   k+8(FP), R8
+
+term:
+	VMOVUPS.Z        (BX), K1, Z1
+	VFMADD231PS.BCST (DX), Z1, Z0
+	ADDQ             AX, DX
+	ADDQ             CX, BX
+	VMOVUPS.Z        (DI), K1, Z1
+	VFMADD231PS.BCST (SI), Z1, Z0
+	ADDQ             AX, SI
+	ADDQ             CX, DI
+	DECQ             R8
+	JNZ              term
+	MOVQ             c+72(FP), DX
+	MOVQ             cm+80(FP), BX
+	SHLQ             $0x02, BX
+	MOVQ             add+88(FP), SI
+	TESTQ            SI, SI
+	JZ               store
+	MOVQ             DX, SI
+	VMOVUPS.Z        (SI), K1, Z1
+	VADDPS           Z1, Z0, Z0
+	ADDQ             BX, SI
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Z1
+	VPBLENDMD    Z1, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         BX, DX
+	MOVQ         DX, c+72(FP)
+	MOVQ         am+32(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         da+24(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, da+24(FP)
+	MOVQ         a+16(FP), BX
+	ADDQ         DX, BX
+	MOVQ         BX, a+16(FP)
+	MOVQ         blocks+0(FP), DX
+	DECQ         DX
+	MOVQ         DX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   da+24(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   a+16(FP), DI
+	MOVQ   db+56(FP), R8
+	MOVQ   k+8(FP), R9
+
+term:
+	VMOVUPS.Z        (SI), K1, Z2
+	VFMADD231PS.BCST (BX), Z2, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z2, Z1
+	ADDQ             AX, BX
+	ADDQ             CX, SI
+	VMOVUPS.Z        (R8), K1, Z2
+	VFMADD231PS.BCST (DI), Z2, Z0
+	VFMADD231PS.BCST (DI)(DX*1), Z2, Z1
+	ADDQ             AX, DI
+	ADDQ             CX, R8
+	DECQ             R9
+	JNZ              term
+	MOVQ             c+72(FP), BX
+	MOVQ             cm+80(FP), SI
+	SHLQ             $0x02, SI
+	MOVQ             add+88(FP), DI
+	TESTQ            DI, DI
+	JZ               store
+	MOVQ             BX, DI
+	VMOVUPS.Z        (DI), K1, Z2
+	VADDPS           Z2, Z0, Z0
+	ADDQ             SI, DI
+	VMOVUPS.Z        (DI), K1, Z2
+	VADDPS           Z2, Z1, Z1
+	ADDQ             SI, DI
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Z2
+	VPBLENDMD    Z2, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z2, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (BX)
+	ADDQ         SI, BX
+	MOVQ         BX, c+72(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
+	MOVQ         blocks+0(FP), BX
+	DECQ         BX
+	MOVQ         BX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   da+24(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   a+16(FP), DI
+	MOVQ   db+56(FP), R8
+	MOVQ   k+8(FP), R9
+
+term:
+	VMOVUPS.Z        (SI), K1, Z3
+	VFMADD231PS.BCST (BX), Z3, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z3, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z3, Z2
+	ADDQ             AX, BX
+	ADDQ             CX, SI
+	VMOVUPS.Z        (R8), K1, Z3
+	VFMADD231PS.BCST (DI), Z3, Z0
+	VFMADD231PS.BCST (DI)(DX*1), Z3, Z1
+	VFMADD231PS.BCST (DI)(DX*2), Z3, Z2
+	ADDQ             AX, DI
+	ADDQ             CX, R8
+	DECQ             R9
+	JNZ              term
+	MOVQ             c+72(FP), BX
+	MOVQ             cm+80(FP), SI
+	SHLQ             $0x02, SI
+	MOVQ             add+88(FP), DI
+	TESTQ            DI, DI
+	JZ               store
+	MOVQ             BX, DI
+	VMOVUPS.Z        (DI), K1, Z3
+	VADDPS           Z3, Z0, Z0
+	ADDQ             SI, DI
+	VMOVUPS.Z        (DI), K1, Z3
+	VADDPS           Z3, Z1, Z1
+	ADDQ             SI, DI
+	VMOVUPS.Z        (DI), K1, Z3
+	VADDPS           Z3, Z2, Z2
+	ADDQ             SI, DI
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X3
+	VPBROADCASTD X3, Z3
+	VPBLENDMD    Z3, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z3, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (BX)
+	ADDQ         SI, BX
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z3, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (BX)
+	ADDQ         SI, BX
+	MOVQ         BX, c+72(FP)
+	MOVQ         am+32(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         da+24(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, da+24(FP)
+	MOVQ         a+16(FP), SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, a+16(FP)
+	MOVQ         blocks+0(FP), BX
+	DECQ         BX
+	MOVQ         BX, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   da+24(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   a+16(FP), R8
+	MOVQ   db+56(FP), R9
+	MOVQ   k+8(FP), R10
+
+term:
+	VMOVUPS.Z        (DI), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (SI)(DX*1), Z4, Z1
+	VFMADD231PS.BCST (SI)(DX*2), Z4, Z2
+	VFMADD231PS.BCST (SI)(BX*1), Z4, Z3
+	ADDQ             AX, SI
+	ADDQ             CX, DI
+	VMOVUPS.Z        (R9), K1, Z4
+	VFMADD231PS.BCST (R8), Z4, Z0
+	VFMADD231PS.BCST (R8)(DX*1), Z4, Z1
+	VFMADD231PS.BCST (R8)(DX*2), Z4, Z2
+	VFMADD231PS.BCST (R8)(BX*1), Z4, Z3
+	ADDQ             AX, R8
+	ADDQ             CX, R9
+	DECQ             R10
+	JNZ              term
+	MOVQ             c+72(FP), SI
+	MOVQ             cm+80(FP), DI
+	SHLQ             $0x02, DI
+	MOVQ             add+88(FP), R8
+	TESTQ            R8, R8
+	JZ               store
+	MOVQ             SI, R8
+	VMOVUPS.Z        (R8), K1, Z4
+	VADDPS           Z4, Z0, Z0
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z4
+	VADDPS           Z4, Z1, Z1
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z4
+	VADDPS           Z4, Z2, Z2
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z4
+	VADDPS           Z4, Z3, Z3
+	ADDQ             DI, R8
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Z4
+	VPBLENDMD    Z4, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z4, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z4, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z4, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   da+24(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   a+16(FP), R8
+	MOVQ   db+56(FP), R9
+	MOVQ   k+8(FP), R10
+
+term:
+	VMOVUPS.Z        (DI), K1, Z5
+	VFMADD231PS.BCST (SI), Z5, Z0
+	VFMADD231PS.BCST (SI)(DX*1), Z5, Z1
+	VFMADD231PS.BCST (SI)(DX*2), Z5, Z2
+	VFMADD231PS.BCST (SI)(BX*1), Z5, Z3
+	VFMADD231PS.BCST (SI)(DX*4), Z5, Z4
+	ADDQ             AX, SI
+	ADDQ             CX, DI
+	VMOVUPS.Z        (R9), K1, Z5
+	VFMADD231PS.BCST (R8), Z5, Z0
+	VFMADD231PS.BCST (R8)(DX*1), Z5, Z1
+	VFMADD231PS.BCST (R8)(DX*2), Z5, Z2
+	VFMADD231PS.BCST (R8)(BX*1), Z5, Z3
+	VFMADD231PS.BCST (R8)(DX*4), Z5, Z4
+	ADDQ             AX, R8
+	ADDQ             CX, R9
+	DECQ             R10
+	JNZ              term
+	MOVQ             c+72(FP), SI
+	MOVQ             cm+80(FP), DI
+	SHLQ             $0x02, DI
+	MOVQ             add+88(FP), R8
+	TESTQ            R8, R8
+	JZ               store
+	MOVQ             SI, R8
+	VMOVUPS.Z        (R8), K1, Z5
+	VADDPS           Z5, Z0, Z0
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z5
+	VADDPS           Z5, Z1, Z1
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z5
+	VADDPS           Z5, Z2, Z2
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z5
+	VADDPS           Z5, Z3, Z3
+	ADDQ             DI, R8
+	VMOVUPS.Z        (R8), K1, Z5
+	VADDPS           Z5, Z4, Z4
+	ADDQ             DI, R8
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X5
+	VPBROADCASTD X5, Z5
+	VPBLENDMD    Z5, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z5, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z5, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z5, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (SI)
+	ADDQ         DI, SI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z5, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (SI)
+	ADDQ         DI, SI
+	MOVQ         SI, c+72(FP)
+	MOVQ         am+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         da+24(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, da+24(FP)
+	MOVQ         a+16(FP), DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	ADDQ         SI, DI
+	MOVQ         DI, a+16(FP)
+	MOVQ         blocks+0(FP), SI
+	DECQ         SI
+	MOVQ         SI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   da+24(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   a+16(FP), R9
+	MOVQ   db+56(FP), R10
+	MOVQ   k+8(FP), R11
+
+term:
+	VMOVUPS.Z        (R8), K1, Z6
+	VFMADD231PS.BCST (DI), Z6, Z0
+	VFMADD231PS.BCST (DI)(DX*1), Z6, Z1
+	VFMADD231PS.BCST (DI)(DX*2), Z6, Z2
+	VFMADD231PS.BCST (DI)(BX*1), Z6, Z3
+	VFMADD231PS.BCST (DI)(DX*4), Z6, Z4
+	VFMADD231PS.BCST (DI)(SI*1), Z6, Z5
+	ADDQ             AX, DI
+	ADDQ             CX, R8
+	VMOVUPS.Z        (R10), K1, Z6
+	VFMADD231PS.BCST (R9), Z6, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z6, Z1
+	VFMADD231PS.BCST (R9)(DX*2), Z6, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z6, Z3
+	VFMADD231PS.BCST (R9)(DX*4), Z6, Z4
+	VFMADD231PS.BCST (R9)(SI*1), Z6, Z5
+	ADDQ             AX, R9
+	ADDQ             CX, R10
+	DECQ             R11
+	JNZ              term
+	MOVQ             c+72(FP), DI
+	MOVQ             cm+80(FP), R8
+	SHLQ             $0x02, R8
+	MOVQ             add+88(FP), R9
+	TESTQ            R9, R9
+	JZ               store
+	MOVQ             DI, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z0, Z0
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z1, Z1
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z2, Z2
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z3, Z3
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z4, Z4
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z6
+	VADDPS           Z6, Z5, Z5
+	ADDQ             R8, R9
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X6
+	VPBROADCASTD X6, Z6
+	VPBLENDMD    Z6, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z6, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z6, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z6, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z6, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z6, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   da+24(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   a+16(FP), R9
+	MOVQ   db+56(FP), R10
+	MOVQ   k+8(FP), R11
+
+term:
+	VMOVUPS.Z        (R8), K1, Z7
+	VFMADD231PS.BCST (DI), Z7, Z0
+	VFMADD231PS.BCST (DI)(DX*1), Z7, Z1
+	VFMADD231PS.BCST (DI)(DX*2), Z7, Z2
+	VFMADD231PS.BCST (DI)(BX*1), Z7, Z3
+	VFMADD231PS.BCST (DI)(DX*4), Z7, Z4
+	VFMADD231PS.BCST (DI)(SI*1), Z7, Z5
+	VFMADD231PS.BCST (DI)(BX*2), Z7, Z6
+	ADDQ             AX, DI
+	ADDQ             CX, R8
+	VMOVUPS.Z        (R10), K1, Z7
+	VFMADD231PS.BCST (R9), Z7, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z7, Z1
+	VFMADD231PS.BCST (R9)(DX*2), Z7, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z7, Z3
+	VFMADD231PS.BCST (R9)(DX*4), Z7, Z4
+	VFMADD231PS.BCST (R9)(SI*1), Z7, Z5
+	VFMADD231PS.BCST (R9)(BX*2), Z7, Z6
+	ADDQ             AX, R9
+	ADDQ             CX, R10
+	DECQ             R11
+	JNZ              term
+	MOVQ             c+72(FP), DI
+	MOVQ             cm+80(FP), R8
+	SHLQ             $0x02, R8
+	MOVQ             add+88(FP), R9
+	TESTQ            R9, R9
+	JZ               store
+	MOVQ             DI, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z0, Z0
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z1, Z1
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z2, Z2
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z3, Z3
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z4, Z4
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z5, Z5
+	ADDQ             R8, R9
+	VMOVUPS.Z        (R9), K1, Z7
+	VADDPS           Z7, Z6, Z6
+	ADDQ             R8, R9
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X7
+	VPBROADCASTD X7, Z7
+	VPBLENDMD    Z7, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z7, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z7, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z7, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z7, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z7, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (DI)
+	ADDQ         R8, DI
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z7, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (DI)
+	ADDQ         R8, DI
+	MOVQ         DI, c+72(FP)
+	MOVQ         am+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         da+24(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, da+24(FP)
+	MOVQ         a+16(FP), R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	ADDQ         DI, R8
+	MOVQ         R8, a+16(FP)
+	MOVQ         blocks+0(FP), DI
+	DECQ         DI
+	MOVQ         DI, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   da+24(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   a+16(FP), R10
+	MOVQ   db+56(FP), R11
+	MOVQ   k+8(FP), R12
+
+term:
+	VMOVUPS.Z        (R9), K1, Z8
+	VFMADD231PS.BCST (R8), Z8, Z0
+	VFMADD231PS.BCST (R8)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (R8)(DX*2), Z8, Z2
+	VFMADD231PS.BCST (R8)(BX*1), Z8, Z3
+	VFMADD231PS.BCST (R8)(DX*4), Z8, Z4
+	VFMADD231PS.BCST (R8)(SI*1), Z8, Z5
+	VFMADD231PS.BCST (R8)(BX*2), Z8, Z6
+	VFMADD231PS.BCST (R8)(DI*1), Z8, Z7
+	ADDQ             AX, R8
+	ADDQ             CX, R9
+	VMOVUPS.Z        (R11), K1, Z8
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z8, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z8, Z3
+	VFMADD231PS.BCST (R10)(DX*4), Z8, Z4
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z5
+	VFMADD231PS.BCST (R10)(BX*2), Z8, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z8, Z7
+	ADDQ             AX, R10
+	ADDQ             CX, R11
+	DECQ             R12
+	JNZ              term
+	MOVQ             c+72(FP), R8
+	MOVQ             cm+80(FP), R9
+	SHLQ             $0x02, R9
+	MOVQ             add+88(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             R8, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z0, Z0
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z1, Z1
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z2, Z2
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z3, Z3
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z4, Z4
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z5, Z5
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z6, Z6
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z8
+	VADDPS           Z8, Z7, Z7
+	ADDQ             R9, R10
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X8
+	VPBROADCASTD X8, Z8
+	VPBLENDMD    Z8, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z8, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z8, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z8, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z8, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z8, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z8, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z8, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (R8)
+	ADDQ         R9, R8
+	MOVQ         R8, c+72(FP)
+	MOVQ         am+32(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         da+24(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, da+24(FP)
+	MOVQ         a+16(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, a+16(FP)
+	MOVQ         blocks+0(FP), R8
+	DECQ         R8
+	MOVQ         R8, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   da+24(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   a+16(FP), R10
+	MOVQ   db+56(FP), R11
+	MOVQ   k+8(FP), R12
+
+term:
+	VMOVUPS.Z        (R9), K1, Z9
+	VFMADD231PS.BCST (R8), Z9, Z0
+	VFMADD231PS.BCST (R8)(DX*1), Z9, Z1
+	VFMADD231PS.BCST (R8)(DX*2), Z9, Z2
+	VFMADD231PS.BCST (R8)(BX*1), Z9, Z3
+	VFMADD231PS.BCST (R8)(DX*4), Z9, Z4
+	VFMADD231PS.BCST (R8)(SI*1), Z9, Z5
+	VFMADD231PS.BCST (R8)(BX*2), Z9, Z6
+	VFMADD231PS.BCST (R8)(DI*1), Z9, Z7
+	VFMADD231PS.BCST (R8)(DX*8), Z9, Z8
+	ADDQ             AX, R8
+	ADDQ             CX, R9
+	VMOVUPS.Z        (R11), K1, Z9
+	VFMADD231PS.BCST (R10), Z9, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z9, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z9, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(DX*4), Z9, Z4
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z5
+	VFMADD231PS.BCST (R10)(BX*2), Z9, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z9, Z7
+	VFMADD231PS.BCST (R10)(DX*8), Z9, Z8
+	ADDQ             AX, R10
+	ADDQ             CX, R11
+	DECQ             R12
+	JNZ              term
+	MOVQ             c+72(FP), R8
+	MOVQ             cm+80(FP), R9
+	SHLQ             $0x02, R9
+	MOVQ             add+88(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             R8, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z0, Z0
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z1, Z1
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z2, Z2
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z3, Z3
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z4, Z4
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z5, Z5
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z6, Z6
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z7, Z7
+	ADDQ             R9, R10
+	VMOVUPS.Z        (R10), K1, Z9
+	VADDPS           Z9, Z8, Z8
+	ADDQ             R9, R10
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X9
+	VPBROADCASTD X9, Z9
+	VPBLENDMD    Z9, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z9, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z9, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z9, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z9, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z9, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z9, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z9, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (R8)
+	ADDQ         R9, R8
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z9, Z8, K2, Z8
+	VMOVUPS      Z8, K1, (R8)
+	ADDQ         R9, R8
+	MOVQ         R8, c+72(FP)
+	MOVQ         am+32(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         da+24(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, da+24(FP)
+	MOVQ         a+16(FP), R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	ADDQ         R8, R9
+	MOVQ         R9, a+16(FP)
+	MOVQ         blocks+0(FP), R8
+	DECQ         R8
+	MOVQ         R8, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+	LEAQ  (DI)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   da+24(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   a+16(FP), R11
+	MOVQ   db+56(FP), R12
+	MOVQ   k+8(FP), R13
+
+term:
+	VMOVUPS.Z        (R10), K1, Z10
+	VFMADD231PS.BCST (R9), Z10, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z10, Z1
+	VFMADD231PS.BCST (R9)(DX*2), Z10, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z10, Z3
+	VFMADD231PS.BCST (R9)(DX*4), Z10, Z4
+	VFMADD231PS.BCST (R9)(SI*1), Z10, Z5
+	VFMADD231PS.BCST (R9)(BX*2), Z10, Z6
+	VFMADD231PS.BCST (R9)(DI*1), Z10, Z7
+	VFMADD231PS.BCST (R9)(DX*8), Z10, Z8
+	VFMADD231PS.BCST (R9)(R8*1), Z10, Z9
+	ADDQ             AX, R9
+	ADDQ             CX, R10
+	VMOVUPS.Z        (R12), K1, Z10
+	VFMADD231PS.BCST (R11), Z10, Z0
+	VFMADD231PS.BCST (R11)(DX*1), Z10, Z1
+	VFMADD231PS.BCST (R11)(DX*2), Z10, Z2
+	VFMADD231PS.BCST (R11)(BX*1), Z10, Z3
+	VFMADD231PS.BCST (R11)(DX*4), Z10, Z4
+	VFMADD231PS.BCST (R11)(SI*1), Z10, Z5
+	VFMADD231PS.BCST (R11)(BX*2), Z10, Z6
+	VFMADD231PS.BCST (R11)(DI*1), Z10, Z7
+	VFMADD231PS.BCST (R11)(DX*8), Z10, Z8
+	VFMADD231PS.BCST (R11)(R8*1), Z10, Z9
+	ADDQ             AX, R11
+	ADDQ             CX, R12
+	DECQ             R13
+	JNZ              term
+	MOVQ             c+72(FP), R9
+	MOVQ             cm+80(FP), R10
+	SHLQ             $0x02, R10
+	MOVQ             add+88(FP), R11
+	TESTQ            R11, R11
+	JZ               store
+	MOVQ             R9, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z0, Z0
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z1, Z1
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z2, Z2
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z3, Z3
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z4, Z4
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z5, Z5
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z6, Z6
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z7, Z7
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z8, Z8
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z10
+	VADDPS           Z10, Z9, Z9
+	ADDQ             R10, R11
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R11
+	VMOVD        R11, X10
+	VPBROADCASTD X10, Z10
+	VPBLENDMD    Z10, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z10, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z10, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z10, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z10, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z10, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z10, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z10, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z10, Z8, K2, Z8
+	VMOVUPS      Z8, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z10, Z9, K2, Z9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         R10, R9
+	MOVQ         R9, c+72(FP)
+	MOVQ         am+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         da+24(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, da+24(FP)
+	MOVQ         a+16(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, a+16(FP)
+	MOVQ         blocks+0(FP), R9
+	DECQ         R9
+	MOVQ         R9, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+	LEAQ  (DI)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	MOVQ   da+24(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   a+16(FP), R11
+	MOVQ   db+56(FP), R12
+	MOVQ   k+8(FP), R13
+
+term:
+	VMOVUPS.Z        (R10), K1, Z11
+	VFMADD231PS.BCST (R9), Z11, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z11, Z1
+	VFMADD231PS.BCST (R9)(DX*2), Z11, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z11, Z3
+	VFMADD231PS.BCST (R9)(DX*4), Z11, Z4
+	VFMADD231PS.BCST (R9)(SI*1), Z11, Z5
+	VFMADD231PS.BCST (R9)(BX*2), Z11, Z6
+	VFMADD231PS.BCST (R9)(DI*1), Z11, Z7
+	VFMADD231PS.BCST (R9)(DX*8), Z11, Z8
+	VFMADD231PS.BCST (R9)(R8*1), Z11, Z9
+	VFMADD231PS.BCST (R9)(SI*2), Z11, Z10
+	ADDQ             AX, R9
+	ADDQ             CX, R10
+	VMOVUPS.Z        (R12), K1, Z11
+	VFMADD231PS.BCST (R11), Z11, Z0
+	VFMADD231PS.BCST (R11)(DX*1), Z11, Z1
+	VFMADD231PS.BCST (R11)(DX*2), Z11, Z2
+	VFMADD231PS.BCST (R11)(BX*1), Z11, Z3
+	VFMADD231PS.BCST (R11)(DX*4), Z11, Z4
+	VFMADD231PS.BCST (R11)(SI*1), Z11, Z5
+	VFMADD231PS.BCST (R11)(BX*2), Z11, Z6
+	VFMADD231PS.BCST (R11)(DI*1), Z11, Z7
+	VFMADD231PS.BCST (R11)(DX*8), Z11, Z8
+	VFMADD231PS.BCST (R11)(R8*1), Z11, Z9
+	VFMADD231PS.BCST (R11)(SI*2), Z11, Z10
+	ADDQ             AX, R11
+	ADDQ             CX, R12
+	DECQ             R13
+	JNZ              term
+	MOVQ             c+72(FP), R9
+	MOVQ             cm+80(FP), R10
+	SHLQ             $0x02, R10
+	MOVQ             add+88(FP), R11
+	TESTQ            R11, R11
+	JZ               store
+	MOVQ             R9, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z0, Z0
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z1, Z1
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z2, Z2
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z3, Z3
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z4, Z4
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z5, Z5
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z6, Z6
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z7, Z7
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z8, Z8
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z9, Z9
+	ADDQ             R10, R11
+	VMOVUPS.Z        (R11), K1, Z11
+	VADDPS           Z11, Z10, Z10
+	ADDQ             R10, R11
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R11
+	VMOVD        R11, X11
+	VPBROADCASTD X11, Z11
+	VPBLENDMD    Z11, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z11, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z11, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z11, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z11, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z11, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z11, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z11, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z11, Z8, K2, Z8
+	VMOVUPS      Z8, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z11, Z9, K2, Z9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         R10, R9
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z11, Z10, K2, Z10
+	VMOVUPS      Z10, K1, (R9)
+	ADDQ         R10, R9
+	MOVQ         R9, c+72(FP)
+	MOVQ         am+32(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         da+24(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, da+24(FP)
+	MOVQ         a+16(FP), R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	ADDQ         R9, R10
+	MOVQ         R10, a+16(FP)
+	MOVQ         blocks+0(FP), R9
+	DECQ         R9
+	MOVQ         R9, blocks+0(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-120
+	MOVQ  cols+96(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  ak+40(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  bk+64(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  am+32(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	LEAQ  (BX)(DX*2), SI
+	LEAQ  (SI)(DX*2), DI
+	LEAQ  (DI)(DX*2), R8
+	LEAQ  (R8)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   da+24(FP), R10
+	MOVQ   b+48(FP), R11
+	MOVQ   a+16(FP), R12
+	MOVQ   db+56(FP), R13
+	MOVQ   k+8(FP), R14
+
+term:
+	VMOVUPS.Z        (R11), K1, Z12
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z12, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z12, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z12, Z3
+	VFMADD231PS.BCST (R10)(DX*4), Z12, Z4
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z5
+	VFMADD231PS.BCST (R10)(BX*2), Z12, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z12, Z7
+	VFMADD231PS.BCST (R10)(DX*8), Z12, Z8
+	VFMADD231PS.BCST (R10)(R8*1), Z12, Z9
+	VFMADD231PS.BCST (R10)(SI*2), Z12, Z10
+	VFMADD231PS.BCST (R10)(R9*1), Z12, Z11
+	ADDQ             AX, R10
+	ADDQ             CX, R11
+	VMOVUPS.Z        (R13), K1, Z12
+	VFMADD231PS.BCST (R12), Z12, Z0
+	VFMADD231PS.BCST (R12)(DX*1), Z12, Z1
+	VFMADD231PS.BCST (R12)(DX*2), Z12, Z2
+	VFMADD231PS.BCST (R12)(BX*1), Z12, Z3
+	VFMADD231PS.BCST (R12)(DX*4), Z12, Z4
+	VFMADD231PS.BCST (R12)(SI*1), Z12, Z5
+	VFMADD231PS.BCST (R12)(BX*2), Z12, Z6
+	VFMADD231PS.BCST (R12)(DI*1), Z12, Z7
+	VFMADD231PS.BCST (R12)(DX*8), Z12, Z8
+	VFMADD231PS.BCST (R12)(R8*1), Z12, Z9
+	VFMADD231PS.BCST (R12)(SI*2), Z12, Z10
+	VFMADD231PS.BCST (R12)(R9*1), Z12, Z11
+	ADDQ             AX, R12
+	ADDQ             CX, R13
+	DECQ             R14
+	JNZ              term
+	MOVQ             c+72(FP), R10
+	MOVQ             cm+80(FP), R11
+	SHLQ             $0x02, R11
+	MOVQ             add+88(FP), R12
+	TESTQ            R12, R12
+	JZ               store
+	MOVQ             R10, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z0, Z0
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z1, Z1
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z2, Z2
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z3, Z3
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z4, Z4
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z5, Z5
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z6, Z6
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z7, Z7
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z8, Z8
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z9, Z9
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z10, Z10
+	ADDQ             R11, R12
+	VMOVUPS.Z        (R12), K1, Z12
+	VADDPS           Z12, Z11, Z11
+	ADDQ             R11, R12
+
+store:
+	VCMPPS       $0x03, Z0, Z0, K2
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X12
+	VPBROADCASTD X12, Z12
+	VPBLENDMD    Z12, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z12, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z12, Z2, K2, Z2
+	VMOVUPS      Z2, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z12, Z3, K2, Z3
+	VMOVUPS      Z3, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z12, Z4, K2, Z4
+	VMOVUPS      Z4, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z12, Z5, K2, Z5
+	VMOVUPS      Z5, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z12, Z6, K2, Z6
+	VMOVUPS      Z6, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z12, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z12, Z8, K2, Z8
+	VMOVUPS      Z8, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z12, Z9, K2, Z9
+	VMOVUPS      Z9, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z12, Z10, K2, Z10
+	VMOVUPS      Z10, K1, (R10)
+	ADDQ         R11, R10
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z12, Z11, K2, Z11
+	VMOVUPS      Z11, K1, (R10)
+	ADDQ         R11, R10
+	MOVQ         R10, c+72(FP)
+	MOVQ         am+32(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         da+24(FP), R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	MOVQ         R11, da+24(FP)
+	MOVQ         a+16(FP), R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	ADDQ         R10, R11
+	MOVQ         R11, a+16(FP)
+	MOVQ         blocks+0(FP), R10
+	DECQ         R10
+	MOVQ         R10, blocks+0(FP)
 	JNZ          block
 	VZEROUPPER
 	RET

@@ -16,9 +16,9 @@ import (
 
 var _ graph.Meter = (*Engine)(nil)
 
-// Peak measures the machine on the engine's threads, all at work at once. Multiply-adds: each thread's median over bursts of 30
-// microseconds, added up; so neighbours who take a core now and then do not lower it. Copy: the best of 9 copies of an array
-// that is four times as large as the last cache.
+// Peak measures the machine on the engine's threads, all at work at once. Multiply-adds, with the vectors of the engine's variants:
+// each thread's median over bursts of tens of microseconds, added up; so neighbours who take a core now and then do not lower it.
+// Copy: the best of 9 copies of an array that is four times as large as the last cache.
 func (e *Engine) Peak(ctx context.Context) (graph.Peak, error) {
 	if err := ctx.Err(); err != nil {
 		return graph.Peak{}, err
@@ -26,7 +26,7 @@ func (e *Engine) Peak(ctx context.Context) (graph.Peak, error) {
 	threads := min(e.threads, runtime.NumCPU())
 	p := graph.Peak{Cache: lastCache(), Cells: e.threads}
 	rates := make([]float64, threads)
-	together(threads, func(i int) { rates[i] = medianPeak(201) })
+	together(threads, func(i int) { rates[i] = medianPeak(201, e.variants) })
 	for _, r := range rates {
 		p.FMA += r
 	}
@@ -59,10 +59,10 @@ func together(threads int, f func(i int)) {
 	wg.Wait()
 }
 
-func medianPeak(n int) float64 {
+func medianPeak(n int, families []string) float64 {
 	rates := make([]float64, n)
 	for i := range rates {
-		rates[i] = peakFMA()
+		rates[i] = peakFMA(families)
 	}
 	slices.Sort(rates)
 	return rates[n/2]

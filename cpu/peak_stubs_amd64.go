@@ -4,12 +4,12 @@
 
 package cpu
 
-// fmaChainsAVX2 runs n > 0 rounds of one FMA in each of 12 chains.
+// fmaChainsAVX2 runs n > 0 rounds of 8 FMAs in each of 12 chains.
 //
 //go:noescape
 func fmaChainsAVX2(n int)
 
-// fmaChainsAVX512 runs n > 0 rounds of one FMA in each of 12 chains.
+// fmaChainsAVX512 runs n > 0 rounds of 8 FMAs in each of 12 chains.
 //
 //go:noescape
 func fmaChainsAVX512(n int)

@@ -9,68 +9,130 @@ import (
 	"lockstep/op"
 )
 
-// The AVX2 twin of TernaryMM and TernaryMMTail for float32 activations. The sums are exact, so it may split the fixed-point
-// numbers q into bytes, and take rows and columns as it likes.
+// The vector twins of TernaryMM and TernaryMMTail for float32 activations. The sums are exact, so they may split the fixed-point
+// numbers q into bytes, and take rows and columns as they like.
 //
 // Where the contraction runs over the rows of W, a vector holds columns. Two rows make a 4-bit index for each column, which
 // a byte shuffle looks up in four tables, the bytes of the 16 sums that the pair's two numbers can have. Where it runs along
 // the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that are plus 1, unsigned.
 
-func init() {
-	twin("avx2", func(o op.TernaryMM, in []op.Type) kernel {
-		_, k, _, _ := o.Dims(in[0].Shape, in[1].Shape)
-		if in[0].DType != op.F32 || !o.TB && k > maxTernaryTerms {
-			return nil
-		}
-		return func(w *workspace, out, in []op.Tensor) {
-			_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
-			if len(in) == 3 {
-				k = clampLen(in[2], k)
-			}
-			ternaryVectors(w, o.TB, n, k, out[0], in)
-		}
-	})
-	twin("avx2", func(o op.TernaryMMTail, in []op.Type) kernel {
-		_, k, _, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
-		if !o.TB && k > maxTernaryTerms {
-			return nil
-		}
-		return func(w *workspace, out, in []op.Tensor) {
-			_, k, n, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
-			clear(out[0].W)
-			ternaryVectors(w, o.TB, clampLen(in[2], n), k, out[0], in)
-		}
-	})
+// ternarySet is how a family computes the products of rows of activations with one W.
+type ternarySet struct {
+	family    string
+	columns   func(w *workspace, rows []ternary) // contracting over the rows of W; nil: not by this family
+	mostTerms int                                // of columns
+	dots      *ternaryDotSet                     // along the rows of W; nil: not by this family
 }
 
-const (
-	blockCodes      = 128     // codes in a vector register
-	blockWords      = 8       // words of W that hold them, four to a byte
-	entryWords      = 4       // words of a table of 16 bytes
-	columnRows      = 320     // rows that ternaryColumns adds up at a time: at most 512 in 16 bits, and their indices fit the first-level cache
-	dotBlocks       = 8       // blocks that ternaryDots may add up in 16 bits
-	maxTernaryTerms = 1 << 22 // terms of 2^30 that the float64 sums of ternaryColumns hold exactly
-)
+var ternarySets = []ternarySet{
+	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 8, ternaryDigits, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
+	{"avx512", nil, 0, &ternaryDotSet{256, 16, ternaryDigitsWide, ternaryDotsAVX512}},
+	{"vnni", nil, 0, &ternaryDotSet{256, 24, ternaryDigitsWide, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
+	{"vbmi", columnsVBMI, 8 * vbmiGroups, nil},
+}
 
-// ternaryVectors computes the first n outputs of every row of x, contracting over its first k entries.
-func ternaryVectors(w *workspace, tb bool, n, k int, out op.Tensor, in []op.Tensor) {
+func init() {
+	for _, s := range ternarySets {
+		twin(s.family, func(o op.TernaryMM, in []op.Type) kernel {
+			_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
+			if in[0].DType != op.F32 || !s.serves(o.TB, k) {
+				return nil
+			}
+			return func(w *workspace, out, in []op.Tensor) {
+				terms := k
+				if len(in) == 3 {
+					terms = clampLen(in[2], k)
+				}
+				s.run(w, o.TB, appendRows(nil, n, terms, out[0], in))
+			}
+		})
+		twin(s.family, func(o op.TernaryMMTail, in []op.Type) kernel {
+			_, k, n, _ := op.TernaryMM(o).Dims(in[0].Shape, in[1].Shape)
+			if !s.serves(o.TB, k) {
+				return nil
+			}
+			return func(w *workspace, out, in []op.Tensor) {
+				clear(out[0].W)
+				s.run(w, o.TB, appendRows(nil, clampLen(in[2], n), k, out[0], in))
+			}
+		})
+	}
+}
+
+func init() {
+	for _, s := range ternarySets {
+		if s.columns == nil {
+			continue
+		}
+		jointTwin(s.family, func(o op.TernaryMM, in []op.Type) jointKernel {
+			_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
+			if o.TB || in[0].DType != op.F32 || !s.serves(o.TB, k) {
+				return nil
+			}
+			return func(w *workspace, out, in [][]op.Tensor) {
+				var rows []ternary
+				for i := range in {
+					terms := k
+					if len(in[i]) == 3 {
+						terms = clampLen(in[i][2], k)
+					}
+					rows = appendRows(rows, n, terms, out[i][0], in[i])
+				}
+				s.run(w, o.TB, rows)
+			}
+		})
+	}
+}
+
+// serves tells whether the family computes products along rows of W (tb) or over so many of them.
+func (s *ternarySet) serves(tb bool, k int) bool {
+	if tb {
+		return s.dots != nil
+	}
+	return s.columns != nil && k <= s.mostTerms
+}
+
+// ternary is the product of one row of activations.
+type ternary struct {
+	x, y  []float32
+	codes []uint32 // W
+	pitch int      // words from row to row of W
+	op.Scale
+}
+
+// appendRows appends the products of the rows of one cell: of their first outputs, contracting over their first terms.
+func appendRows(rows []ternary, outputs, terms int, out op.Tensor, in []op.Tensor) []ternary {
 	width, outWidth := in[0].At(1), out.At(1)
 	for i := range in[0].At(0) {
-		p := ternary{w, in[0].F()[i*width : i*width+k], in[1].W, op.RowWords(in[1].At(1)), op.Scale{}}
-		p.Scale = op.ScaleFromBits(largest(p.x))
-		y := out.F()[i*outWidth : i*outWidth+n]
+		x := in[0].F()[i*width : i*width+terms]
+		rows = append(rows, ternary{x, out.F()[i*outWidth : i*outWidth+outputs], in[1].W, op.RowWords(in[1].At(1)), op.ScaleFromBits(largest(x))})
+	}
+	return rows
+}
+
+// run computes rows of one W.
+func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
+	finite := rows[:0]
+	for _, p := range rows {
 		switch {
 		case p.NaN:
-			for j := range y {
-				out.W[i*outWidth+j] = op.NaN
+			for j := range p.y {
+				p.y[j] = math.Float32frombits(op.NaN)
 			}
-		case p.Zero || n == 0:
-			clear(y)
-		case tb:
-			p.dots(y)
+		case p.Zero || len(p.y) == 0:
+			clear(p.y)
 		default:
-			p.columns(y)
+			finite = append(finite, p)
 		}
+	}
+	switch {
+	case len(finite) == 0:
+	case tb:
+		for i := range finite {
+			finite[i].dots(w, s.dots)
+		}
+	default:
+		s.columns(w, finite)
 	}
 }
 
@@ -90,85 +152,118 @@ func largest(x []float32) (m uint32) {
 	return m
 }
 
-// ternary is the product of one row of activations that are finite and not all zero.
-type ternary struct {
-	w     *workspace
-	x     []float32
-	codes []uint32 // W
-	pitch int      // words from row to row of W
-	op.Scale
+const (
+	blockCodes = 128 // codes in a vector register
+	blockWords = 8   // words of W that hold them, four to a byte
+	entryWords = 4   // words of a table of 16 bytes
+	columnRows = 320 // rows that ternaryColumns adds up at a time: at most 512 in 16 bits, and their indices fit the first-level cache
+)
+
+// columnsAVX2 computes y[j], the sum over l of q[l] times weight j of row l, for rows of activations that share W: the indices of a
+// block are made once for all. Rows may be of different lengths.
+func columnsAVX2(w *workspace, rows []ternary) {
+	most, outputs := 0, 0
+	for _, p := range rows {
+		most, outputs = max(most, len(p.x)), max(outputs, len(p.y))
+	}
+	tables := make([][]uint32, len(rows)) // [4 bytes][pairs][16 entries]
+	for i := range rows {
+		tables[i] = rows[i].tables(w, 2, most)
+	}
+	codes, pitch := rows[0].codes, rows[0].pitch
+	index := w.Words(columnRows / 2 * blockCodes / 4)
+	sums := float64s(w.Words(2 * blockCodes * len(rows)))
+	rest := floats(w.Words(blockCodes))
+	for j := 0; j < outputs; j += blockCodes {
+		clear(sums)
+		pairUp := ternaryIndex
+		if j/16+blockWords > pitch {
+			pairUp = ternaryIndexHalf
+		}
+		for r := 0; r < most; r += columnRows {
+			n, step := min(columnRows, most-r), 4*pitch
+			if n == 1 {
+				step = 0
+			}
+			pairUp(&index[0], &codes[r*pitch+j/16], step, max(0, n-2)*step, (n+1)/2)
+			for i, p := range rows {
+				pairs := (min(columnRows, len(p.x)-r) + 1) / 2
+				if pairs <= 0 || j >= len(p.y) {
+					continue
+				}
+				// Every sum of two numbers is 2^31 too large, every sum of bytes 2^15 too small.
+				bias := 1<<15*(1+1<<8+1<<16+1<<24) - float64(pairs)*(1<<31)
+				ternaryColumns(&sums[blockCodes*i], &index[0], &tables[i][r/2*entryWords], len(tables[i]), pairs, bias)
+			}
+		}
+		for i, p := range rows {
+			switch left := len(p.y) - j; {
+			case left >= blockCodes:
+				ternaryScale(&p.y[j], &sums[blockCodes*i], math.Ldexp(1, p.E-29))
+			case left > 0:
+				ternaryScale(&rest[0], &sums[blockCodes*i], math.Ldexp(1, p.E-29))
+				copy(p.y[j:], rest)
+			}
+		}
+	}
 }
 
-// columns computes y[j], the sum over l of q[l] times weight j of row l.
-func (p *ternary) columns(y []float32) {
+// tables are the tables of the row's numbers, for whole groups of so many: what lies behind the last number is 0. If it is one of the
+// longest rows and has no partner for its last number, it has that of the row of W before, which has been counted.
+func (p *ternary) tables(w *workspace, group, longest int) []uint32 {
 	k := len(p.x)
-	q := p.w.Words(k + 1)
+	whole := (k + group - 1) / group * group
+	q := w.Words(whole)
 	for l, v := range p.x {
 		q[l] = uint32(p.Quantise(v))
 	}
-	if k%2 == 1 { // the last pair is made of the last two rows, of which the first has been counted
+	clear(q[k:])
+	if group == 2 && k == longest && k%2 == 1 {
 		q[k-1], q[k] = 0, q[k-1]
 	}
-	allPairs := (k + 1) / 2
-	tables := p.w.Words(4 * entryWords * allPairs) // [4 bytes][pairs][16 entries]
-	ternaryTables(&tables[0], &q[0], 4*entryWords*allPairs, allPairs)
-	index := p.w.Words(columnRows / 2 * blockCodes / 4)
-	sums := float64s(p.w.Words(2 * blockCodes))
-	rest := floats(p.w.Words(blockCodes))
-	for j := 0; j < len(y); j += blockCodes {
-		clear(sums)
-		pairUp := ternaryIndex
-		if j/16+blockWords > p.pitch {
-			pairUp = ternaryIndexHalf
-		}
-		for r := 0; r < k; r += columnRows {
-			rows, step := min(columnRows, k-r), 4*p.pitch
-			if rows == 1 {
-				step = 0
-			}
-			pairs := (rows + 1) / 2
-			pairUp(&index[0], &p.codes[r*p.pitch+j/16], step, max(0, rows-2)*step, pairs)
-			// Every sum of two numbers is 2^31 too large, every sum of bytes 2^15 too small.
-			bias := 1<<15*(1+1<<8+1<<16+1<<24) - float64(pairs)*(1<<31)
-			ternaryColumns(&sums[0], &index[0], &tables[r/2*entryWords], 4*entryWords*allPairs, pairs, bias)
-		}
-		if j+blockCodes <= len(y) {
-			ternaryScale(&y[j], &sums[0], math.Ldexp(1, p.E-29))
-		} else {
-			ternaryScale(&rest[0], &sums[0], math.Ldexp(1, p.E-29))
-			copy(y[j:], rest)
-		}
-	}
+	tables := w.Words(4 * entryWords * whole / 2)
+	ternaryTables(&tables[0], &q[0], 4*entryWords*whole/2, whole/2)
+	return tables
+}
+
+// ternaryDotSet is the kernels of sums along rows of W.
+type ternaryDotSet struct {
+	block  int // codes of a vector
+	most   int // blocks at a time
+	digits func(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
+	dots   func(sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, rest int)
 }
 
 // dots computes y[j], the sum over l of q[l] times weight l of row j.
-func (p *ternary) dots(y []float32) {
-	blocks, whole := (len(p.x)+blockCodes-1)/blockCodes, len(p.x)/blockCodes
-	digits := p.w.Words(blocks * blockCodes)
+func (p *ternary) dots(w *workspace, s *ternaryDotSet) {
+	k := len(p.x)
+	blocks, whole := (k+s.block-1)/s.block, k/s.block
+	digits := w.Words(blocks * s.block)
 	var sum, restSum [4]int64
 	if whole > 0 {
-		ternaryDigits(&digits[0], &p.x[0], whole, math.Ldexp(1, 29-p.E), &sum)
+		s.digits(&digits[0], &p.x[0], whole*s.block/blockCodes, math.Ldexp(1, 29-p.E), &sum)
 	}
 	if whole < blocks {
-		rest := floats(p.w.Words(blockCodes))
-		clear(rest[copy(rest, p.x[whole*blockCodes:]):])
-		ternaryDigits(&digits[whole*blockCodes], &rest[0], 1, math.Ldexp(1, 29-p.E), &restSum)
+		rest := floats(w.Words(s.block))
+		clear(rest[copy(rest, p.x[whole*s.block:]):])
+		s.digits(&digits[whole*s.block], &rest[0], s.block/blockCodes, math.Ldexp(1, 29-p.E), &restSum)
 	}
-	sums := int64s(p.w.Words(2 * len(y)))
+	sums := int64s(w.Words(2 * len(p.y)))
 	clear(sums)
-	for b := 0; b < blocks; b += dotBlocks {
-		n, half := min(dotBlocks, blocks-b), 0
-		if (b+n)*blockWords > p.pitch {
-			n, half = n-1, 1
+	words := s.block / 16
+	for b := 0; b < blocks; b += s.most {
+		n, rest := min(s.most, blocks-b), 0
+		if (b+n)*words > p.pitch {
+			n, rest = n-1, p.pitch%words
 		}
-		ternaryDots(&sums[0], &p.codes[b*blockWords], 4*p.pitch, len(y), &digits[b*blockCodes], n, half)
+		s.dots(&sums[0], &p.codes[b*words], 4*p.pitch, len(p.y), &digits[b*s.block], n, rest)
 	}
 	var total int64
 	for i := range sum {
 		total += sum[i] + restSum[i]
 	}
 	for j, t := range sums {
-		y[j] = p.Result(t - total)
+		p.y[j] = p.Result(t - total)
 	}
 }
 

@@ -5,9 +5,12 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 
 	"lockstep/op"
+	"lockstep/optest"
 )
 
 // anyCodes draws all four codes, in the pads of the rows, too.
@@ -40,16 +43,20 @@ func TestTernaryBlocks(t *testing.T) {
 	needAVX2(t)
 	r := rand.New(rand.NewPCG(11, 12))
 	random := func(rows, cols int) op.Tensor { return anyCodes(r, rows, cols) }
-	for _, n := range []int{1, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300} {
+	for _, n := range []int{1, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300, 511, 513, 800} {
 		for _, k := range []int{1, 2, 3, 7, 8, 9, 63, 64, 65, 100, 127, 128, 129, 192} {
 			bothWays(t, normals(r, 1+r.IntN(2), k), random, n)
 		}
 	}
-	for _, k := range []int{
-		columnRows - 1, columnRows, columnRows + 1, 2*columnRows - 1, 2*columnRows + 1, 3 * columnRows,
-		dotBlocks*blockCodes - 65, dotBlocks*blockCodes - 64, dotBlocks*blockCodes - 1, dotBlocks * blockCodes, dotBlocks*blockCodes + 1,
-		dotBlocks*blockCodes + 65, 2*dotBlocks*blockCodes + 64,
-	} {
+	lengths := []int{columnRows - 1, columnRows, columnRows + 1, 2*columnRows - 1, 2*columnRows + 1, 3 * columnRows}
+	for _, s := range ternarySets {
+		if d := s.dots; d != nil {
+			for _, off := range []int{-65, -64, -1, 0, 1, 65, d.block, d.most*d.block + 64} {
+				lengths = append(lengths, d.most*d.block+off)
+			}
+		}
+	}
+	for _, k := range lengths {
 		bothWays(t, normals(r, 1, k), random, 70)
 	}
 }
@@ -117,11 +124,55 @@ func TestTernaryRagged(t *testing.T) {
 		for _, klen := range []uint32{0, 1, 2, 63, 64, 65, 70, 127, 128, 129, 130, 300, math.MaxUint32} {
 			l := op.Words32(op.U32, op.S(), klen)
 			for _, tb := range []bool{false, true} {
-				w := anyCodes(r, sides(tb, k, n)[0], sides(tb, k, n)[1])
+				w := anyCodes(r, sided(tb, k, n)[0], sided(tb, k, n)[1])
 				x := normals(r, 3, k)
 				againstLaw(t, op.TernaryMMTail{TB: tb}, x, w, l)
 				padded(x, 1, klen)
 				againstLaw(t, op.TernaryMM{TB: tb}, x, w, l)
+			}
+		}
+	}
+}
+
+// TestTernaryJoint: cells of different lengths, with rows that are no numbers among them, have their own bits if they share W.
+func TestTernaryJoint(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(19, 20))
+	o := op.TernaryMM{}
+	for _, size := range [][3]int{{1, 70, 300}, {2, columnRows + 9, 130}, {1, 2*columnRows + 1, 513}} {
+		m, k, n := size[0], size[1], size[2]
+		codes := anyCodes(r, k, n)
+		for _, lens := range [][]int{{k, k - 1, k - 2}, {k - 1, 0, 1, 2, 7, 8, 9}, {k - 3, k - 4, columnRows, columnRows + 1, 3}, {k}} {
+			var in, want, got [][]op.Tensor
+			for i, l := range lens {
+				x := normals(r, m, k)
+				if i == 1 {
+					x.W[0] = op.NaN
+				}
+				padded(x, 1, uint32(l))
+				cell := []op.Tensor{x, codes, op.Words32(op.U32, op.S(), uint32(l))}
+				out := func() []op.Tensor { return []op.Tensor{op.New(op.T(op.F32, op.Shared, m, n))} }
+				in, want, got = append(in, cell), append(want, out()), append(got, out())
+				o.Law(want[i], cell)
+			}
+			types := []op.Type{in[0][0].Type, in[0][1].Type, in[0][2].Type}
+			for _, s := range ternarySets {
+				family := s.family
+				makeKernel := joints[reflect.TypeFor[op.TernaryMM]()][family]
+				if makeKernel == nil || !slices.Contains(Variants(), family) {
+					continue
+				}
+				for i := range got {
+					for j := range got[i][0].W {
+						got[i][0].W[j] = 0x7fdead01
+					}
+				}
+				makeKernel(o, types)(&workspace{}, got, in)
+				for i := range got {
+					if s := optest.Diff(got[i][0], want[i][0]); s != "" {
+						t.Errorf("%s: cell %d of lengths %v of %v: %s", family, i, lens, size, s)
+					}
+				}
 			}
 		}
 	}

@@ -24,6 +24,8 @@ var variants = []struct {
 	available bool
 	record    string // under bench/results, made by make cpu-record; "": none yet
 }{
+	{"vbmi", hasVBMI, ""},
+	{"vnni", hasVNNI, ""},
 	{"avx512", hasAVX512, ""},
 	{"avx2", hasAVX2, "2026-11-23-AMD-EPYC.txt"},
 	{"go", hasGo, always}, // plain Go loops; absent from a purego build, in which the laws stand alone

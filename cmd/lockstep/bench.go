@@ -68,7 +68,7 @@ func runBench(c *cli.Context) error {
 	case c.Int("count") < 1:
 		return fmt.Errorf("--count %d: want at least 1", c.Int("count"))
 	}
-	if o.Engine, err = engineOf(c); err != nil {
+	if o.Engine, err = engineWithThreads(c); err != nil {
 		return err
 	}
 	defer o.Engine.Close()
@@ -139,6 +139,7 @@ func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.M
 		write = m.WriteJSON
 	}
 	measured, failed := 0, 0
+	var all []bench.Result
 	for range c.Int("count") {
 		for _, k := range cases {
 			if err := c.Context.Err(); err != nil {
@@ -152,10 +153,16 @@ func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.M
 				r, failed = bench.Result{Case: k.Name, Cells: k.Cells, Failed: err.Error()}, failed+1
 			case r.Skipped == "":
 				measured++
+				all = append(all, r)
 			}
 			if err := write(c.App.Writer, r); err != nil {
 				return err
 			}
+		}
+	}
+	if measured > 0 && !c.Bool("json") {
+		if err := m.WriteTable(c.App.Writer, all); err != nil {
+			return err
 		}
 	}
 	switch {

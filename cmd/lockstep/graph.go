@@ -22,7 +22,8 @@ func graphCommand() *cli.Command {
 		Usage:     "show what a step of a card's cells runs on the CPU: ops before and after the rewrites, what runs together, memory, work",
 		ArgsUsage: "CARD.toml",
 		Description: "Example: lockstep graph studies/intrinsic-digits.toml\n" +
-			"A chain runs pointwise ops a part of their elements at a time; a joint op runs for all cells of a block at once.",
+			"A chain runs pointwise ops a part of their elements at a time; a joint op runs for all cells of a block at once;\n" +
+			"an update is a chain that writes the next states of active cells into them.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
 			&cli.IntFlag{Name: "pack", Value: 64, Usage: "put at most `N` cells into a pack"},
@@ -128,8 +129,8 @@ func (g packGraph) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, u := range g.Units {
 		what := u.Kind
-		if u.Kind == "chain" {
-			what = fmt.Sprintf("chain of %d, %d at a time, %d inner", u.Len, u.Part, u.Inner)
+		if u.Len > 0 {
+			what = fmt.Sprintf("%s of %d, %d at a time, %d inner", u.Kind, u.Len, u.Part, u.Inner)
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", what, short(u.Ops), u.Result, strings.Join(once(u.Kernels), " "))
 	}

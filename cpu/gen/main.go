@@ -40,6 +40,7 @@ var files = []struct {
 	{"strips", strips},
 	{"sum", sum},
 	{"ternarymm", ternarymm},
+	{"transpose", transpose},
 }
 
 func main() {

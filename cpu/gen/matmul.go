@@ -2,37 +2,51 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The tiles of a matrix product: rows by vectors of accumulators that stay in registers while k runs. A tile of 6 by 2
-// leaves four of sixteen registers for the row of B and the broadcast of A, and its twelve chains cover the latency of
-// the two FMA units (2 units x 4 cycles = 8 chains). The remaining rows of a panel are done by smaller tiles.
-const (
-	maxRows = 6
-	panel   = 2 // vectors of columns
-)
+// The tiles of a matrix product: rows by vectors of accumulators that stay in registers while k runs. A family of tiles has as
+// many vectors and up to as many rows; the last rows of a panel are done by its smaller tiles.
+//
+// AVX2: of 16 registers a tile of 6 by 2 leaves four for the row of B and the broadcast of A, and its twelve chains cover the
+// latency of the two FMA units (2 units x 4 cycles = 8 chains). Narrow panels take as many chains by twice the rows.
+//
+// AVX-512: 8 by 2 and 12 by 1 cover it, too. More rows would need fewer loads for each FMA, but they are not what bounds these
+// tiles; and 8 rows of A, whatever their distance in memory, fit into 8 ways of a cache.
+var tileFamilies = []struct {
+	make       func(c *build.Context) isa
+	vecs, rows int
+	tail       bool // the last vector is masked
+}{
+	{newAVX2, 2, 6, false},
+	{newAVX2, 2, 6, true},
+	{newAVX2, 1, 12, true},
+	{newAVX512, 2, 8, true},
+	{newAVX512, 1, 12, true},
+}
+
+// panel is the number of vectors of columns of the widest tiles, and so of a packed panel.
+const panel = 2
 
 // matmul generates the kernels of MatMul and the packing of its operand B.
 func matmul(c *build.Context) {
-	tiles(newCode(c, newAVX2), false)
-	packRows(newCode(c, newAVX2))
-	packTransposed(c)
+	tiles(c, false)
+	widths(c, packRows)
+	widths(c, packTransposed)
 }
 
 // matmuljvp generates the kernels of MatMulJVP.
-func matmuljvp(c *build.Context) { tiles(newCode(c, newAVX2), true) }
+func matmuljvp(c *build.Context) { tiles(c, true) }
 
-// tiles generates the kernels for whole panels, for tails of more than one vector and for narrower ones.
-func tiles(k *code, tangent bool) {
-	canonical := k.ConstData("canonicalNaN", operand.U32(0x7fc00000))
-	for rows := maxRows; rows > 0; rows-- {
-		tile{k, rows, panel, false, tangent}.generate(canonical)
-		tile{k, rows, panel, true, tangent}.generate(canonical)
-		tile{k, rows, 1, true, tangent}.generate(canonical)
+func tiles(c *build.Context, tangent bool) {
+	for _, f := range tileFamilies {
+		for rows := 1; rows <= f.rows; rows++ {
+			tile{newCode(c, f.make), rows, f.vecs, f.tail, tangent}.generate()
+		}
 	}
 }
 
@@ -55,24 +69,22 @@ func (t tile) name() string {
 	return name
 }
 
-// term is one product of a chain: the pointers to A (rows 0 and 3 of the block) and to the row of B.
-type term struct{ a0, a3, b reg.GPVirtual }
+// term is one product of a chain: the pointers to A at the block's first row, and to the row of B.
+type term struct{ a, b reg.GPVirtual }
 
-func (t tile) generate(canonical operand.Mem) {
+func (t tile) generate() {
 	c := t.Context
-	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, mask *[8]int32")
+	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int")
 	names := [][2]string{{"a", "b"}}
 	if t.tangent {
 		names = [][2]string{{"da", "b"}, {"a", "db"}} // the order of the law
 	}
-
-	am, ak, bk := load(c, "am", 2), load(c, "ak", 2), load(c, "bk", 2)
-	var mask reg.VecVirtual
+	var mask reg.Register
 	if t.tail {
-		mask = t.reg()
-		p := load(c, "mask", 0)
-		c.VMOVUPS(mem(p, 0), mask)
+		mask = t.firstLanes(load(c, "cols", 0))
 	}
+	ak, bk := load(c, "ak", 2), load(c, "bk", 2)
+	am := t.distances(load(c, "am", 2))
 	acc := make([][]reg.VecVirtual, t.rows)
 	for i := range acc {
 		acc[i] = t.regs(t.vecs)
@@ -82,47 +94,54 @@ func (t tile) generate(canonical operand.Mem) {
 	for _, row := range acc {
 		t.clear(row...)
 	}
+	if !t.tangent {
+		row, cm := load(c, "c", 0), load(c, "cm", 2)
+		for range t.rows {
+			t.fetch(row)
+			c.ADDQ(cm, row)
+		}
+	}
 	terms := make([]term, len(names))
 	for i, n := range names {
-		x := term{a0: load(c, n[0], 0), b: load(c, n[1], 0)}
-		if t.rows > 3 {
-			x.a3 = c.GP64()
-			c.LEAQ(indexed(x.a0, am, 2), x.a3)
-			c.ADDQ(am, x.a3)
-		}
-		terms[i] = x
+		terms[i] = term{load(c, n[0], 0), load(c, n[1], 0)}
 	}
 	k := load(c, "k", 0)
+	var ahead, step reg.GPVirtual
+	if !t.tangent {
+		ahead, step = load(c, "ahead", 0), load(c, "step", 2)
+	}
 
 	c.Label("term")
 	for _, x := range terms {
 		b := t.regs(t.vecs)
 		for j, r := range b {
-			t.load(c, mem(x.b, j*t.bytes()), r, mask, j)
-		}
-		for i, row := range acc {
-			at := t.reg()
-			c.VBROADCASTSS(x.row(i, am), at)
-			for j := range row {
-				c.VFMADD231PS(b[j], at, row[j]) // acc = fma(a, b, acc)
+			if t.masked(j) {
+				t.loadMasked(mem(x.b, j*t.bytes()), mask, r)
+			} else {
+				c.VMOVUPS(mem(x.b, j*t.bytes()), r)
 			}
 		}
-		c.ADDQ(ak, x.a0)
-		if t.rows > 3 {
-			c.ADDQ(ak, x.a3)
+		for i, row := range acc {
+			t.multiplyAdd(distant(x.a, am, i), b, row)
 		}
+		c.ADDQ(ak, x.a)
 		c.ADDQ(bk, x.b)
+	}
+	if !t.tangent {
+		t.fetch(ahead)
+		c.ADDQ(step, ahead)
 	}
 	c.DECQ(k)
 	c.JNZ(operand.LabelRef("term"))
 
-	t.store(c, acc, mask, canonical)
+	t.store(acc, mask)
 
 	// The next block of rows: the arguments' own slots hold the pointers between blocks.
+	stride := load(c, "am", 2)
 	for _, n := range names {
 		p := load(c, n[0], 0)
 		for range t.rows {
-			c.ADDQ(am, p)
+			c.ADDQ(stride, p)
 		}
 		c.Store(p, c.Param(n[0]))
 	}
@@ -133,36 +152,40 @@ func (t tile) generate(canonical operand.Mem) {
 	end(c)
 }
 
-// row is the address of A at row i of the block.
-func (x term) row(i int, am reg.GPVirtual) operand.Mem {
-	base := x.a0
-	if i >= 3 {
-		base, i = x.a3, i-3
+// fetch brings a row of the tile into the cache.
+func (t tile) fetch(row reg.GPVirtual) {
+	const line = 64
+	for at := 0; at < t.vecs*t.bytes(); at += line {
+		t.PREFETCHT0(mem(row, at))
 	}
-	if i == 0 {
+}
+
+// distances are the odd multiples of a stride in bytes that addresses of the tile's rows are made of, by the multiple.
+func (t tile) distances(stride reg.GPVirtual) map[int]reg.GPVirtual {
+	d := map[int]reg.GPVirtual{1: stride}
+	for n := 3; n < t.rows; n += 2 {
+		d[n] = t.GP64()
+		t.LEAQ(indexed(d[n-2], stride, 2), d[n])
+	}
+	return d
+}
+
+// distant is the memory at n strides from base, n < 16: an odd multiple of the stride, scaled by a power of 2.
+func distant(base reg.GPVirtual, distances map[int]reg.GPVirtual, n int) operand.Mem {
+	if n == 0 {
 		return mem(base, 0)
 	}
-	return indexed(base, am, uint8(i))
+	scale := 1 << bits.TrailingZeros(uint(n))
+	return indexed(base, distances[n/scale], uint8(scale))
 }
 
 // masked tells whether vector j of a row is cut by the tail's mask.
 func (t tile) masked(j int) bool { return t.tail && j == t.vecs-1 }
 
-// load reads vector j of a row.
-func (t tile) load(c *build.Context, m operand.Mem, r, mask reg.VecVirtual, j int) {
-	if t.masked(j) {
-		c.VMASKMOVPS(m, mask, r)
-	} else {
-		c.VMOVUPS(m, r)
-	}
-}
-
 // store writes the block: C = acc, or C = C + acc when the chunk is not the first; a NaN as the canonical one.
-func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtual, canonical operand.Mem) {
-	first := load(c, "c", 0)
-	cm := load(c, "cm", 2)
-	add := load(c, "add", 0)
-	row := c.GP64()
+func (t tile) store(acc [][]reg.VecVirtual, mask reg.Register) {
+	c := t.Context
+	first, cm, add, row := load(c, "c", 0), load(c, "cm", 2), load(c, "add", 0), c.GP64()
 	c.TESTQ(add, add)
 	c.JZ(operand.LabelRef("store"))
 	c.MOVQ(first, row)
@@ -170,7 +193,7 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 		for j, x := range vs {
 			if t.masked(j) {
 				old := t.reg()
-				c.VMASKMOVPS(mem(row, j*t.bytes()), mask, old)
+				t.loadMasked(mem(row, j*t.bytes()), mask, old)
 				c.VADDPS(old, x, x)
 			} else {
 				c.VADDPS(mem(row, j*t.bytes()), x, x)
@@ -179,14 +202,11 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 		c.ADDQ(cm, row)
 	}
 	c.Label("store")
-	nan, isNaN := t.reg(), t.reg()
-	c.VBROADCASTSS(canonical, nan)
 	for _, vs := range acc {
 		for j, x := range vs {
-			c.VCMPPS(operand.U8(3), x, x, isNaN) // 3: unordered
-			c.VBLENDVPS(isNaN, nan, x, x)
+			t.canonical(x, x, x)
 			if t.masked(j) {
-				c.VMASKMOVPS(x, mask, mem(first, j*t.bytes()))
+				t.storeMasked(x, mask, mem(first, j*t.bytes()))
 			} else {
 				c.VMOVUPS(x, mem(first, j*t.bytes()))
 			}
@@ -196,11 +216,25 @@ func (t tile) store(c *build.Context, acc [][]reg.VecVirtual, mask reg.VecVirtua
 	c.Store(first, c.Param("c"))
 }
 
+// multiplyAdd is acc = fma(a, b, acc) for vectors b and one a in memory.
+func (t tile) multiplyAdd(a operand.Mem, b, acc []reg.VecVirtual) {
+	if t.lanes() == 16 && t.vecs == 1 {
+		t.VFMADD231PS_BCST(a, b[0], acc[0]) // a broadcast of its own would take a 512-bit slot for each FMA
+		return
+	}
+	x := t.reg()
+	t.VBROADCASTSS(a, x)
+	for j := range acc {
+		t.VFMADD231PS(b[j], x, acc[j])
+	}
+}
+
 // packRows generates the copy of a panel of contiguous rows.
 func packRows(v *code) {
 	c := v.Context
-	begin(c, "packRows16", "dst, src *float32, k, stride int",
-		"copies k rows of 16 words, the first at src, the next at stride words, to dst, one after the other.")
+	n := panel * v.lanes()
+	v.begin("packRows", "dst, src *float32, k, stride int",
+		fmt.Sprintf("copies k rows of %d words, the first at src, the next at stride words, to dst, one after the other.", n))
 	dst, src, k, stride := load(c, "dst", 0), load(c, "src", 0), load(c, "k", 0), load(c, "stride", 2)
 	x := v.regs(panel)
 	c.Label("row")
@@ -217,10 +251,13 @@ func packRows(v *code) {
 	end(c)
 }
 
-// packTransposed generates the transposition of 8 columns of a panel whose terms are contiguous, 8 terms at a time.
-func packTransposed(c *build.Context) {
-	begin(c, "packTransposed8", "dst, src *float32, k, stride, n int",
-		"turns n rows, 1 to 8, of k words, the first at src, the next at stride words, into k columns: dst[16*l+j]",
+// packTransposed generates the transposition of 8 columns of a panel whose terms are contiguous, 8 terms at a time. It is AVX2
+// code for both widths: 512-bit registers would take one exchange more for each word.
+func packTransposed(v *code) {
+	c := v.Context
+	pitch := panel * v.lanes()
+	v.begin("packTransposed", "dst, src *float32, k, stride, n int",
+		fmt.Sprintf("turns n rows, 1 to 8, of k words, the first at src, the next at stride words, into k columns: dst[%d*l+j]", pitch),
 		"is word l of row j. Rows from n on are row n-1 once more, and columns from k to the next multiple of 8 are written, too.")
 	dst, src, k, stride, n := load(c, "dst", 0), load(c, "src", 0), load(c, "k", 0), load(c, "stride", 2), load(c, "n", 0)
 	// The rows from n on are row n-1 once more: what they give is never stored in C.
@@ -250,7 +287,7 @@ func packTransposed(c *build.Context) {
 	for i, r := range x {
 		c.VMOVUPS(indexed(rows[i], at, 4), r)
 	}
-	storeTransposed(c, x, dst, panel*8)
+	storeTransposed(c, x, dst, pitch)
 	c.ADDQ(operand.U8(8), at)
 	c.SUBQ(operand.U8(8), k)
 	c.JGE(operand.LabelRef("loop"))
@@ -263,7 +300,7 @@ func packTransposed(c *build.Context) {
 	for i, r := range x {
 		c.VMASKMOVPS(indexed(rows[i], at, 4), mask, r)
 	}
-	storeTransposed(c, x, dst, panel*8)
+	storeTransposed(c, x, dst, pitch)
 	c.Label("done")
 	end(c)
 }

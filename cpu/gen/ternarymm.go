@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mmcloughlin/avo/build"
@@ -26,8 +27,10 @@ func ternarymm(c *build.Context) {
 	ternaryIndex(c, "ternaryIndexHalf", ymm/2, "is ternaryIndex where only 64 columns are in memory; it indexes them twice.")
 	ternaryColumns(c)
 	ternaryScale(c)
-	ternaryDigits(c)
-	ternaryDots(c)
+	ternaryDigits(c, "ternaryDigits", ymm)
+	shifts := c.ConstData("digitShifts", operand.U32(24<<24|16<<16|8<<8))
+	ternaryDots(c, shifts)
+	ternaryWide(c, shifts)
 }
 
 // largestMagnitude generates the maximum of the bits of |x|.
@@ -265,13 +268,18 @@ func ternaryScale(c *build.Context) {
 	end(c)
 }
 
-// ternaryDigits generates the fixed-point numbers of blocks of activations as balanced digits of base 256, one register for
-// each position and digit, and adds up the numbers.
-func ternaryDigits(c *build.Context) {
-	begin(c, "ternaryDigits", "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64",
-		"makes, for each block of 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t",
-		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.")
+// ternaryDigits generates the fixed-point numbers of blocks of activations as balanced digits of base 256, in vectors of so many
+// bytes, one for each position and digit, and adds up the numbers. Wide vectors take the digits of two blocks side by side.
+func ternaryDigits(c *build.Context, name string, width int) {
+	begin(c, name, "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64",
+		fmt.Sprintf("makes, for each %d numbers q = RNE(x * scale), 16 vectors of %d bytes: byte b of vector 4*i+t is digit t", positions*width, width),
+		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.",
+		"Blocks are of 128 numbers.")
 	digits, x, blocks := load(c, "digits", 0), load(c, "x", 0), load(c, "blocks", 0)
+	step := c.GP64() // to the next block's bytes: half a vector on, then to the next vectors
+	if width > ymm {
+		c.MOVQ(operand.U32(ymm), step)
+	}
 	scale := broadcastParam(c, "scale")
 	balance := yword(c, 0x80808080)
 	sum := c.YMM()
@@ -302,11 +310,17 @@ func ternaryDigits(c *build.Context) {
 			}
 		}
 		for i, column := range shuffled(c, r) {
-			c.VMOVDQU(column, mem(digits, 32*(8*half+i)))
+			c.VMOVDQU(column, mem(digits, width*(8*half+i)))
 		}
 	}
 	c.ADDQ(operand.U32(128*4), x)
-	c.ADDQ(operand.U32(128*planes), digits)
+	if width > ymm {
+		c.ADDQ(step, digits)
+		c.NEGQ(step)
+		c.ADDQ(operand.U32(positions*planes*width), step)
+	} else {
+		c.ADDQ(operand.U32(positions*planes*width), digits)
+	}
 	c.DECQ(blocks)
 	c.JNZ(operand.LabelRef("block"))
 	at := load(c, "sum", 0)
@@ -332,7 +346,7 @@ func shuffled(c *build.Context, r []reg.VecVirtual) []reg.VecVirtual {
 // ternaryDots generates the sums along rows of W. A weight plus 1 is an unsigned byte, as the byte products want it, and
 // what is too much is the sum of all numbers, which the caller takes away. 16-bit sums hold 16 blocks: 64 pairs of at
 // most 2 * 2 * 128.
-func ternaryDots(c *build.Context) {
+func ternaryDots(c *build.Context, digitShifts operand.Mem) {
 	begin(c, "ternaryDots", "sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, half int",
 		"adds to sums[j], for the codes at row j of w, the sum of (weight + 1) * q over blocks blocks and, if half is not 0,",
 		"half a block. The pitch from row to row is in bytes. At most 16 blocks with the half one.")
@@ -379,21 +393,7 @@ func ternaryDots(c *build.Context) {
 	for _, a := range acc {
 		c.VPMADDWD(ones, a, a)
 	}
-	c.VPHADDD(acc[1], acc[0], acc[0])
-	c.VPHADDD(acc[3], acc[2], acc[2])
-	c.VPHADDD(acc[2], acc[0], acc[0]) // [digit 0, 1, 2, 3] in each half
-	other, wide, shifts := c.XMM(), c.YMM(), c.YMM()
-	c.VEXTRACTI128(operand.U8(1), acc[0], other)
-	c.VPADDD(acc[0].AsX(), other, other)
-	c.VPMOVSXDQ(other, wide)
-	c.VPMOVZXBQ(c.ConstData("digitShifts", operand.U32(24<<24|16<<16|8<<8)), shifts)
-	c.VPSLLVQ(shifts, wide, wide)
-	c.VEXTRACTI128(operand.U8(1), wide, other)
-	c.VPADDQ(wide.AsX(), other, other)
-	c.VPSHUFD(operand.U8(0xee), other, wide.AsX())
-	c.VPADDQ(wide.AsX(), other, other)
-	total := c.GP64()
-	c.VMOVQ(other, total)
+	total := weigh(c, acc, digitShifts)
 	c.ADDQ(total, mem(sums, 0))
 
 	c.ADDQ(operand.U8(8), sums)
@@ -401,6 +401,26 @@ func ternaryDots(c *build.Context) {
 	c.DECQ(rows)
 	c.JNZ(operand.LabelRef("row"))
 	end(c)
+}
+
+// weigh is the sum of the 32-bit lanes of the planes, those of plane t times 256^t.
+func weigh(c *build.Context, acc []reg.VecVirtual, digitShifts operand.Mem) reg.GPVirtual {
+	c.VPHADDD(acc[1], acc[0], acc[0])
+	c.VPHADDD(acc[3], acc[2], acc[2])
+	c.VPHADDD(acc[2], acc[0], acc[0]) // [digit 0, 1, 2, 3] in each half
+	other, wide, shifts := c.XMM(), c.YMM(), c.YMM()
+	c.VEXTRACTI128(operand.U8(1), acc[0], other)
+	c.VPADDD(acc[0].AsX(), other, other)
+	c.VPMOVSXDQ(other, wide)
+	c.VPMOVZXBQ(digitShifts, shifts)
+	c.VPSLLVQ(shifts, wide, wide)
+	c.VEXTRACTI128(operand.U8(1), wide, other)
+	c.VPADDQ(wide.AsX(), other, other)
+	c.VPSHUFD(operand.U8(0xee), other, wide.AsX())
+	c.VPADDQ(wide.AsX(), other, other)
+	total := c.GP64()
+	c.VMOVQ(other, total)
+	return total
 }
 
 // addBlock adds the products of a block of codes with its digits to the sums of the planes.
