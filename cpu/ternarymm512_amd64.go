@@ -42,3 +42,15 @@ func columnsVBMI(w *workspace, rows []ternary) {
 		}
 	}
 }
+
+// digitsAVX512 is digitsAVX2 for wide blocks.
+func digitsAVX512(digits []uint32, x []float32, exponent int) (sum int64) {
+	var lanes [8]int64
+	if len(x) > 0 {
+		ternaryDigitsAVX512(&digits[0], &x[0], len(x)/wideCodes, float32(exponent), &lanes)
+	}
+	for _, s := range lanes {
+		sum += s
+	}
+	return sum - 0x80808080*int64(len(x))
+}

@@ -25,9 +25,9 @@ type ternarySet struct {
 }
 
 var ternarySets = []ternarySet{
-	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 8, ternaryDigits, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
-	{"avx512", nil, 0, &ternaryDotSet{256, 16, ternaryDigitsWide, ternaryDotsAVX512}},
-	{"vnni", nil, 0, &ternaryDotSet{256, 24, ternaryDigitsWide, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
+	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
+	{"avx512", nil, 0, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
+	{"vnni", nil, 0, &ternaryDotSet{256, 24, digitsAVX512, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
 	{"vbmi", columnsVBMI, 8 * vbmiGroups, nil},
 }
 
@@ -228,10 +228,22 @@ func (p *ternary) tables(w *workspace, group, longest int) []uint32 {
 
 // ternaryDotSet is the kernels of sums along rows of W.
 type ternaryDotSet struct {
-	block  int // codes of a vector
-	most   int // blocks at a time
-	digits func(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
+	block  int                                                          // codes of a vector
+	most   int                                                          // blocks at a time
+	digits func(digits []uint32, x []float32, exponent int) (sum int64) // of whole blocks of numbers x * 2^exponent
 	dots   func(sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, rest int)
+}
+
+// digitsAVX2 makes the digits of numbers and adds the numbers up.
+func digitsAVX2(digits []uint32, x []float32, exponent int) (sum int64) {
+	var lanes [4]int64
+	if len(x) > 0 {
+		ternaryDigits(&digits[0], &x[0], len(x)/blockCodes, math.Ldexp(1, exponent), &lanes)
+	}
+	for _, s := range lanes {
+		sum += s
+	}
+	return sum
 }
 
 // dots computes y[j], the sum over l of q[l] times weight l of row j.
@@ -239,14 +251,11 @@ func (p *ternary) dots(w *workspace, s *ternaryDotSet) {
 	k := len(p.x)
 	blocks, whole := (k+s.block-1)/s.block, k/s.block
 	digits := w.Words(blocks * s.block)
-	var sum, restSum [4]int64
-	if whole > 0 {
-		s.digits(&digits[0], &p.x[0], whole*s.block/blockCodes, math.Ldexp(1, 29-p.E), &sum)
-	}
+	total := s.digits(digits, p.x[:whole*s.block], 29-p.E)
 	if whole < blocks {
 		rest := floats(w.Words(s.block))
 		clear(rest[copy(rest, p.x[whole*s.block:]):])
-		s.digits(&digits[whole*s.block], &rest[0], s.block/blockCodes, math.Ldexp(1, 29-p.E), &restSum)
+		total += s.digits(digits[whole*s.block:], rest, 29-p.E)
 	}
 	sums := int64s(w.Words(2 * len(p.y)))
 	clear(sums)
@@ -257,10 +266,6 @@ func (p *ternary) dots(w *workspace, s *ternaryDotSet) {
 			n, rest = n-1, p.pitch%words
 		}
 		s.dots(&sums[0], &p.codes[b*words], 4*p.pitch, len(p.y), &digits[b*s.block], n, rest)
-	}
-	var total int64
-	for i := range sum {
-		total += sum[i] + restSum[i]
 	}
 	for j, t := range sums {
 		p.y[j] = p.Result(t - total)

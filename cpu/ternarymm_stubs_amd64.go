@@ -38,9 +38,8 @@ func ternaryColumns(sums *float64, index *uint32, tables *uint32, stride int, pa
 //go:noescape
 func ternaryScale(y *float32, sums *float64, scale float64)
 
-// ternaryDigits makes, for each 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t
+// ternaryDigits makes, for each block of 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t
 // of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.
-// Blocks are of 128 numbers.
 //
 //go:noescape
 func ternaryDigits(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
@@ -51,12 +50,12 @@ func ternaryDigits(digits *uint32, x *float32, blocks int, scale float64, sum *[
 //go:noescape
 func ternaryDots(sums *int64, w *uint32, pitch int, rows int, digits *uint32, blocks int, half int)
 
-// ternaryDigitsWide makes, for each 256 numbers q = RNE(x * scale), 16 vectors of 64 bytes: byte b of vector 4*i+t is digit t
-// of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.
-// Blocks are of 128 numbers.
+// ternaryDigitsAVX512 makes, for each block of 256 numbers q = RNE(x * 2^exponent), 16 vectors of 64 bytes: byte b of vector 4*i+t is digit t
+// of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q + 0x80808080 is that of the
+// eight sums.
 //
 //go:noescape
-func ternaryDigitsWide(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
+func ternaryDigitsAVX512(digits *uint32, x *float32, blocks int, exponent float32, sum *[8]int64)
 
 // ternaryDotsAVX512 adds to sums[j], for the codes at row j of w, the sum of (weight + 1) * q over blocks blocks of 256 codes and, if rest is
 // not 0, one of which only rest words are in memory. The pitch from row to row is in bytes. At most 16 blocks.

@@ -12,7 +12,7 @@ const zmm = 64
 // ternaryWide generates the kernels of TernaryMM for 512-bit registers: sums along rows of W by AVX-512BW or by VNNI, sums over
 // its rows by VBMI and VNNI.
 func ternaryWide(c *build.Context, digitShifts operand.Mem) {
-	ternaryDigits(c, "ternaryDigitsWide", zmm)
+	ternaryDigitsWide(newCode(c, newAVX512))
 	weights := [2]operand.Mem{ // of the two codes of a nibble, plus 1
 		static(c, "firstWeightsWide", bytesOf(4, 1|2<<8|1<<16)),
 		static(c, "secondWeightsWide", bytesOf(1, 0x01010101, 0x02020202, 0x01010101, 0)),
@@ -21,6 +21,72 @@ func ternaryWide(c *build.Context, digitShifts operand.Mem) {
 	ternaryDotsWide(newCode(c, newAVX512), "ternaryDotsVNNI", weights, digitShifts, true)
 	ternaryIndexWide(newCode(c, newAVX512))
 	ternaryColumnsVBMI(newCode(c, newAVX512))
+}
+
+// ternaryDigitsWide generates ternaryDigits for wide blocks. A float32 times a power of 2 is rounded only where it is subnormal, and so
+// becomes the integer 0 in any case.
+func ternaryDigitsWide(k *code) {
+	c := k.Context
+	begin(c, "ternaryDigitsAVX512", "digits *uint32, x *float32, blocks int, exponent float32, sum *[8]int64",
+		"makes, for each block of 256 numbers q = RNE(x * 2^exponent), 16 vectors of 64 bytes: byte b of vector 4*i+t is digit t",
+		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q + 0x80808080 is that of the",
+		"eight sums.")
+	digits, x, blocks := load(c, "digits", 0), load(c, "x", 0), load(c, "blocks", 0)
+	exponent, balance := broadcastFloat(k, "exponent"), k.word(0x80808080)
+	low, sum := k.reg(), k.reg() // low: the low words of pairs
+	c.VPTERNLOGD(operand.U8(0xff), low, low, low)
+	c.VPSRLQ(operand.U8(32), low, low)
+	k.clear(sum)
+	c.Label("block")
+	rows := make([]reg.VecVirtual, 16) // 128-bit lane l of row j: the digits of numbers 64l+4j to 64l+4j+3
+	for g := range 4 {
+		var q [4]reg.VecVirtual
+		for l := range q {
+			q[l] = k.reg()
+			c.VMOVUPS(mem(x, 4*(64*l+16*g)), q[l])
+			c.VSCALEFPS(exponent, q[l], q[l])
+			c.VCVTPS2DQ(q[l], q[l])       // to nearest even
+			c.VPADDD(balance, q[l], q[l]) // carries go up, and the digits are bytes less 128
+			even, odd := k.reg(), k.reg()
+			c.VPANDD(low, q[l], even)
+			c.VPADDQ(even, sum, sum)
+			c.VPSRLQ(operand.U8(32), q[l], odd)
+			c.VPADDQ(odd, sum, sum)
+			c.VPXORD(balance, q[l], q[l])
+		}
+		copy(rows[4*g:], exchanged(k, q))
+	}
+	for i, column := range shuffled(k, rows) {
+		c.VMOVDQU32(column, mem(digits, zmm*i))
+	}
+	c.ADDQ(operand.U32(4*4*zmm), x)
+	c.ADDQ(operand.U32(planes*positions*zmm), digits)
+	c.DECQ(blocks)
+	c.JNZ(operand.LabelRef("block"))
+	at := load(c, "sum", 0)
+	c.VMOVDQU32(sum, mem(at, 0))
+	end(c)
+}
+
+// broadcastFloat is a register with a float32 parameter in every lane.
+func broadcastFloat(k *code, name string) reg.VecVirtual {
+	r, x := k.reg(), k.XMM()
+	k.Load(k.Param(name), x)
+	k.VBROADCASTSS(x, r)
+	return r
+}
+
+// exchanged transposes the 4 x 4 matrix of the 128-bit lanes of four registers.
+func exchanged(k *code, x [4]reg.VecVirtual) []reg.VecVirtual {
+	half, y := k.regs(4), k.regs(4)
+	for h := range 2 { // the lanes 0 and 1 of a pair of registers, then 2 and 3
+		k.VSHUFI32X4(operand.U8(0x44), x[2*h+1], x[2*h], half[h])
+		k.VSHUFI32X4(operand.U8(0xee), x[2*h+1], x[2*h], half[2+h])
+	}
+	for l := range y {
+		k.VSHUFI32X4(operand.U8([]int{0x88, 0xdd}[l%2]), half[l/2*2+1], half[l/2*2], y[l])
+	}
+	return y
 }
 
 // ternaryDotsWide generates ternaryDots for wide blocks, the last one masked. Two rows of W at a time share what they load of the
@@ -212,9 +278,7 @@ func ternaryColumnsVBMI(k *code) {
 		"computes 256 outputs y = f32(f32(T) * 2^exponent), where T is the sum of what the tables give for the indices over at most",
 		"1024 groups, less 2^33 a group.")
 	y, index, stride := load(c, "y", 0), load(c, "index", 0), load(c, "stride", 0)
-	exponent, x := k.reg(), c.XMM()
-	c.Load(c.Param("exponent"), x)
-	c.VBROADCASTSS(x, exponent)
+	exponent := broadcastFloat(k, "exponent")
 	bias, excess := k.reg(), load(c, "groups", 0) // of the upper two planes
 	c.SHLQ(operand.U8(33-16), excess)
 	c.VPBROADCASTD(excess.As32(), bias)
@@ -302,22 +366,18 @@ func outputs(k *code, a []reg.VecVirtual, bias, exponent reg.VecVirtual) {
 
 // storeColumns writes lane e of 128-bit lane l of x[i] to y[64l+4e+i].
 func storeColumns(k *code, x [4]reg.VecVirtual, y reg.GPVirtual) {
-	t, v, s := k.regs(4), k.regs(4), k.regs(4)
+	t := k.regs(4)
 	for h := range 2 {
 		k.VUNPCKLPS(x[2*h+1], x[2*h], t[2*h])
 		k.VUNPCKHPS(x[2*h+1], x[2*h], t[2*h+1])
 	}
-	for h := range 2 { // v[e]: entries 4e to 4e+3 of each part
+	var v [4]reg.VecVirtual // v[e]: entries 4e to 4e+3 of each part
+	for h := range 2 {
+		v[2*h], v[2*h+1] = k.reg(), k.reg()
 		k.VUNPCKLPD(t[2+h], t[h], v[2*h])
 		k.VUNPCKHPD(t[2+h], t[h], v[2*h+1])
 	}
-	for h := range 2 { // the lanes of all four are exchanged in the same way
-		k.VSHUFF32X4(operand.U8(0x44), v[2*h+1], v[2*h], s[h])
-		k.VSHUFF32X4(operand.U8(0xee), v[2*h+1], v[2*h], s[2+h])
-	}
-	for l := range 4 {
-		part := k.reg()
-		k.VSHUFF32X4(operand.U8([]int{0x88, 0xdd}[l%2]), s[l/2*2+1], s[l/2*2], part)
+	for l, part := range exchanged(k, v) {
 		k.VMOVUPS(part, mem(y, 4*64*l))
 	}
 }
