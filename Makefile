@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 GO ?= go
 BIN := bin/lockstep
 
-.PHONY: all build run toy test test-exhaustive exhaustive-digests scale mutants licences cpu-record generate fmt lint ci clean
+.PHONY: all build run toy test test-exhaustive exhaustive-digests exhaustive-errors fuzz scale mutants licences cpu-record generate fmt lint ci clean
 
 all: build
 
@@ -24,6 +24,8 @@ toy: build
 test:
 	$(GO) build ./...
 	$(GO) test ./...
+	@echo "variants of the CPU's kernels, each held alone against the laws:"
+	@$(GO) test -v -run '^TestConformance$$' ./cpu | sed -n 's/^    --- \([A-Z]*\): TestConformance\/\([a-z0-9]*\) .*/  \1 \2/p'
 
 # Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests.
 # The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
@@ -34,19 +36,22 @@ test-exhaustive:
 exhaustive-digests:
 	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'LawOverAllInputs$(RUN)' ./optest/exhaustive -update
 
+# Every fuzz target, FUZZTIME each: the readers of files, attributes and shapes, random programs and their derivatives. What one finds stands in
+# testdata/fuzz of its package, and go test runs it from then on. FUZZ chooses targets, such as FUZZ=FuzzPrograms.
+FUZZTIME ?= 20s
+FUZZ ?= Fuzz\w+
+fuzz:
+	@grep -roE --include='*_test.go' '^func $(FUZZ)\(' cmd cpu cuda data bench graph internal model op optest report studies subspace sweep | sed 's|/[^/]*:func | |; s|($$||' | sort | \
+	while read -r package target; do echo "$$target of $$package"; $(GO) test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; done
+
 # Known faults, planted one at a time: the tests must notice each.
 mutants:
 	$(GO) run ./internal/mutants
 
-# A record of the full suite and of the kernels' speed on this CPU, to commit under bench/results.
-cpu-record:
-	@mkdir -p bench/results
-	@file=bench/results/$$(date +%F)-$$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//').txt; \
-	{ grep -m1 'model name' /proc/cpuinfo; \
-	  echo "features: $$(grep -m1 flags /proc/cpuinfo | tr ' ' '\n' | grep -E '^(fma|avx2|avx512|avx_vnni)' | tr '\n' ' ')"; \
-	  echo "processors: $$(nproc)"; $(GO) version; echo "commit: $$(git rev-parse --short HEAD)"; echo; \
-	  echo "REQUIRE=avx2 go test -count=1 ./..."; REQUIRE=avx2 $(GO) test -count=1 ./... ; echo; \
-	  echo "go test -run xxx -bench . -benchtime 0.2s ./cpu"; $(GO) test -run xxx -bench . -benchtime 0.2s ./cpu; } > $$file; echo "wrote $$file"
+# A record of the full suite, and of the kernels' speed, with every variant that this CPU has, to commit under bench/results: what is on
+# record may run by default (see cpu/twin.go).
+cpu-record: build
+	@bash bench/cpu-record.sh
 
 # Ten thousand cells: planning, memory, and what a cell costs beside its training. `make test` does it with a thousand.
 scale:
@@ -71,6 +76,7 @@ lint:
 STATICCHECK := v0.8.2
 
 include cuda/cuda.mk
+include bench/peers/peers.mk
 
 ci:
 	bash .ci/run

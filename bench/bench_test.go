@@ -51,7 +51,7 @@ func TestEveryCaseIsInTheStep(t *testing.T) {
 			t.Errorf("two cases are called %s", c.Name)
 		}
 		seen[c.Name] = true
-		if c.train != nil {
+		if c.train != nil || c.sweep != nil {
 			continue
 		}
 		w, err := c.work()
@@ -321,5 +321,56 @@ func TestLines(t *testing.T) {
 	}
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Case != r.Case || back.Rate != r.Rate || back.Machine.Peak != peak || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("%+v, %v", back, err)
+	}
+}
+
+// The whole sweep is one that a user would run: its cells train, and give results.
+func TestSweepCase(t *testing.T) {
+	c := sweepCases()[0]
+	cells, err := c.sweep.cells()
+	if err != nil || len(cells) != c.Cells {
+		t.Fatalf("%d cells, %v; its name says %d", len(cells), err, c.Cells)
+	}
+	small := *c.sweep
+	small.Steps = 2
+	e, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := (&Case{Name: c.Name, Cells: c.Cells, Unit: c.Unit, sweep: &small}).openSweep(context.Background(), &Options{Engine: e, Memory: 1 << 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.run(context.Background(), 1); err != nil {
+		t.Error(err)
+	}
+	if len(w.kernels) == 0 || w.bytes == 0 {
+		t.Errorf("%d kernels, %d bytes", len(w.kernels), w.bytes)
+	}
+	if _, err := c.openSweep(context.Background(), &Options{Engine: e, Memory: 1000}); err == nil || !strings.Contains(err.Error(), "MB") {
+		t.Errorf("in 1 kB: %v; want a reason to skip it", err)
+	}
+}
+
+// The table gives shares of the peaks, leaves out what was not measured, and has no line that benchstat would read.
+func TestTable(t *testing.T) {
+	m := Machine{Peak: graph.Peak{FMA: 100e9, Copy: 40e9}}
+	var b strings.Builder
+	err := m.WriteTable(&b, []Result{
+		{Case: "matmul/x", NS: 1e6, Work: Work{MACs: 25e6, Bytes: 1e6}, Rate: 25, Unit: "GMAC/s", Cached: true, Checked: "law"},
+		{Case: "add/x", NS: 1e6, Work: Work{Bytes: 30e6}, Rate: 30, Unit: "GB/s"},
+		{Case: "gone/x", Skipped: "no"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], "25 %") || !strings.Contains(lines[1], "as law") || !strings.Contains(lines[2], "75 %") || !strings.Contains(lines[2], "not compared") {
+		t.Errorf("got\n%s", b.String())
+	}
+	for _, l := range lines {
+		if !strings.HasPrefix(l, "# ") {
+			t.Errorf("%q is no comment", l)
+		}
 	}
 }

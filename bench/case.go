@@ -26,6 +26,7 @@ type Case struct {
 	in    []operand
 	body  func(b *graph.Builder, in []op.Value) []op.Value
 	train *TrainSpec // instead of in and body
+	sweep *SweepSpec // or this
 }
 
 // Family is the part of the name before the first slash.
@@ -162,25 +163,10 @@ func (c *Case) work() (w Work, err error) {
 	return w, nil
 }
 
-// count adds up the products of one step.
-func count(p *graph.Program, slots func(op.Domain) int64) (w Work) {
-	t := graph.Lower(p, func(op.Op, []op.Type) bool { return false })
-	for _, n := range t.Step {
-		shape := func(i int) op.Shape { return t.P.Types[n.In[i]].Shape }
-		times, o, chains := slots(t.P.Types[n.Out[0]].Domain), n.Op, int64(1)
-		if j, ok := o.(op.MatMulJVP); ok {
-			o, chains = op.MatMul(j), 2
-		}
-		switch o := o.(type) {
-		case op.MatMul:
-			d, _ := o.Dims(shape(0), shape(1))
-			w.MACs += chains * times * int64(d.Batch) * int64(d.M) * int64(d.K) * int64(d.N)
-		case op.TernaryMM:
-			m, k, n, _ := o.Dims(shape(0), shape(1))
-			w.Codes += times * int64(m) * int64(k) * int64(n)
-		}
-	}
-	return w
+// count is the arithmetic of one step.
+func count(p *graph.Program, slots func(op.Domain) int64) Work {
+	w := p.Count(slots)
+	return Work{MACs: w.MACs, Codes: w.Codes}
 }
 
 // Floor is the least time in seconds that the work can take on the machine, and what bounds it: "fma" or "memory". Memory is a
@@ -205,6 +191,7 @@ var units = map[string]struct {
 	"Gcode/s":      {func(_ *Case, w Work) int64 { return w.Codes }, 1e9},
 	"GB/s":         {func(_ *Case, w Work) int64 { return w.Bytes }, 1e9},
 	"Mdraw/s":      {func(_ *Case, w Work) int64 { return w.Words }, 1e6},
+	"cells/s":      {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
 	"cell-steps/s": {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
 }
 

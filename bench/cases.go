@@ -32,7 +32,7 @@ func Cases() (all []*Case) {
 			all = append(all, &Case{Name: fmt.Sprintf("%s/cells=%d", r.name, c), Cells: c, Unit: r.unit, in: r.in, body: r.body})
 		}
 	}
-	return append(all, trainCases()...)
+	return append(append(all, trainCases()...), sweepCases()...)
 }
 
 func rows() (all []row) {
@@ -79,10 +79,15 @@ func rows() (all []row) {
 		row{"gather/1437x64", packs, "GB/s", operands(table(1437, 64, 128), below(1437, 128)), one(op.Gather{})},
 		row{"scatteradd/1437x64", packs, "GB/s", operands(below(1437, 128), cell(128, 64)), one(op.ScatterAdd{N: 1437})},
 
+		row{"transpose/128x64", packs, "GB/s", operands(cell(128, 64)), one(op.Transpose{Perm: "1,0"})},
+		row{"transpose/4096x4096", alone, "GB/s", operands(cell(4096, 4096)), one(op.Transpose{Perm: "1,0"})},
+
 		draw("normal/8970", packs, op.Normal{To: op.S(8970)}),
 		draw("normal/4194304", alone, op.Normal{To: op.S(1 << 22)}),
 		draw("uniform/8970", packs, op.Uniform{To: op.S(8970), Lo: op.B(-1), Hi: op.B(1)}),
 		draw("uniform/4194304", alone, op.Uniform{To: op.S(1 << 22), Lo: op.B(-1), Hi: op.B(1)}),
+		draw("rademacher/8970", packs, op.Rademacher{To: op.S(8970)}),
+		draw("randint/8970", packs, op.RandInt{To: op.S(8970), N: 1437}),
 		draw("basis/125x8970", alone, op.Ternary{Rows: 125, Cols: 8970}),
 		draw("batch/128of1437", packs, op.Batch{N: 1437, B: 128}),
 		draw("batch/60000of60000", alone, op.Batch{N: 60000, B: 60000}),

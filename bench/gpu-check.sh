@@ -5,8 +5,8 @@
 #   bench/gpu-check.sh [--rehearse] [--record FILE] [PART...]
 #
 # FILE: JSON lines (lockstep/bench/record), to which each part appends as it runs, so that a cut leaves what is done; default:
-# out/gpu-check/CARD.jsonl. Copy it into bench/results to publish it. PART...: run these; default: all that have not ended well
-# in FILE with this binary on this card. Each part ends within ten minutes: where no command may take longer, name parts.
+# out/gpu-check/CARD.jsonl, or CARD-rehearsal.jsonl. Copy it into bench/results to publish it, but no rehearsal. PART...: run these;
+# default: all that have not ended well in FILE with this binary on this card, rehearsed or not. Each part ends within ten minutes: where no command may take longer, name parts.
 # LOCKSTEP: the binary that `make cuda` built; default bin/lockstep. --rehearse: small problems, for the emulated driver. Exit
 # status: 1 if a part failed or was cut, 130 if somebody interrupted it.
 set -euo pipefail
@@ -67,7 +67,7 @@ while [ $# -gt 0 ]; do
 done
 card=$("$lockstep" devices | sed -n 's/^cuda:0 \([^,]*\),.*/\1/p' | tr -cs 'A-Za-z0-9\n' -)
 [ -n "$card" ] || { "$lockstep" devices >&2; exit 1; }
-record=${record:-out/gpu-check/$card.jsonl}
+record=${record:-out/gpu-check/$card${small:+-rehearsal}.jsonl}
 mkdir -p "$(dirname "$record")"
 log=${record%.jsonl}.log # what the parts say beside their results
 status=0
@@ -75,7 +75,7 @@ status=0
 run() { # PART COMMAND...
 	echo "== $1: ${*:2}"
 	local rc=0
-	"$lockstep" record --to "$record" --on "$card" --part "$1" --limit 9m -- "${@:2}" >>"$log" 2>&1 || rc=$?
+	"$lockstep" record --to "$record" --on "$card" ${small:+--small} --part "$1" --limit 9m -- "${@:2}" >>"$log" 2>&1 || rc=$?
 	[ $rc = 0 ] || { status=1; tail -3 "$log" || true; }
 	[ $rc != 130 ] || exit 130
 }
@@ -113,7 +113,7 @@ part() {
 
 if [ ${#wanted[@]} = 0 ]; then
 	done=" "
-	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --on "$card" --done | tr '\n' ' ')"; fi
+	if [ -e "$record" ]; then done=" $("$lockstep" record --to "$record" --on "$card" ${small:+--small} --done | tr '\n' ' ')"; fi
 	for p in $parts; do
 		case $done in *" $p "*) ;; *) wanted+=("$p") ;; esac
 	done

@@ -102,6 +102,9 @@ func (c *Case) ready(ctx context.Context, o *Options, peak graph.Peak) (*workloa
 	if c.train != nil {
 		return c.openTraining(ctx, o, peak)
 	}
+	if c.sweep != nil {
+		return c.openSweep(ctx, o)
+	}
 	work, err := c.work()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"text/tabwriter"
+	"time"
 
 	"lockstep/graph"
 	"lockstep/internal/build"
@@ -107,6 +110,54 @@ func (m Machine) WriteLine(w io.Writer, r Result) error {
 	return err
 }
 
+// WriteTable writes results for people, in lines that benchstat ignores: what share of the machine's peaks each reaches. A share of
+// the bandwidth of copies is of data that do not fit into a cache; others show a dash.
+func (m Machine) WriteTable(w io.Writer, results []Result) error {
+	widest := 0
+	for _, r := range results {
+		widest = max(widest, len(r.Case))
+	}
+	var text bytes.Buffer
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "%-*s\t  time\trate\t\tof peak FMA\tof peak copy\tbits\t\n", widest, "case")
+	share := func(rate, peak float64, shown bool) string {
+		if !shown || peak == 0 || rate == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.0f %%", 100*rate/peak)
+	}
+	for _, r := range results {
+		if r.Skipped != "" || r.Failed != "" {
+			continue
+		}
+		bits := "not compared"
+		if r.Checked != "" {
+			bits = "as " + r.Checked
+		}
+		s := r.NS * 1e-9
+		fmt.Fprintf(t, "%-*s\t  %s\t%.4g\t%s\t%s\t%s\t%s\t\n", widest, r.Case, time.Duration(r.NS).Round(roundTo(r.NS)), r.Rate, r.Unit,
+			share(float64(r.MACs)/s, m.Peak.FMA, true), share(float64(r.Bytes)/s, m.Peak.Copy, !r.Cached), bits)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := io.WriteString(w, "# "+line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roundTo leaves three or four digits of a time in nanoseconds.
+func roundTo(ns float64) time.Duration {
+	to := time.Duration(1)
+	for ; ns >= 10000; ns /= 10 {
+		to *= 10
+	}
+	return to
+}
+
 // WriteJSON writes a result as one line.
 func (m Machine) WriteJSON(w io.Writer, r Result) error {
 	return json.NewEncoder(w).Encode(struct {
@@ -124,6 +175,7 @@ type Listing struct {
 	Ops      []string         `json:"ops,omitempty"` // op.Describe
 	Operands []OperandListing `json:"operands,omitempty"`
 	Train    *TrainSpec       `json:"train,omitempty"`
+	Sweep    *SweepSpec       `json:"sweep,omitempty"`
 	Work
 }
 
@@ -136,7 +188,7 @@ type OperandListing struct {
 
 // List describes a case.
 func (c *Case) List() (l Listing, err error) {
-	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train}
+	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train, Sweep: c.sweep}
 	if c.train != nil {
 		cells, err := c.train.cells(c.Cells)
 		if err != nil {
@@ -147,6 +199,9 @@ func (c *Case) List() (l Listing, err error) {
 			l.Work = c.train.work(p, c.Cells)
 		}
 		return l, err
+	}
+	if c.sweep != nil {
+		return l, nil
 	}
 	if l.Work, err = c.work(); err != nil {
 		return l, err

@@ -198,3 +198,84 @@ func TestJoint(t *testing.T) {
 		}
 	}
 }
+
+// A chain that ends a step and makes Nexts writes them into their states, unless something would see them too early: then it is a
+// chain like others. Bits are those of the laws either way; cells that end keep their State.
+func TestUpdates(t *testing.T) {
+	if !hasGo {
+		t.Skip("SKIPPED: a purego build has no chains")
+	}
+	const n = 1500
+	type values struct{ x, y, small op.Value }
+	for name, c := range map[string]struct {
+		updates int
+		body    func(b *graph.Builder, v values)
+	}{
+		"two states": {1, func(b *graph.Builder, v values) {
+			y := b.Do(op.Add, b.Do(op.Neg, v.x), v.y)
+			b.Next(v.y, y)
+			b.Next(v.x, b.Do(op.Mul, y, v.x))
+		}},
+		"an output shows the state as it was": {1, func(b *graph.Builder, v values) {
+			b.Output("was", v.x)
+			b.Next(v.y, v.y)
+			b.Next(v.x, b.Do(op.Mul, b.Do(op.Neg, v.x), v.y))
+		}},
+		"it reads another state": {1, func(b *graph.Builder, v values) {
+			b.Next(v.y, v.y)
+			b.Next(v.x, b.Do(op.Mul, b.Do(op.Neg, v.x), b.Do(op.Broadcast{To: op.S(n)}, v.small)))
+		}},
+		"the state is read after its Next is made": {0, func(b *graph.Builder, v values) {
+			x := b.Do(op.Mul, v.x, v.y)
+			b.Next(v.y, b.Do(op.Add, v.x, b.Do(op.Neg, x)))
+			b.Next(v.x, x)
+		}},
+		"a state becomes another one": {0, func(b *graph.Builder, v values) {
+			b.Next(v.y, v.x)
+			b.Next(v.x, b.Do(op.Mul, b.Do(op.Neg, v.x), v.y))
+		}},
+		"two states become one value": {0, func(b *graph.Builder, v values) {
+			x := b.Do(op.Mul, b.Do(op.Neg, v.x), v.y)
+			b.Next(v.y, x)
+			b.Next(v.x, x)
+		}},
+		"an output shows the Next": {0, func(b *graph.Builder, v values) {
+			x := b.Do(op.Mul, b.Do(op.Neg, v.x), v.y)
+			b.Next(v.y, v.y)
+			b.Next(v.x, x)
+			b.Output("next", x)
+		}},
+		"a later update reads the state": {1, func(b *graph.Builder, v values) {
+			b.Next(v.y, v.y)
+			b.Next(v.x, b.Do(op.Mul, b.Do(op.Neg, v.x), v.y))
+			w := b.State("w", b.Fill(1, n, 2), op.Cell)
+			column := b.Do(op.Broadcast{To: op.S(n, 2)}, b.Do(op.Reshape{To: op.S(n, 1)}, v.x))
+			b.Next(w, b.Do(op.Mul, b.Do(op.Neg, w), column))
+		}},
+		"a later op reads the state": {0, func(b *graph.Builder, v values) {
+			x := b.Do(op.Mul, b.Do(op.Neg, v.x), v.y)
+			b.Next(v.y, v.y)
+			b.Next(v.x, x)
+			b.Output("sum", b.Do(op.Sum{Axes: op.List(0)}, b.Do(op.Concat{}, v.x, v.x)))
+		}},
+	} {
+		prog := trace(t, func(b *graph.Builder) {
+			state := func(name string, d ...int) op.Value {
+				return b.State(name, b.Input(name+"0", op.T(op.F32, op.Cell, d...)), op.Cell)
+			}
+			v := values{state("x", n), state("y", n), state("small")}
+			b.Next(v.small, b.Do(op.Neg, v.small))
+			count := b.State("count", b.FillU(0), op.Cell)
+			b.Next(count, b.Do(op.IAdd{}, count, b.FillU(1)))
+			b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
+			c.body(b, v)
+		})
+		if l := engine(t, 1).layOut(prog); len(l.updates) != c.updates {
+			t.Errorf("%s: %d updates; want %d", name, len(l.updates), c.updates)
+		}
+		got, want := trained(t, prog, Options{Threads: 2}, 9), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %d of %d bytes differ from the laws'", name, different(got, want), len(want))
+		}
+	}
+}

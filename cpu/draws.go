@@ -42,7 +42,7 @@ type drawSet struct {
 	words   func(w []uint32, s stream, block uint64)    // the blocks from block on
 	uniform func(w []uint32, lo, width float32)         // words become lo + width * u
 	integer func(w []uint32, n uint32)                  // words become integers below n
-	normal  func(w []uint32)                            // pairs of words become pairs of normal values; nil: the family has none
+	normal  func(w []uint32)                            // pairs of words become pairs of normal values
 	signs   func(y []uint32, w []uint32)                // bits become +1 and -1, y [len(w), 32]
 	feistel func(x []uint32, half int, keys *[8]uint32) // see batch.go; any length, in memory for whole groups
 }
@@ -63,9 +63,7 @@ func (d *drawSet) register() {
 	})
 	twin(d.family, func(op.Rademacher, []op.Type) kernel { return d.perBit })
 	twin(d.family, func(o op.Batch, _ []op.Type) kernel { return d.batch(o) })
-	if d.normal != nil {
-		twin(d.family, func(op.Normal, []op.Type) kernel { return d.perWord(d.normal) })
-	}
+	twin(d.family, func(op.Normal, []op.Type) kernel { return d.perWord(d.normal) })
 }
 
 // perWord is the kernel of draws that take a word for each element; convert turns words into elements.

@@ -10,11 +10,12 @@ func init() {
 		philox  func(w *uint32, n int, keys *[20]uint32, t, block uint64)
 		uniform func(w *uint32, n int, lo, width uint32)
 		integer func(w *uint32, n int, below uint32)
+		normal  func(w *uint32, n int)
 		signs   func(y, w *uint32, n int)
 		feistel func(x *uint32, n int, half, mask uint32, keys *[8]uint32)
 	}{
-		{"avx2", philoxWordsAVX2, uniformWordsAVX2, integerWordsAVX2, signsAVX2, feistelWordsAVX2},
-		{"avx512", philoxWordsAVX512, uniformWordsAVX512, integerWordsAVX512, signsAVX512, feistelWordsAVX512},
+		{"avx2", philoxWordsAVX2, uniformWordsAVX2, integerWordsAVX2, normalWordsAVX2, signsAVX2, feistelWordsAVX2},
+		{"avx512", philoxWordsAVX512, uniformWordsAVX512, integerWordsAVX512, normalWordsAVX512, signsAVX512, feistelWordsAVX512},
 	} {
 		(&drawSet{
 			family: d.family,
@@ -27,6 +28,7 @@ func init() {
 			integer: func(w []uint32, n uint32) {
 				d.integer(&w[0], len(w), n)
 			},
+			normal: func(w []uint32) { d.normal(&w[0], len(w)) },
 			signs: func(y, w []uint32) {
 				if len(w) > 0 {
 					d.signs(&y[0], &w[0], len(w))

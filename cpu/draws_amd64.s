@@ -506,6 +506,1422 @@ DATA distancesAVX2<>+126(SB)/1, $0x00
 DATA distancesAVX2<>+127(SB)/1, $0x00
 GLOBL distancesAVX2<>(SB), RODATA|NOPTR, $128
 
+// func normalWordsAVX2(w *uint32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·normalWordsAVX2(SB), NOSPLIT, $0-16
+	MOVQ         w+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         $0x00000001, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x33800000, DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+
+pairs:
+	VMOVUPS     (AX), Y2
+	VMOVUPS     32(AX), Y3
+	VSHUFPS     $0x88, Y3, Y2, Y4
+	VSHUFPS     $0xdd, Y3, Y2, Y2
+	VPSRLD      $0x08, Y4, Y4
+	VPSRLD      $0x08, Y2, Y2
+	VPADDD      Y0, Y4, Y4
+	VCVTDQ2PS   Y4, Y4
+	VCVTDQ2PS   Y2, Y2
+	VMULPS      Y1, Y4, Y4
+	VMULPS      word34000000AVX2<>+0(SB), Y2, Y2
+	VCMPPS      $0x11, word00800000AVX2<>+0(SB), Y4, Y3
+	VMULPS      word4b000000AVX2<>+0(SB), Y4, Y5
+	VBLENDVPS   Y3, Y5, Y4, Y5
+	VMOVUPS     wordffffffe9AVX2<>+0(SB), Y6
+	VPAND       Y6, Y3, Y3
+	VPSUBD      word3f2aaaabAVX2<>+0(SB), Y5, Y5
+	VPSRAD      $0x17, Y5, Y6
+	VPADDD      Y3, Y6, Y6
+	VCVTDQ2PS   Y6, Y6
+	VPAND       word007fffffAVX2<>+0(SB), Y5, Y5
+	VPADDD      word3f2aaaabAVX2<>+0(SB), Y5, Y5
+	VSUBPS      word3f800000AVX2<>+0(SB), Y5, Y5
+	VMOVUPS     word3df4e8ceAVX2<>+0(SB), Y3
+	VFMADD213PS wordbe036158AVX2<>+0(SB), Y5, Y3
+	VFMADD213PS word3ddc8f7cAVX2<>+0(SB), Y5, Y3
+	VFMADD213PS wordbdf9d817AVX2<>+0(SB), Y5, Y3
+	VFMADD213PS word3e1275b7AVX2<>+0(SB), Y5, Y3
+	VFMADD213PS wordbe2acbc6AVX2<>+0(SB), Y5, Y3
+	VFMADD213PS word3e4ccbf7AVX2<>+0(SB), Y5, Y3
+	VFMADD213PS wordbe7fff8cAVX2<>+0(SB), Y5, Y3
+	VFMADD213PS word3eaaaaabAVX2<>+0(SB), Y5, Y3
+	VMOVAPS     Y5, Y8
+	VMULPS      wordbf000000AVX2<>+0(SB), Y5, Y7
+	VFMADD231PS Y5, Y7, Y8
+	VSUBPS      Y8, Y5, Y9
+	VFMADD231PS Y5, Y7, Y9
+	VMULPS      Y5, Y5, Y7
+	VMULPS      Y5, Y7, Y7
+	VFMADD231PS Y3, Y7, Y9
+	VFMADD231PS word35bfbe8eAVX2<>+0(SB), Y6, Y9
+	VMOVAPS     Y8, Y3
+	VFMADD231PS word3f317200AVX2<>+0(SB), Y6, Y3
+	VFMSUB132PS word3f317200AVX2<>+0(SB), Y3, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y6, Y9
+	VADDPS      Y9, Y3, Y3
+	VCMPPS      $0x16, word7f7fffffAVX2<>+0(SB), Y4, Y5
+	VBLENDVPS   Y5, Y4, Y3, Y3
+	VCMPPS      $0x00, word00000000AVX2<>+0(SB), Y4, Y5
+	VMOVUPS     wordff800000AVX2<>+0(SB), Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VCMPPS      $0x11, word00000000AVX2<>+0(SB), Y4, Y4
+	VBLENDVPS   Y4, word7fc00000AVX2<>+0(SB), Y3, Y3
+	VMULPS      wordc0000000AVX2<>+0(SB), Y3, Y3
+	VSQRTPS     Y3, Y3
+	VPAND       word7fffffffAVX2<>+0(SB), Y2, Y6
+	VADDPS      word4b800000AVX2<>+0(SB), Y6, Y4
+	VSUBPS      word4b800000AVX2<>+0(SB), Y4, Y4
+	VSUBPS      Y4, Y6, Y4
+	VADDPS      word4ac00000AVX2<>+0(SB), Y4, Y2
+	VSUBPS      word4ac00000AVX2<>+0(SB), Y2, Y6
+	VSUBPS      Y6, Y4, Y6
+	VMULPS      Y6, Y6, Y4
+	VMOVUPS     word3da22882AVX2<>+0(SB), Y5
+	VFMADD213PS wordbf1956e6AVX2<>+0(SB), Y4, Y5
+	VFMADD213PS word402335bcAVX2<>+0(SB), Y4, Y5
+	VFMADD213PS wordc0a55de7AVX2<>+0(SB), Y4, Y5
+	VFMADD213PS wordb3bbbd2eAVX2<>+0(SB), Y4, Y5
+	VMULPS      Y5, Y6, Y5
+	VFMADD231PS word40490fdbAVX2<>+0(SB), Y6, Y5
+	VMOVUPS     word3f800000AVX2<>+0(SB), Y7
+	VMOVUPS     word3f800000AVX2<>+0(SB), Y8
+	VFMADD231PS wordc09de9e6AVX2<>+0(SB), Y4, Y7
+	VSUBPS      Y7, Y8, Y8
+	VFMADD231PS wordc09de9e6AVX2<>+0(SB), Y4, Y8
+	VFMSUB213PS Y4, Y6, Y6
+	VFMADD231PS wordc09de9e6AVX2<>+0(SB), Y6, Y8
+	VMOVUPS     word3e6d63eaAVX2<>+0(SB), Y6
+	VFMADD213PS wordbfaae4efAVX2<>+0(SB), Y4, Y6
+	VFMADD213PS word4081e0f4AVX2<>+0(SB), Y4, Y6
+	VFMADD213PS wordb41be45eAVX2<>+0(SB), Y4, Y6
+	VFMADD213PS Y8, Y4, Y6
+	VADDPS      Y6, Y7, Y6
+	VPADDD      Y0, Y2, Y7
+	VPAND       Y0, Y7, Y4
+	VPCMPEQD    Y0, Y4, Y4
+	VBLENDVPS   Y4, Y6, Y5, Y4
+	VPSRLD      $0x01, Y7, Y7
+	VPSLLD      $0x1f, Y7, Y7
+	VPXOR       Y7, Y4, Y4
+	VADDPS      word00000000AVX2<>+0(SB), Y4, Y4
+	VPAND       Y0, Y2, Y7
+	VPCMPEQD    Y0, Y7, Y7
+	VBLENDVPS   Y7, Y6, Y5, Y5
+	VPSRLD      $0x01, Y2, Y2
+	VPSLLD      $0x1f, Y2, Y2
+	VPXOR       Y2, Y5, Y5
+	VADDPS      word00000000AVX2<>+0(SB), Y5, Y5
+	VMULPS      Y3, Y4, Y4
+	VMULPS      Y3, Y5, Y5
+	VUNPCKLPS   Y5, Y4, Y2
+	VUNPCKHPS   Y5, Y4, Y3
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x10, CX
+	JNZ         pairs
+	VZEROUPPER
+	RET
+
+DATA word34000000AVX2<>+0(SB)/1, $0x00
+DATA word34000000AVX2<>+1(SB)/1, $0x00
+DATA word34000000AVX2<>+2(SB)/1, $0x00
+DATA word34000000AVX2<>+3(SB)/1, $0x34
+DATA word34000000AVX2<>+4(SB)/1, $0x00
+DATA word34000000AVX2<>+5(SB)/1, $0x00
+DATA word34000000AVX2<>+6(SB)/1, $0x00
+DATA word34000000AVX2<>+7(SB)/1, $0x34
+DATA word34000000AVX2<>+8(SB)/1, $0x00
+DATA word34000000AVX2<>+9(SB)/1, $0x00
+DATA word34000000AVX2<>+10(SB)/1, $0x00
+DATA word34000000AVX2<>+11(SB)/1, $0x34
+DATA word34000000AVX2<>+12(SB)/1, $0x00
+DATA word34000000AVX2<>+13(SB)/1, $0x00
+DATA word34000000AVX2<>+14(SB)/1, $0x00
+DATA word34000000AVX2<>+15(SB)/1, $0x34
+DATA word34000000AVX2<>+16(SB)/1, $0x00
+DATA word34000000AVX2<>+17(SB)/1, $0x00
+DATA word34000000AVX2<>+18(SB)/1, $0x00
+DATA word34000000AVX2<>+19(SB)/1, $0x34
+DATA word34000000AVX2<>+20(SB)/1, $0x00
+DATA word34000000AVX2<>+21(SB)/1, $0x00
+DATA word34000000AVX2<>+22(SB)/1, $0x00
+DATA word34000000AVX2<>+23(SB)/1, $0x34
+DATA word34000000AVX2<>+24(SB)/1, $0x00
+DATA word34000000AVX2<>+25(SB)/1, $0x00
+DATA word34000000AVX2<>+26(SB)/1, $0x00
+DATA word34000000AVX2<>+27(SB)/1, $0x34
+DATA word34000000AVX2<>+28(SB)/1, $0x00
+DATA word34000000AVX2<>+29(SB)/1, $0x00
+DATA word34000000AVX2<>+30(SB)/1, $0x00
+DATA word34000000AVX2<>+31(SB)/1, $0x34
+GLOBL word34000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word00800000AVX2<>+0(SB)/1, $0x00
+DATA word00800000AVX2<>+1(SB)/1, $0x00
+DATA word00800000AVX2<>+2(SB)/1, $0x80
+DATA word00800000AVX2<>+3(SB)/1, $0x00
+DATA word00800000AVX2<>+4(SB)/1, $0x00
+DATA word00800000AVX2<>+5(SB)/1, $0x00
+DATA word00800000AVX2<>+6(SB)/1, $0x80
+DATA word00800000AVX2<>+7(SB)/1, $0x00
+DATA word00800000AVX2<>+8(SB)/1, $0x00
+DATA word00800000AVX2<>+9(SB)/1, $0x00
+DATA word00800000AVX2<>+10(SB)/1, $0x80
+DATA word00800000AVX2<>+11(SB)/1, $0x00
+DATA word00800000AVX2<>+12(SB)/1, $0x00
+DATA word00800000AVX2<>+13(SB)/1, $0x00
+DATA word00800000AVX2<>+14(SB)/1, $0x80
+DATA word00800000AVX2<>+15(SB)/1, $0x00
+DATA word00800000AVX2<>+16(SB)/1, $0x00
+DATA word00800000AVX2<>+17(SB)/1, $0x00
+DATA word00800000AVX2<>+18(SB)/1, $0x80
+DATA word00800000AVX2<>+19(SB)/1, $0x00
+DATA word00800000AVX2<>+20(SB)/1, $0x00
+DATA word00800000AVX2<>+21(SB)/1, $0x00
+DATA word00800000AVX2<>+22(SB)/1, $0x80
+DATA word00800000AVX2<>+23(SB)/1, $0x00
+DATA word00800000AVX2<>+24(SB)/1, $0x00
+DATA word00800000AVX2<>+25(SB)/1, $0x00
+DATA word00800000AVX2<>+26(SB)/1, $0x80
+DATA word00800000AVX2<>+27(SB)/1, $0x00
+DATA word00800000AVX2<>+28(SB)/1, $0x00
+DATA word00800000AVX2<>+29(SB)/1, $0x00
+DATA word00800000AVX2<>+30(SB)/1, $0x80
+DATA word00800000AVX2<>+31(SB)/1, $0x00
+GLOBL word00800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word4b000000AVX2<>+0(SB)/1, $0x00
+DATA word4b000000AVX2<>+1(SB)/1, $0x00
+DATA word4b000000AVX2<>+2(SB)/1, $0x00
+DATA word4b000000AVX2<>+3(SB)/1, $0x4b
+DATA word4b000000AVX2<>+4(SB)/1, $0x00
+DATA word4b000000AVX2<>+5(SB)/1, $0x00
+DATA word4b000000AVX2<>+6(SB)/1, $0x00
+DATA word4b000000AVX2<>+7(SB)/1, $0x4b
+DATA word4b000000AVX2<>+8(SB)/1, $0x00
+DATA word4b000000AVX2<>+9(SB)/1, $0x00
+DATA word4b000000AVX2<>+10(SB)/1, $0x00
+DATA word4b000000AVX2<>+11(SB)/1, $0x4b
+DATA word4b000000AVX2<>+12(SB)/1, $0x00
+DATA word4b000000AVX2<>+13(SB)/1, $0x00
+DATA word4b000000AVX2<>+14(SB)/1, $0x00
+DATA word4b000000AVX2<>+15(SB)/1, $0x4b
+DATA word4b000000AVX2<>+16(SB)/1, $0x00
+DATA word4b000000AVX2<>+17(SB)/1, $0x00
+DATA word4b000000AVX2<>+18(SB)/1, $0x00
+DATA word4b000000AVX2<>+19(SB)/1, $0x4b
+DATA word4b000000AVX2<>+20(SB)/1, $0x00
+DATA word4b000000AVX2<>+21(SB)/1, $0x00
+DATA word4b000000AVX2<>+22(SB)/1, $0x00
+DATA word4b000000AVX2<>+23(SB)/1, $0x4b
+DATA word4b000000AVX2<>+24(SB)/1, $0x00
+DATA word4b000000AVX2<>+25(SB)/1, $0x00
+DATA word4b000000AVX2<>+26(SB)/1, $0x00
+DATA word4b000000AVX2<>+27(SB)/1, $0x4b
+DATA word4b000000AVX2<>+28(SB)/1, $0x00
+DATA word4b000000AVX2<>+29(SB)/1, $0x00
+DATA word4b000000AVX2<>+30(SB)/1, $0x00
+DATA word4b000000AVX2<>+31(SB)/1, $0x4b
+GLOBL word4b000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordffffffe9AVX2<>+0(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+1(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+2(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+3(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+4(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+5(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+6(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+7(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+8(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+9(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+10(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+11(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+12(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+13(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+14(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+15(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+16(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+17(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+18(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+19(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+20(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+21(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+22(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+23(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+24(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+25(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+26(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+27(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+28(SB)/1, $0xe9
+DATA wordffffffe9AVX2<>+29(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+30(SB)/1, $0xff
+DATA wordffffffe9AVX2<>+31(SB)/1, $0xff
+GLOBL wordffffffe9AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3f2aaaabAVX2<>+0(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+1(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+2(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+3(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+4(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+5(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+6(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+7(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+8(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+9(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+10(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+11(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+12(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+13(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+14(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+15(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+16(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+17(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+18(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+19(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+20(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+21(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+22(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+23(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+24(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+25(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+26(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+27(SB)/1, $0x3f
+DATA word3f2aaaabAVX2<>+28(SB)/1, $0xab
+DATA word3f2aaaabAVX2<>+29(SB)/1, $0xaa
+DATA word3f2aaaabAVX2<>+30(SB)/1, $0x2a
+DATA word3f2aaaabAVX2<>+31(SB)/1, $0x3f
+GLOBL word3f2aaaabAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word007fffffAVX2<>+0(SB)/1, $0xff
+DATA word007fffffAVX2<>+1(SB)/1, $0xff
+DATA word007fffffAVX2<>+2(SB)/1, $0x7f
+DATA word007fffffAVX2<>+3(SB)/1, $0x00
+DATA word007fffffAVX2<>+4(SB)/1, $0xff
+DATA word007fffffAVX2<>+5(SB)/1, $0xff
+DATA word007fffffAVX2<>+6(SB)/1, $0x7f
+DATA word007fffffAVX2<>+7(SB)/1, $0x00
+DATA word007fffffAVX2<>+8(SB)/1, $0xff
+DATA word007fffffAVX2<>+9(SB)/1, $0xff
+DATA word007fffffAVX2<>+10(SB)/1, $0x7f
+DATA word007fffffAVX2<>+11(SB)/1, $0x00
+DATA word007fffffAVX2<>+12(SB)/1, $0xff
+DATA word007fffffAVX2<>+13(SB)/1, $0xff
+DATA word007fffffAVX2<>+14(SB)/1, $0x7f
+DATA word007fffffAVX2<>+15(SB)/1, $0x00
+DATA word007fffffAVX2<>+16(SB)/1, $0xff
+DATA word007fffffAVX2<>+17(SB)/1, $0xff
+DATA word007fffffAVX2<>+18(SB)/1, $0x7f
+DATA word007fffffAVX2<>+19(SB)/1, $0x00
+DATA word007fffffAVX2<>+20(SB)/1, $0xff
+DATA word007fffffAVX2<>+21(SB)/1, $0xff
+DATA word007fffffAVX2<>+22(SB)/1, $0x7f
+DATA word007fffffAVX2<>+23(SB)/1, $0x00
+DATA word007fffffAVX2<>+24(SB)/1, $0xff
+DATA word007fffffAVX2<>+25(SB)/1, $0xff
+DATA word007fffffAVX2<>+26(SB)/1, $0x7f
+DATA word007fffffAVX2<>+27(SB)/1, $0x00
+DATA word007fffffAVX2<>+28(SB)/1, $0xff
+DATA word007fffffAVX2<>+29(SB)/1, $0xff
+DATA word007fffffAVX2<>+30(SB)/1, $0x7f
+DATA word007fffffAVX2<>+31(SB)/1, $0x00
+GLOBL word007fffffAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3f800000AVX2<>+0(SB)/1, $0x00
+DATA word3f800000AVX2<>+1(SB)/1, $0x00
+DATA word3f800000AVX2<>+2(SB)/1, $0x80
+DATA word3f800000AVX2<>+3(SB)/1, $0x3f
+DATA word3f800000AVX2<>+4(SB)/1, $0x00
+DATA word3f800000AVX2<>+5(SB)/1, $0x00
+DATA word3f800000AVX2<>+6(SB)/1, $0x80
+DATA word3f800000AVX2<>+7(SB)/1, $0x3f
+DATA word3f800000AVX2<>+8(SB)/1, $0x00
+DATA word3f800000AVX2<>+9(SB)/1, $0x00
+DATA word3f800000AVX2<>+10(SB)/1, $0x80
+DATA word3f800000AVX2<>+11(SB)/1, $0x3f
+DATA word3f800000AVX2<>+12(SB)/1, $0x00
+DATA word3f800000AVX2<>+13(SB)/1, $0x00
+DATA word3f800000AVX2<>+14(SB)/1, $0x80
+DATA word3f800000AVX2<>+15(SB)/1, $0x3f
+DATA word3f800000AVX2<>+16(SB)/1, $0x00
+DATA word3f800000AVX2<>+17(SB)/1, $0x00
+DATA word3f800000AVX2<>+18(SB)/1, $0x80
+DATA word3f800000AVX2<>+19(SB)/1, $0x3f
+DATA word3f800000AVX2<>+20(SB)/1, $0x00
+DATA word3f800000AVX2<>+21(SB)/1, $0x00
+DATA word3f800000AVX2<>+22(SB)/1, $0x80
+DATA word3f800000AVX2<>+23(SB)/1, $0x3f
+DATA word3f800000AVX2<>+24(SB)/1, $0x00
+DATA word3f800000AVX2<>+25(SB)/1, $0x00
+DATA word3f800000AVX2<>+26(SB)/1, $0x80
+DATA word3f800000AVX2<>+27(SB)/1, $0x3f
+DATA word3f800000AVX2<>+28(SB)/1, $0x00
+DATA word3f800000AVX2<>+29(SB)/1, $0x00
+DATA word3f800000AVX2<>+30(SB)/1, $0x80
+DATA word3f800000AVX2<>+31(SB)/1, $0x3f
+GLOBL word3f800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3df4e8ceAVX2<>+0(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+1(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+2(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+3(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+4(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+5(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+6(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+7(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+8(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+9(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+10(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+11(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+12(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+13(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+14(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+15(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+16(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+17(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+18(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+19(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+20(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+21(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+22(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+23(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+24(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+25(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+26(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+27(SB)/1, $0x3d
+DATA word3df4e8ceAVX2<>+28(SB)/1, $0xce
+DATA word3df4e8ceAVX2<>+29(SB)/1, $0xe8
+DATA word3df4e8ceAVX2<>+30(SB)/1, $0xf4
+DATA word3df4e8ceAVX2<>+31(SB)/1, $0x3d
+GLOBL word3df4e8ceAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbe036158AVX2<>+0(SB)/1, $0x58
+DATA wordbe036158AVX2<>+1(SB)/1, $0x61
+DATA wordbe036158AVX2<>+2(SB)/1, $0x03
+DATA wordbe036158AVX2<>+3(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+4(SB)/1, $0x58
+DATA wordbe036158AVX2<>+5(SB)/1, $0x61
+DATA wordbe036158AVX2<>+6(SB)/1, $0x03
+DATA wordbe036158AVX2<>+7(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+8(SB)/1, $0x58
+DATA wordbe036158AVX2<>+9(SB)/1, $0x61
+DATA wordbe036158AVX2<>+10(SB)/1, $0x03
+DATA wordbe036158AVX2<>+11(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+12(SB)/1, $0x58
+DATA wordbe036158AVX2<>+13(SB)/1, $0x61
+DATA wordbe036158AVX2<>+14(SB)/1, $0x03
+DATA wordbe036158AVX2<>+15(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+16(SB)/1, $0x58
+DATA wordbe036158AVX2<>+17(SB)/1, $0x61
+DATA wordbe036158AVX2<>+18(SB)/1, $0x03
+DATA wordbe036158AVX2<>+19(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+20(SB)/1, $0x58
+DATA wordbe036158AVX2<>+21(SB)/1, $0x61
+DATA wordbe036158AVX2<>+22(SB)/1, $0x03
+DATA wordbe036158AVX2<>+23(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+24(SB)/1, $0x58
+DATA wordbe036158AVX2<>+25(SB)/1, $0x61
+DATA wordbe036158AVX2<>+26(SB)/1, $0x03
+DATA wordbe036158AVX2<>+27(SB)/1, $0xbe
+DATA wordbe036158AVX2<>+28(SB)/1, $0x58
+DATA wordbe036158AVX2<>+29(SB)/1, $0x61
+DATA wordbe036158AVX2<>+30(SB)/1, $0x03
+DATA wordbe036158AVX2<>+31(SB)/1, $0xbe
+GLOBL wordbe036158AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3ddc8f7cAVX2<>+0(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+1(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+2(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+3(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+4(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+5(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+6(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+7(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+8(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+9(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+10(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+11(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+12(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+13(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+14(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+15(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+16(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+17(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+18(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+19(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+20(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+21(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+22(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+23(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+24(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+25(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+26(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+27(SB)/1, $0x3d
+DATA word3ddc8f7cAVX2<>+28(SB)/1, $0x7c
+DATA word3ddc8f7cAVX2<>+29(SB)/1, $0x8f
+DATA word3ddc8f7cAVX2<>+30(SB)/1, $0xdc
+DATA word3ddc8f7cAVX2<>+31(SB)/1, $0x3d
+GLOBL word3ddc8f7cAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbdf9d817AVX2<>+0(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+1(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+2(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+3(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+4(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+5(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+6(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+7(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+8(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+9(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+10(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+11(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+12(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+13(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+14(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+15(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+16(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+17(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+18(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+19(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+20(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+21(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+22(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+23(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+24(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+25(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+26(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+27(SB)/1, $0xbd
+DATA wordbdf9d817AVX2<>+28(SB)/1, $0x17
+DATA wordbdf9d817AVX2<>+29(SB)/1, $0xd8
+DATA wordbdf9d817AVX2<>+30(SB)/1, $0xf9
+DATA wordbdf9d817AVX2<>+31(SB)/1, $0xbd
+GLOBL wordbdf9d817AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3e1275b7AVX2<>+0(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+1(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+2(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+3(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+4(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+5(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+6(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+7(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+8(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+9(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+10(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+11(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+12(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+13(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+14(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+15(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+16(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+17(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+18(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+19(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+20(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+21(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+22(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+23(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+24(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+25(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+26(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+27(SB)/1, $0x3e
+DATA word3e1275b7AVX2<>+28(SB)/1, $0xb7
+DATA word3e1275b7AVX2<>+29(SB)/1, $0x75
+DATA word3e1275b7AVX2<>+30(SB)/1, $0x12
+DATA word3e1275b7AVX2<>+31(SB)/1, $0x3e
+GLOBL word3e1275b7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbe2acbc6AVX2<>+0(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+1(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+2(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+3(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+4(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+5(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+6(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+7(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+8(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+9(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+10(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+11(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+12(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+13(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+14(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+15(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+16(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+17(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+18(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+19(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+20(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+21(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+22(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+23(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+24(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+25(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+26(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+27(SB)/1, $0xbe
+DATA wordbe2acbc6AVX2<>+28(SB)/1, $0xc6
+DATA wordbe2acbc6AVX2<>+29(SB)/1, $0xcb
+DATA wordbe2acbc6AVX2<>+30(SB)/1, $0x2a
+DATA wordbe2acbc6AVX2<>+31(SB)/1, $0xbe
+GLOBL wordbe2acbc6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3e4ccbf7AVX2<>+0(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+1(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+2(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+3(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+4(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+5(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+6(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+7(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+8(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+9(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+10(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+11(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+12(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+13(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+14(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+15(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+16(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+17(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+18(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+19(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+20(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+21(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+22(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+23(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+24(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+25(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+26(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+27(SB)/1, $0x3e
+DATA word3e4ccbf7AVX2<>+28(SB)/1, $0xf7
+DATA word3e4ccbf7AVX2<>+29(SB)/1, $0xcb
+DATA word3e4ccbf7AVX2<>+30(SB)/1, $0x4c
+DATA word3e4ccbf7AVX2<>+31(SB)/1, $0x3e
+GLOBL word3e4ccbf7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbe7fff8cAVX2<>+0(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+1(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+2(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+3(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+4(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+5(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+6(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+7(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+8(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+9(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+10(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+11(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+12(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+13(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+14(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+15(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+16(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+17(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+18(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+19(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+20(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+21(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+22(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+23(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+24(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+25(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+26(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+27(SB)/1, $0xbe
+DATA wordbe7fff8cAVX2<>+28(SB)/1, $0x8c
+DATA wordbe7fff8cAVX2<>+29(SB)/1, $0xff
+DATA wordbe7fff8cAVX2<>+30(SB)/1, $0x7f
+DATA wordbe7fff8cAVX2<>+31(SB)/1, $0xbe
+GLOBL wordbe7fff8cAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3eaaaaabAVX2<>+0(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+1(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+2(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+3(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+4(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+5(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+6(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+7(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+8(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+9(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+10(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+11(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+12(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+13(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+14(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+15(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+16(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+17(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+18(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+19(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+20(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+21(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+22(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+23(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+24(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+25(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+26(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+27(SB)/1, $0x3e
+DATA word3eaaaaabAVX2<>+28(SB)/1, $0xab
+DATA word3eaaaaabAVX2<>+29(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+30(SB)/1, $0xaa
+DATA word3eaaaaabAVX2<>+31(SB)/1, $0x3e
+GLOBL word3eaaaaabAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbf000000AVX2<>+0(SB)/1, $0x00
+DATA wordbf000000AVX2<>+1(SB)/1, $0x00
+DATA wordbf000000AVX2<>+2(SB)/1, $0x00
+DATA wordbf000000AVX2<>+3(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+4(SB)/1, $0x00
+DATA wordbf000000AVX2<>+5(SB)/1, $0x00
+DATA wordbf000000AVX2<>+6(SB)/1, $0x00
+DATA wordbf000000AVX2<>+7(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+8(SB)/1, $0x00
+DATA wordbf000000AVX2<>+9(SB)/1, $0x00
+DATA wordbf000000AVX2<>+10(SB)/1, $0x00
+DATA wordbf000000AVX2<>+11(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+12(SB)/1, $0x00
+DATA wordbf000000AVX2<>+13(SB)/1, $0x00
+DATA wordbf000000AVX2<>+14(SB)/1, $0x00
+DATA wordbf000000AVX2<>+15(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+16(SB)/1, $0x00
+DATA wordbf000000AVX2<>+17(SB)/1, $0x00
+DATA wordbf000000AVX2<>+18(SB)/1, $0x00
+DATA wordbf000000AVX2<>+19(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+20(SB)/1, $0x00
+DATA wordbf000000AVX2<>+21(SB)/1, $0x00
+DATA wordbf000000AVX2<>+22(SB)/1, $0x00
+DATA wordbf000000AVX2<>+23(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+24(SB)/1, $0x00
+DATA wordbf000000AVX2<>+25(SB)/1, $0x00
+DATA wordbf000000AVX2<>+26(SB)/1, $0x00
+DATA wordbf000000AVX2<>+27(SB)/1, $0xbf
+DATA wordbf000000AVX2<>+28(SB)/1, $0x00
+DATA wordbf000000AVX2<>+29(SB)/1, $0x00
+DATA wordbf000000AVX2<>+30(SB)/1, $0x00
+DATA wordbf000000AVX2<>+31(SB)/1, $0xbf
+GLOBL wordbf000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word35bfbe8eAVX2<>+0(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+1(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+2(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+3(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+4(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+5(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+6(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+7(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+8(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+9(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+10(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+11(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+12(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+13(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+14(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+15(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+16(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+17(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+18(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+19(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+20(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+21(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+22(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+23(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+24(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+25(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+26(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+27(SB)/1, $0x35
+DATA word35bfbe8eAVX2<>+28(SB)/1, $0x8e
+DATA word35bfbe8eAVX2<>+29(SB)/1, $0xbe
+DATA word35bfbe8eAVX2<>+30(SB)/1, $0xbf
+DATA word35bfbe8eAVX2<>+31(SB)/1, $0x35
+GLOBL word35bfbe8eAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3f317200AVX2<>+0(SB)/1, $0x00
+DATA word3f317200AVX2<>+1(SB)/1, $0x72
+DATA word3f317200AVX2<>+2(SB)/1, $0x31
+DATA word3f317200AVX2<>+3(SB)/1, $0x3f
+DATA word3f317200AVX2<>+4(SB)/1, $0x00
+DATA word3f317200AVX2<>+5(SB)/1, $0x72
+DATA word3f317200AVX2<>+6(SB)/1, $0x31
+DATA word3f317200AVX2<>+7(SB)/1, $0x3f
+DATA word3f317200AVX2<>+8(SB)/1, $0x00
+DATA word3f317200AVX2<>+9(SB)/1, $0x72
+DATA word3f317200AVX2<>+10(SB)/1, $0x31
+DATA word3f317200AVX2<>+11(SB)/1, $0x3f
+DATA word3f317200AVX2<>+12(SB)/1, $0x00
+DATA word3f317200AVX2<>+13(SB)/1, $0x72
+DATA word3f317200AVX2<>+14(SB)/1, $0x31
+DATA word3f317200AVX2<>+15(SB)/1, $0x3f
+DATA word3f317200AVX2<>+16(SB)/1, $0x00
+DATA word3f317200AVX2<>+17(SB)/1, $0x72
+DATA word3f317200AVX2<>+18(SB)/1, $0x31
+DATA word3f317200AVX2<>+19(SB)/1, $0x3f
+DATA word3f317200AVX2<>+20(SB)/1, $0x00
+DATA word3f317200AVX2<>+21(SB)/1, $0x72
+DATA word3f317200AVX2<>+22(SB)/1, $0x31
+DATA word3f317200AVX2<>+23(SB)/1, $0x3f
+DATA word3f317200AVX2<>+24(SB)/1, $0x00
+DATA word3f317200AVX2<>+25(SB)/1, $0x72
+DATA word3f317200AVX2<>+26(SB)/1, $0x31
+DATA word3f317200AVX2<>+27(SB)/1, $0x3f
+DATA word3f317200AVX2<>+28(SB)/1, $0x00
+DATA word3f317200AVX2<>+29(SB)/1, $0x72
+DATA word3f317200AVX2<>+30(SB)/1, $0x31
+DATA word3f317200AVX2<>+31(SB)/1, $0x3f
+GLOBL word3f317200AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word7f7fffffAVX2<>+0(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+1(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+2(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+3(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+4(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+5(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+6(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+7(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+8(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+9(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+10(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+11(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+12(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+13(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+14(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+15(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+16(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+17(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+18(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+19(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+20(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+21(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+22(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+23(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+24(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+25(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+26(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+27(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+28(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+29(SB)/1, $0xff
+DATA word7f7fffffAVX2<>+30(SB)/1, $0x7f
+DATA word7f7fffffAVX2<>+31(SB)/1, $0x7f
+GLOBL word7f7fffffAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word00000000AVX2<>+0(SB)/1, $0x00
+DATA word00000000AVX2<>+1(SB)/1, $0x00
+DATA word00000000AVX2<>+2(SB)/1, $0x00
+DATA word00000000AVX2<>+3(SB)/1, $0x00
+DATA word00000000AVX2<>+4(SB)/1, $0x00
+DATA word00000000AVX2<>+5(SB)/1, $0x00
+DATA word00000000AVX2<>+6(SB)/1, $0x00
+DATA word00000000AVX2<>+7(SB)/1, $0x00
+DATA word00000000AVX2<>+8(SB)/1, $0x00
+DATA word00000000AVX2<>+9(SB)/1, $0x00
+DATA word00000000AVX2<>+10(SB)/1, $0x00
+DATA word00000000AVX2<>+11(SB)/1, $0x00
+DATA word00000000AVX2<>+12(SB)/1, $0x00
+DATA word00000000AVX2<>+13(SB)/1, $0x00
+DATA word00000000AVX2<>+14(SB)/1, $0x00
+DATA word00000000AVX2<>+15(SB)/1, $0x00
+DATA word00000000AVX2<>+16(SB)/1, $0x00
+DATA word00000000AVX2<>+17(SB)/1, $0x00
+DATA word00000000AVX2<>+18(SB)/1, $0x00
+DATA word00000000AVX2<>+19(SB)/1, $0x00
+DATA word00000000AVX2<>+20(SB)/1, $0x00
+DATA word00000000AVX2<>+21(SB)/1, $0x00
+DATA word00000000AVX2<>+22(SB)/1, $0x00
+DATA word00000000AVX2<>+23(SB)/1, $0x00
+DATA word00000000AVX2<>+24(SB)/1, $0x00
+DATA word00000000AVX2<>+25(SB)/1, $0x00
+DATA word00000000AVX2<>+26(SB)/1, $0x00
+DATA word00000000AVX2<>+27(SB)/1, $0x00
+DATA word00000000AVX2<>+28(SB)/1, $0x00
+DATA word00000000AVX2<>+29(SB)/1, $0x00
+DATA word00000000AVX2<>+30(SB)/1, $0x00
+DATA word00000000AVX2<>+31(SB)/1, $0x00
+GLOBL word00000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordff800000AVX2<>+0(SB)/1, $0x00
+DATA wordff800000AVX2<>+1(SB)/1, $0x00
+DATA wordff800000AVX2<>+2(SB)/1, $0x80
+DATA wordff800000AVX2<>+3(SB)/1, $0xff
+DATA wordff800000AVX2<>+4(SB)/1, $0x00
+DATA wordff800000AVX2<>+5(SB)/1, $0x00
+DATA wordff800000AVX2<>+6(SB)/1, $0x80
+DATA wordff800000AVX2<>+7(SB)/1, $0xff
+DATA wordff800000AVX2<>+8(SB)/1, $0x00
+DATA wordff800000AVX2<>+9(SB)/1, $0x00
+DATA wordff800000AVX2<>+10(SB)/1, $0x80
+DATA wordff800000AVX2<>+11(SB)/1, $0xff
+DATA wordff800000AVX2<>+12(SB)/1, $0x00
+DATA wordff800000AVX2<>+13(SB)/1, $0x00
+DATA wordff800000AVX2<>+14(SB)/1, $0x80
+DATA wordff800000AVX2<>+15(SB)/1, $0xff
+DATA wordff800000AVX2<>+16(SB)/1, $0x00
+DATA wordff800000AVX2<>+17(SB)/1, $0x00
+DATA wordff800000AVX2<>+18(SB)/1, $0x80
+DATA wordff800000AVX2<>+19(SB)/1, $0xff
+DATA wordff800000AVX2<>+20(SB)/1, $0x00
+DATA wordff800000AVX2<>+21(SB)/1, $0x00
+DATA wordff800000AVX2<>+22(SB)/1, $0x80
+DATA wordff800000AVX2<>+23(SB)/1, $0xff
+DATA wordff800000AVX2<>+24(SB)/1, $0x00
+DATA wordff800000AVX2<>+25(SB)/1, $0x00
+DATA wordff800000AVX2<>+26(SB)/1, $0x80
+DATA wordff800000AVX2<>+27(SB)/1, $0xff
+DATA wordff800000AVX2<>+28(SB)/1, $0x00
+DATA wordff800000AVX2<>+29(SB)/1, $0x00
+DATA wordff800000AVX2<>+30(SB)/1, $0x80
+DATA wordff800000AVX2<>+31(SB)/1, $0xff
+GLOBL wordff800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word7fc00000AVX2<>+0(SB)/1, $0x00
+DATA word7fc00000AVX2<>+1(SB)/1, $0x00
+DATA word7fc00000AVX2<>+2(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+3(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+4(SB)/1, $0x00
+DATA word7fc00000AVX2<>+5(SB)/1, $0x00
+DATA word7fc00000AVX2<>+6(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+7(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+8(SB)/1, $0x00
+DATA word7fc00000AVX2<>+9(SB)/1, $0x00
+DATA word7fc00000AVX2<>+10(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+11(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+12(SB)/1, $0x00
+DATA word7fc00000AVX2<>+13(SB)/1, $0x00
+DATA word7fc00000AVX2<>+14(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+15(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+16(SB)/1, $0x00
+DATA word7fc00000AVX2<>+17(SB)/1, $0x00
+DATA word7fc00000AVX2<>+18(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+19(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+20(SB)/1, $0x00
+DATA word7fc00000AVX2<>+21(SB)/1, $0x00
+DATA word7fc00000AVX2<>+22(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+23(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+24(SB)/1, $0x00
+DATA word7fc00000AVX2<>+25(SB)/1, $0x00
+DATA word7fc00000AVX2<>+26(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+27(SB)/1, $0x7f
+DATA word7fc00000AVX2<>+28(SB)/1, $0x00
+DATA word7fc00000AVX2<>+29(SB)/1, $0x00
+DATA word7fc00000AVX2<>+30(SB)/1, $0xc0
+DATA word7fc00000AVX2<>+31(SB)/1, $0x7f
+GLOBL word7fc00000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordc0000000AVX2<>+0(SB)/1, $0x00
+DATA wordc0000000AVX2<>+1(SB)/1, $0x00
+DATA wordc0000000AVX2<>+2(SB)/1, $0x00
+DATA wordc0000000AVX2<>+3(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+4(SB)/1, $0x00
+DATA wordc0000000AVX2<>+5(SB)/1, $0x00
+DATA wordc0000000AVX2<>+6(SB)/1, $0x00
+DATA wordc0000000AVX2<>+7(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+8(SB)/1, $0x00
+DATA wordc0000000AVX2<>+9(SB)/1, $0x00
+DATA wordc0000000AVX2<>+10(SB)/1, $0x00
+DATA wordc0000000AVX2<>+11(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+12(SB)/1, $0x00
+DATA wordc0000000AVX2<>+13(SB)/1, $0x00
+DATA wordc0000000AVX2<>+14(SB)/1, $0x00
+DATA wordc0000000AVX2<>+15(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+16(SB)/1, $0x00
+DATA wordc0000000AVX2<>+17(SB)/1, $0x00
+DATA wordc0000000AVX2<>+18(SB)/1, $0x00
+DATA wordc0000000AVX2<>+19(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+20(SB)/1, $0x00
+DATA wordc0000000AVX2<>+21(SB)/1, $0x00
+DATA wordc0000000AVX2<>+22(SB)/1, $0x00
+DATA wordc0000000AVX2<>+23(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+24(SB)/1, $0x00
+DATA wordc0000000AVX2<>+25(SB)/1, $0x00
+DATA wordc0000000AVX2<>+26(SB)/1, $0x00
+DATA wordc0000000AVX2<>+27(SB)/1, $0xc0
+DATA wordc0000000AVX2<>+28(SB)/1, $0x00
+DATA wordc0000000AVX2<>+29(SB)/1, $0x00
+DATA wordc0000000AVX2<>+30(SB)/1, $0x00
+DATA wordc0000000AVX2<>+31(SB)/1, $0xc0
+GLOBL wordc0000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word7fffffffAVX2<>+0(SB)/1, $0xff
+DATA word7fffffffAVX2<>+1(SB)/1, $0xff
+DATA word7fffffffAVX2<>+2(SB)/1, $0xff
+DATA word7fffffffAVX2<>+3(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+4(SB)/1, $0xff
+DATA word7fffffffAVX2<>+5(SB)/1, $0xff
+DATA word7fffffffAVX2<>+6(SB)/1, $0xff
+DATA word7fffffffAVX2<>+7(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+8(SB)/1, $0xff
+DATA word7fffffffAVX2<>+9(SB)/1, $0xff
+DATA word7fffffffAVX2<>+10(SB)/1, $0xff
+DATA word7fffffffAVX2<>+11(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+12(SB)/1, $0xff
+DATA word7fffffffAVX2<>+13(SB)/1, $0xff
+DATA word7fffffffAVX2<>+14(SB)/1, $0xff
+DATA word7fffffffAVX2<>+15(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+16(SB)/1, $0xff
+DATA word7fffffffAVX2<>+17(SB)/1, $0xff
+DATA word7fffffffAVX2<>+18(SB)/1, $0xff
+DATA word7fffffffAVX2<>+19(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+20(SB)/1, $0xff
+DATA word7fffffffAVX2<>+21(SB)/1, $0xff
+DATA word7fffffffAVX2<>+22(SB)/1, $0xff
+DATA word7fffffffAVX2<>+23(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+24(SB)/1, $0xff
+DATA word7fffffffAVX2<>+25(SB)/1, $0xff
+DATA word7fffffffAVX2<>+26(SB)/1, $0xff
+DATA word7fffffffAVX2<>+27(SB)/1, $0x7f
+DATA word7fffffffAVX2<>+28(SB)/1, $0xff
+DATA word7fffffffAVX2<>+29(SB)/1, $0xff
+DATA word7fffffffAVX2<>+30(SB)/1, $0xff
+DATA word7fffffffAVX2<>+31(SB)/1, $0x7f
+GLOBL word7fffffffAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word4b800000AVX2<>+0(SB)/1, $0x00
+DATA word4b800000AVX2<>+1(SB)/1, $0x00
+DATA word4b800000AVX2<>+2(SB)/1, $0x80
+DATA word4b800000AVX2<>+3(SB)/1, $0x4b
+DATA word4b800000AVX2<>+4(SB)/1, $0x00
+DATA word4b800000AVX2<>+5(SB)/1, $0x00
+DATA word4b800000AVX2<>+6(SB)/1, $0x80
+DATA word4b800000AVX2<>+7(SB)/1, $0x4b
+DATA word4b800000AVX2<>+8(SB)/1, $0x00
+DATA word4b800000AVX2<>+9(SB)/1, $0x00
+DATA word4b800000AVX2<>+10(SB)/1, $0x80
+DATA word4b800000AVX2<>+11(SB)/1, $0x4b
+DATA word4b800000AVX2<>+12(SB)/1, $0x00
+DATA word4b800000AVX2<>+13(SB)/1, $0x00
+DATA word4b800000AVX2<>+14(SB)/1, $0x80
+DATA word4b800000AVX2<>+15(SB)/1, $0x4b
+DATA word4b800000AVX2<>+16(SB)/1, $0x00
+DATA word4b800000AVX2<>+17(SB)/1, $0x00
+DATA word4b800000AVX2<>+18(SB)/1, $0x80
+DATA word4b800000AVX2<>+19(SB)/1, $0x4b
+DATA word4b800000AVX2<>+20(SB)/1, $0x00
+DATA word4b800000AVX2<>+21(SB)/1, $0x00
+DATA word4b800000AVX2<>+22(SB)/1, $0x80
+DATA word4b800000AVX2<>+23(SB)/1, $0x4b
+DATA word4b800000AVX2<>+24(SB)/1, $0x00
+DATA word4b800000AVX2<>+25(SB)/1, $0x00
+DATA word4b800000AVX2<>+26(SB)/1, $0x80
+DATA word4b800000AVX2<>+27(SB)/1, $0x4b
+DATA word4b800000AVX2<>+28(SB)/1, $0x00
+DATA word4b800000AVX2<>+29(SB)/1, $0x00
+DATA word4b800000AVX2<>+30(SB)/1, $0x80
+DATA word4b800000AVX2<>+31(SB)/1, $0x4b
+GLOBL word4b800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word4ac00000AVX2<>+0(SB)/1, $0x00
+DATA word4ac00000AVX2<>+1(SB)/1, $0x00
+DATA word4ac00000AVX2<>+2(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+3(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+4(SB)/1, $0x00
+DATA word4ac00000AVX2<>+5(SB)/1, $0x00
+DATA word4ac00000AVX2<>+6(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+7(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+8(SB)/1, $0x00
+DATA word4ac00000AVX2<>+9(SB)/1, $0x00
+DATA word4ac00000AVX2<>+10(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+11(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+12(SB)/1, $0x00
+DATA word4ac00000AVX2<>+13(SB)/1, $0x00
+DATA word4ac00000AVX2<>+14(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+15(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+16(SB)/1, $0x00
+DATA word4ac00000AVX2<>+17(SB)/1, $0x00
+DATA word4ac00000AVX2<>+18(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+19(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+20(SB)/1, $0x00
+DATA word4ac00000AVX2<>+21(SB)/1, $0x00
+DATA word4ac00000AVX2<>+22(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+23(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+24(SB)/1, $0x00
+DATA word4ac00000AVX2<>+25(SB)/1, $0x00
+DATA word4ac00000AVX2<>+26(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+27(SB)/1, $0x4a
+DATA word4ac00000AVX2<>+28(SB)/1, $0x00
+DATA word4ac00000AVX2<>+29(SB)/1, $0x00
+DATA word4ac00000AVX2<>+30(SB)/1, $0xc0
+DATA word4ac00000AVX2<>+31(SB)/1, $0x4a
+GLOBL word4ac00000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3da22882AVX2<>+0(SB)/1, $0x82
+DATA word3da22882AVX2<>+1(SB)/1, $0x28
+DATA word3da22882AVX2<>+2(SB)/1, $0xa2
+DATA word3da22882AVX2<>+3(SB)/1, $0x3d
+DATA word3da22882AVX2<>+4(SB)/1, $0x82
+DATA word3da22882AVX2<>+5(SB)/1, $0x28
+DATA word3da22882AVX2<>+6(SB)/1, $0xa2
+DATA word3da22882AVX2<>+7(SB)/1, $0x3d
+DATA word3da22882AVX2<>+8(SB)/1, $0x82
+DATA word3da22882AVX2<>+9(SB)/1, $0x28
+DATA word3da22882AVX2<>+10(SB)/1, $0xa2
+DATA word3da22882AVX2<>+11(SB)/1, $0x3d
+DATA word3da22882AVX2<>+12(SB)/1, $0x82
+DATA word3da22882AVX2<>+13(SB)/1, $0x28
+DATA word3da22882AVX2<>+14(SB)/1, $0xa2
+DATA word3da22882AVX2<>+15(SB)/1, $0x3d
+DATA word3da22882AVX2<>+16(SB)/1, $0x82
+DATA word3da22882AVX2<>+17(SB)/1, $0x28
+DATA word3da22882AVX2<>+18(SB)/1, $0xa2
+DATA word3da22882AVX2<>+19(SB)/1, $0x3d
+DATA word3da22882AVX2<>+20(SB)/1, $0x82
+DATA word3da22882AVX2<>+21(SB)/1, $0x28
+DATA word3da22882AVX2<>+22(SB)/1, $0xa2
+DATA word3da22882AVX2<>+23(SB)/1, $0x3d
+DATA word3da22882AVX2<>+24(SB)/1, $0x82
+DATA word3da22882AVX2<>+25(SB)/1, $0x28
+DATA word3da22882AVX2<>+26(SB)/1, $0xa2
+DATA word3da22882AVX2<>+27(SB)/1, $0x3d
+DATA word3da22882AVX2<>+28(SB)/1, $0x82
+DATA word3da22882AVX2<>+29(SB)/1, $0x28
+DATA word3da22882AVX2<>+30(SB)/1, $0xa2
+DATA word3da22882AVX2<>+31(SB)/1, $0x3d
+GLOBL word3da22882AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbf1956e6AVX2<>+0(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+1(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+2(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+3(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+4(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+5(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+6(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+7(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+8(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+9(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+10(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+11(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+12(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+13(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+14(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+15(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+16(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+17(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+18(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+19(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+20(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+21(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+22(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+23(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+24(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+25(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+26(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+27(SB)/1, $0xbf
+DATA wordbf1956e6AVX2<>+28(SB)/1, $0xe6
+DATA wordbf1956e6AVX2<>+29(SB)/1, $0x56
+DATA wordbf1956e6AVX2<>+30(SB)/1, $0x19
+DATA wordbf1956e6AVX2<>+31(SB)/1, $0xbf
+GLOBL wordbf1956e6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word402335bcAVX2<>+0(SB)/1, $0xbc
+DATA word402335bcAVX2<>+1(SB)/1, $0x35
+DATA word402335bcAVX2<>+2(SB)/1, $0x23
+DATA word402335bcAVX2<>+3(SB)/1, $0x40
+DATA word402335bcAVX2<>+4(SB)/1, $0xbc
+DATA word402335bcAVX2<>+5(SB)/1, $0x35
+DATA word402335bcAVX2<>+6(SB)/1, $0x23
+DATA word402335bcAVX2<>+7(SB)/1, $0x40
+DATA word402335bcAVX2<>+8(SB)/1, $0xbc
+DATA word402335bcAVX2<>+9(SB)/1, $0x35
+DATA word402335bcAVX2<>+10(SB)/1, $0x23
+DATA word402335bcAVX2<>+11(SB)/1, $0x40
+DATA word402335bcAVX2<>+12(SB)/1, $0xbc
+DATA word402335bcAVX2<>+13(SB)/1, $0x35
+DATA word402335bcAVX2<>+14(SB)/1, $0x23
+DATA word402335bcAVX2<>+15(SB)/1, $0x40
+DATA word402335bcAVX2<>+16(SB)/1, $0xbc
+DATA word402335bcAVX2<>+17(SB)/1, $0x35
+DATA word402335bcAVX2<>+18(SB)/1, $0x23
+DATA word402335bcAVX2<>+19(SB)/1, $0x40
+DATA word402335bcAVX2<>+20(SB)/1, $0xbc
+DATA word402335bcAVX2<>+21(SB)/1, $0x35
+DATA word402335bcAVX2<>+22(SB)/1, $0x23
+DATA word402335bcAVX2<>+23(SB)/1, $0x40
+DATA word402335bcAVX2<>+24(SB)/1, $0xbc
+DATA word402335bcAVX2<>+25(SB)/1, $0x35
+DATA word402335bcAVX2<>+26(SB)/1, $0x23
+DATA word402335bcAVX2<>+27(SB)/1, $0x40
+DATA word402335bcAVX2<>+28(SB)/1, $0xbc
+DATA word402335bcAVX2<>+29(SB)/1, $0x35
+DATA word402335bcAVX2<>+30(SB)/1, $0x23
+DATA word402335bcAVX2<>+31(SB)/1, $0x40
+GLOBL word402335bcAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordc0a55de7AVX2<>+0(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+1(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+2(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+3(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+4(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+5(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+6(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+7(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+8(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+9(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+10(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+11(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+12(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+13(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+14(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+15(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+16(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+17(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+18(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+19(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+20(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+21(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+22(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+23(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+24(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+25(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+26(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+27(SB)/1, $0xc0
+DATA wordc0a55de7AVX2<>+28(SB)/1, $0xe7
+DATA wordc0a55de7AVX2<>+29(SB)/1, $0x5d
+DATA wordc0a55de7AVX2<>+30(SB)/1, $0xa5
+DATA wordc0a55de7AVX2<>+31(SB)/1, $0xc0
+GLOBL wordc0a55de7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordb3bbbd2eAVX2<>+0(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+1(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+2(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+3(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+4(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+5(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+6(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+7(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+8(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+9(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+10(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+11(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+12(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+13(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+14(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+15(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+16(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+17(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+18(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+19(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+20(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+21(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+22(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+23(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+24(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+25(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+26(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+27(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX2<>+28(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX2<>+29(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX2<>+30(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX2<>+31(SB)/1, $0xb3
+GLOBL wordb3bbbd2eAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word40490fdbAVX2<>+0(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+1(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+2(SB)/1, $0x49
+DATA word40490fdbAVX2<>+3(SB)/1, $0x40
+DATA word40490fdbAVX2<>+4(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+5(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+6(SB)/1, $0x49
+DATA word40490fdbAVX2<>+7(SB)/1, $0x40
+DATA word40490fdbAVX2<>+8(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+9(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+10(SB)/1, $0x49
+DATA word40490fdbAVX2<>+11(SB)/1, $0x40
+DATA word40490fdbAVX2<>+12(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+13(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+14(SB)/1, $0x49
+DATA word40490fdbAVX2<>+15(SB)/1, $0x40
+DATA word40490fdbAVX2<>+16(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+17(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+18(SB)/1, $0x49
+DATA word40490fdbAVX2<>+19(SB)/1, $0x40
+DATA word40490fdbAVX2<>+20(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+21(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+22(SB)/1, $0x49
+DATA word40490fdbAVX2<>+23(SB)/1, $0x40
+DATA word40490fdbAVX2<>+24(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+25(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+26(SB)/1, $0x49
+DATA word40490fdbAVX2<>+27(SB)/1, $0x40
+DATA word40490fdbAVX2<>+28(SB)/1, $0xdb
+DATA word40490fdbAVX2<>+29(SB)/1, $0x0f
+DATA word40490fdbAVX2<>+30(SB)/1, $0x49
+DATA word40490fdbAVX2<>+31(SB)/1, $0x40
+GLOBL word40490fdbAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordc09de9e6AVX2<>+0(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+1(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+2(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+3(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+4(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+5(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+6(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+7(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+8(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+9(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+10(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+11(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+12(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+13(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+14(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+15(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+16(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+17(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+18(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+19(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+20(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+21(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+22(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+23(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+24(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+25(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+26(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+27(SB)/1, $0xc0
+DATA wordc09de9e6AVX2<>+28(SB)/1, $0xe6
+DATA wordc09de9e6AVX2<>+29(SB)/1, $0xe9
+DATA wordc09de9e6AVX2<>+30(SB)/1, $0x9d
+DATA wordc09de9e6AVX2<>+31(SB)/1, $0xc0
+GLOBL wordc09de9e6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3e6d63eaAVX2<>+0(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+1(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+2(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+3(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+4(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+5(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+6(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+7(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+8(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+9(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+10(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+11(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+12(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+13(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+14(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+15(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+16(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+17(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+18(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+19(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+20(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+21(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+22(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+23(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+24(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+25(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+26(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+27(SB)/1, $0x3e
+DATA word3e6d63eaAVX2<>+28(SB)/1, $0xea
+DATA word3e6d63eaAVX2<>+29(SB)/1, $0x63
+DATA word3e6d63eaAVX2<>+30(SB)/1, $0x6d
+DATA word3e6d63eaAVX2<>+31(SB)/1, $0x3e
+GLOBL word3e6d63eaAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbfaae4efAVX2<>+0(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+1(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+2(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+3(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+4(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+5(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+6(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+7(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+8(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+9(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+10(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+11(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+12(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+13(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+14(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+15(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+16(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+17(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+18(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+19(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+20(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+21(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+22(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+23(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+24(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+25(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+26(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+27(SB)/1, $0xbf
+DATA wordbfaae4efAVX2<>+28(SB)/1, $0xef
+DATA wordbfaae4efAVX2<>+29(SB)/1, $0xe4
+DATA wordbfaae4efAVX2<>+30(SB)/1, $0xaa
+DATA wordbfaae4efAVX2<>+31(SB)/1, $0xbf
+GLOBL wordbfaae4efAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word4081e0f4AVX2<>+0(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+1(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+2(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+3(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+4(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+5(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+6(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+7(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+8(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+9(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+10(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+11(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+12(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+13(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+14(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+15(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+16(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+17(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+18(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+19(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+20(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+21(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+22(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+23(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+24(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+25(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+26(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+27(SB)/1, $0x40
+DATA word4081e0f4AVX2<>+28(SB)/1, $0xf4
+DATA word4081e0f4AVX2<>+29(SB)/1, $0xe0
+DATA word4081e0f4AVX2<>+30(SB)/1, $0x81
+DATA word4081e0f4AVX2<>+31(SB)/1, $0x40
+GLOBL word4081e0f4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordb41be45eAVX2<>+0(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+1(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+2(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+3(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+4(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+5(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+6(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+7(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+8(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+9(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+10(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+11(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+12(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+13(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+14(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+15(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+16(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+17(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+18(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+19(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+20(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+21(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+22(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+23(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+24(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+25(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+26(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+27(SB)/1, $0xb4
+DATA wordb41be45eAVX2<>+28(SB)/1, $0x5e
+DATA wordb41be45eAVX2<>+29(SB)/1, $0xe4
+DATA wordb41be45eAVX2<>+30(SB)/1, $0x1b
+DATA wordb41be45eAVX2<>+31(SB)/1, $0xb4
+GLOBL wordb41be45eAVX2<>(SB), RODATA|NOPTR, $32
+
 // func philoxWordsAVX512(w *uint32, n int, keys *[20]uint32, t uint64, block uint64)
 // Requires: AVX, AVX512F
 TEXT ·philoxWordsAVX512(SB), NOSPLIT, $0-40
@@ -989,3 +2405,1879 @@ DATA distancesAVX512<>+125(SB)/1, $0x00
 DATA distancesAVX512<>+126(SB)/1, $0x00
 DATA distancesAVX512<>+127(SB)/1, $0x00
 GLOBL distancesAVX512<>(SB), RODATA|NOPTR, $128
+
+// func normalWordsAVX512(w *uint32, n int)
+// Requires: AVX, AVX512F
+TEXT ·normalWordsAVX512(SB), NOSPLIT, $0-16
+	MOVQ         w+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         $0x00000001, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x007fffff, DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00800000, DX
+	VMOVD        DX, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x33800000, DX
+	VMOVD        DX, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x34000000, DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Z4
+	MOVL         $0x3ddc8f7c, DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Z5
+	MOVL         $0x3df4e8ce, DX
+	VMOVD        DX, X6
+	VPBROADCASTD X6, Z6
+	MOVL         $0x3e1275b7, DX
+	VMOVD        DX, X7
+	VPBROADCASTD X7, Z7
+	MOVL         $0x3f2aaaab, DX
+	VMOVD        DX, X8
+	VPBROADCASTD X8, Z8
+	MOVL         $0x3f800000, DX
+	VMOVD        DX, X9
+	VPBROADCASTD X9, Z9
+	MOVL         $0x4b000000, DX
+	VMOVD        DX, X10
+	VPBROADCASTD X10, Z10
+	MOVL         $0xbdf9d817, DX
+	VMOVD        DX, X11
+	VPBROADCASTD X11, Z11
+	MOVL         $0xbe036158, DX
+	VMOVD        DX, X12
+	VPBROADCASTD X12, Z12
+	MOVL         $0xffffffe9, DX
+	VMOVD        DX, X13
+	VPBROADCASTD X13, Z13
+
+pairs:
+	VMOVUPS     (AX), Z14
+	VMOVUPS     64(AX), Z15
+	VSHUFPS     $0x88, Z15, Z14, Z16
+	VSHUFPS     $0xdd, Z15, Z14, Z14
+	VPSRLD      $0x08, Z16, Z16
+	VPSRLD      $0x08, Z14, Z14
+	VPADDD      Z0, Z16, Z16
+	VCVTDQ2PS   Z16, Z16
+	VCVTDQ2PS   Z14, Z14
+	VMULPS      Z3, Z16, Z16
+	VMULPS      Z4, Z14, Z14
+	VCMPPS      $0x11, Z2, Z16, K1
+	VMULPS      Z10, Z16, Z15
+	VPBLENDMD   Z15, Z16, K1, Z15
+	VMOVUPS     Z13, Z19
+	VMOVDQA32.Z Z19, K1, Z19
+	VPSUBD      Z8, Z15, Z15
+	VPSRAD      $0x17, Z15, Z20
+	VPADDD      Z19, Z20, Z20
+	VCVTDQ2PS   Z20, Z20
+	VPANDD      Z1, Z15, Z15
+	VPADDD      Z8, Z15, Z15
+	VSUBPS      Z9, Z15, Z15
+	VMOVUPS     Z6, Z19
+	VFMADD213PS Z12, Z15, Z19
+	VFMADD213PS Z5, Z15, Z19
+	VFMADD213PS Z11, Z15, Z19
+	VFMADD213PS Z7, Z15, Z19
+	VFMADD213PS wordbe2acbc6AVX512<>+0(SB), Z15, Z19
+	VFMADD213PS word3e4ccbf7AVX512<>+0(SB), Z15, Z19
+	VFMADD213PS wordbe7fff8cAVX512<>+0(SB), Z15, Z19
+	VFMADD213PS word3eaaaaabAVX512<>+0(SB), Z15, Z19
+	VMOVAPS     Z15, Z22
+	VMULPS      wordbf000000AVX512<>+0(SB), Z15, Z21
+	VFMADD231PS Z15, Z21, Z22
+	VSUBPS      Z22, Z15, Z23
+	VFMADD231PS Z15, Z21, Z23
+	VMULPS      Z15, Z15, Z21
+	VMULPS      Z15, Z21, Z21
+	VFMADD231PS Z19, Z21, Z23
+	VFMADD231PS word35bfbe8eAVX512<>+0(SB), Z20, Z23
+	VMOVAPS     Z22, Z15
+	VFMADD231PS word3f317200AVX512<>+0(SB), Z20, Z15
+	VFMSUB132PS word3f317200AVX512<>+0(SB), Z15, Z20
+	VADDPS      Z22, Z20, Z20
+	VADDPS      Z23, Z20, Z23
+	VADDPS      Z23, Z15, Z15
+	VCMPPS      $0x16, word7f7fffffAVX512<>+0(SB), Z16, K1
+	VPBLENDMD   Z16, Z15, K1, Z15
+	VCMPPS      $0x00, word00000000AVX512<>+0(SB), Z16, K1
+	VMOVUPS     wordff800000AVX512<>+0(SB), Z19
+	VPBLENDMD   Z19, Z15, K1, Z15
+	VCMPPS      $0x11, word00000000AVX512<>+0(SB), Z16, K1
+	VPBLENDMD   word7fc00000AVX512<>+0(SB), Z15, K1, Z15
+	VMULPS      wordc0000000AVX512<>+0(SB), Z15, Z15
+	VSQRTPS     Z15, Z15
+	VPANDD      word7fffffffAVX512<>+0(SB), Z14, Z14
+	VADDPS      word4b800000AVX512<>+0(SB), Z14, Z16
+	VSUBPS      word4b800000AVX512<>+0(SB), Z16, Z16
+	VSUBPS      Z16, Z14, Z16
+	VADDPS      word4ac00000AVX512<>+0(SB), Z16, Z19
+	VSUBPS      word4ac00000AVX512<>+0(SB), Z19, Z14
+	VSUBPS      Z14, Z16, Z14
+	VMULPS      Z14, Z14, Z16
+	VMOVUPS     word3da22882AVX512<>+0(SB), Z20
+	VFMADD213PS wordbf1956e6AVX512<>+0(SB), Z16, Z20
+	VFMADD213PS word402335bcAVX512<>+0(SB), Z16, Z20
+	VFMADD213PS wordc0a55de7AVX512<>+0(SB), Z16, Z20
+	VFMADD213PS wordb3bbbd2eAVX512<>+0(SB), Z16, Z20
+	VMULPS      Z20, Z14, Z20
+	VFMADD231PS word40490fdbAVX512<>+0(SB), Z14, Z20
+	VMOVUPS     Z9, Z21
+	VMOVUPS     Z9, Z22
+	VFMADD231PS wordc09de9e6AVX512<>+0(SB), Z16, Z21
+	VSUBPS      Z21, Z22, Z22
+	VFMADD231PS wordc09de9e6AVX512<>+0(SB), Z16, Z22
+	VFMSUB213PS Z16, Z14, Z14
+	VFMADD231PS wordc09de9e6AVX512<>+0(SB), Z14, Z22
+	VMOVUPS     word3e6d63eaAVX512<>+0(SB), Z14
+	VFMADD213PS wordbfaae4efAVX512<>+0(SB), Z16, Z14
+	VFMADD213PS word4081e0f4AVX512<>+0(SB), Z16, Z14
+	VFMADD213PS wordb41be45eAVX512<>+0(SB), Z16, Z14
+	VFMADD213PS Z22, Z16, Z14
+	VADDPS      Z14, Z21, Z14
+	VPADDD      Z0, Z19, Z16
+	VPANDD      Z0, Z16, Z21
+	VPCMPEQD    Z0, Z21, K1
+	VPBLENDMD   Z14, Z20, K1, Z17
+	VPSRLD      $0x01, Z16, Z16
+	VPSLLD      $0x1f, Z16, Z16
+	VPXORD      Z16, Z17, Z17
+	VADDPS      word00000000AVX512<>+0(SB), Z17, Z17
+	VPANDD      Z0, Z19, Z16
+	VPCMPEQD    Z0, Z16, K1
+	VPBLENDMD   Z14, Z20, K1, Z18
+	VPSRLD      $0x01, Z19, Z19
+	VPSLLD      $0x1f, Z19, Z19
+	VPXORD      Z19, Z18, Z18
+	VADDPS      word00000000AVX512<>+0(SB), Z18, Z18
+	VMULPS      Z15, Z17, Z17
+	VMULPS      Z15, Z18, Z18
+	VUNPCKLPS   Z18, Z17, Z14
+	VUNPCKHPS   Z18, Z17, Z15
+	VMOVUPS     Z14, (AX)
+	VMOVUPS     Z15, 64(AX)
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x20, CX
+	JNZ         pairs
+	VZEROUPPER
+	RET
+
+DATA wordbe2acbc6AVX512<>+0(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+1(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+2(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+3(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+4(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+5(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+6(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+7(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+8(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+9(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+10(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+11(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+12(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+13(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+14(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+15(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+16(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+17(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+18(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+19(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+20(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+21(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+22(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+23(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+24(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+25(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+26(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+27(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+28(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+29(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+30(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+31(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+32(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+33(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+34(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+35(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+36(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+37(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+38(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+39(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+40(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+41(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+42(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+43(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+44(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+45(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+46(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+47(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+48(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+49(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+50(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+51(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+52(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+53(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+54(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+55(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+56(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+57(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+58(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+59(SB)/1, $0xbe
+DATA wordbe2acbc6AVX512<>+60(SB)/1, $0xc6
+DATA wordbe2acbc6AVX512<>+61(SB)/1, $0xcb
+DATA wordbe2acbc6AVX512<>+62(SB)/1, $0x2a
+DATA wordbe2acbc6AVX512<>+63(SB)/1, $0xbe
+GLOBL wordbe2acbc6AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3e4ccbf7AVX512<>+0(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+1(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+2(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+3(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+4(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+5(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+6(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+7(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+8(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+9(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+10(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+11(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+12(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+13(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+14(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+15(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+16(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+17(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+18(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+19(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+20(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+21(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+22(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+23(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+24(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+25(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+26(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+27(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+28(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+29(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+30(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+31(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+32(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+33(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+34(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+35(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+36(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+37(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+38(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+39(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+40(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+41(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+42(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+43(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+44(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+45(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+46(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+47(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+48(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+49(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+50(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+51(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+52(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+53(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+54(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+55(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+56(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+57(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+58(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+59(SB)/1, $0x3e
+DATA word3e4ccbf7AVX512<>+60(SB)/1, $0xf7
+DATA word3e4ccbf7AVX512<>+61(SB)/1, $0xcb
+DATA word3e4ccbf7AVX512<>+62(SB)/1, $0x4c
+DATA word3e4ccbf7AVX512<>+63(SB)/1, $0x3e
+GLOBL word3e4ccbf7AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbe7fff8cAVX512<>+0(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+1(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+2(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+3(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+4(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+5(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+6(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+7(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+8(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+9(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+10(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+11(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+12(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+13(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+14(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+15(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+16(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+17(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+18(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+19(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+20(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+21(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+22(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+23(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+24(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+25(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+26(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+27(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+28(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+29(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+30(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+31(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+32(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+33(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+34(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+35(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+36(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+37(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+38(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+39(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+40(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+41(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+42(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+43(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+44(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+45(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+46(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+47(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+48(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+49(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+50(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+51(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+52(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+53(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+54(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+55(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+56(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+57(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+58(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+59(SB)/1, $0xbe
+DATA wordbe7fff8cAVX512<>+60(SB)/1, $0x8c
+DATA wordbe7fff8cAVX512<>+61(SB)/1, $0xff
+DATA wordbe7fff8cAVX512<>+62(SB)/1, $0x7f
+DATA wordbe7fff8cAVX512<>+63(SB)/1, $0xbe
+GLOBL wordbe7fff8cAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3eaaaaabAVX512<>+0(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+1(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+2(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+3(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+4(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+5(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+6(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+7(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+8(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+9(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+10(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+11(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+12(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+13(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+14(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+15(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+16(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+17(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+18(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+19(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+20(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+21(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+22(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+23(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+24(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+25(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+26(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+27(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+28(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+29(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+30(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+31(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+32(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+33(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+34(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+35(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+36(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+37(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+38(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+39(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+40(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+41(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+42(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+43(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+44(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+45(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+46(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+47(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+48(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+49(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+50(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+51(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+52(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+53(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+54(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+55(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+56(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+57(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+58(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+59(SB)/1, $0x3e
+DATA word3eaaaaabAVX512<>+60(SB)/1, $0xab
+DATA word3eaaaaabAVX512<>+61(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+62(SB)/1, $0xaa
+DATA word3eaaaaabAVX512<>+63(SB)/1, $0x3e
+GLOBL word3eaaaaabAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbf000000AVX512<>+0(SB)/1, $0x00
+DATA wordbf000000AVX512<>+1(SB)/1, $0x00
+DATA wordbf000000AVX512<>+2(SB)/1, $0x00
+DATA wordbf000000AVX512<>+3(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+4(SB)/1, $0x00
+DATA wordbf000000AVX512<>+5(SB)/1, $0x00
+DATA wordbf000000AVX512<>+6(SB)/1, $0x00
+DATA wordbf000000AVX512<>+7(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+8(SB)/1, $0x00
+DATA wordbf000000AVX512<>+9(SB)/1, $0x00
+DATA wordbf000000AVX512<>+10(SB)/1, $0x00
+DATA wordbf000000AVX512<>+11(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+12(SB)/1, $0x00
+DATA wordbf000000AVX512<>+13(SB)/1, $0x00
+DATA wordbf000000AVX512<>+14(SB)/1, $0x00
+DATA wordbf000000AVX512<>+15(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+16(SB)/1, $0x00
+DATA wordbf000000AVX512<>+17(SB)/1, $0x00
+DATA wordbf000000AVX512<>+18(SB)/1, $0x00
+DATA wordbf000000AVX512<>+19(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+20(SB)/1, $0x00
+DATA wordbf000000AVX512<>+21(SB)/1, $0x00
+DATA wordbf000000AVX512<>+22(SB)/1, $0x00
+DATA wordbf000000AVX512<>+23(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+24(SB)/1, $0x00
+DATA wordbf000000AVX512<>+25(SB)/1, $0x00
+DATA wordbf000000AVX512<>+26(SB)/1, $0x00
+DATA wordbf000000AVX512<>+27(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+28(SB)/1, $0x00
+DATA wordbf000000AVX512<>+29(SB)/1, $0x00
+DATA wordbf000000AVX512<>+30(SB)/1, $0x00
+DATA wordbf000000AVX512<>+31(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+32(SB)/1, $0x00
+DATA wordbf000000AVX512<>+33(SB)/1, $0x00
+DATA wordbf000000AVX512<>+34(SB)/1, $0x00
+DATA wordbf000000AVX512<>+35(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+36(SB)/1, $0x00
+DATA wordbf000000AVX512<>+37(SB)/1, $0x00
+DATA wordbf000000AVX512<>+38(SB)/1, $0x00
+DATA wordbf000000AVX512<>+39(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+40(SB)/1, $0x00
+DATA wordbf000000AVX512<>+41(SB)/1, $0x00
+DATA wordbf000000AVX512<>+42(SB)/1, $0x00
+DATA wordbf000000AVX512<>+43(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+44(SB)/1, $0x00
+DATA wordbf000000AVX512<>+45(SB)/1, $0x00
+DATA wordbf000000AVX512<>+46(SB)/1, $0x00
+DATA wordbf000000AVX512<>+47(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+48(SB)/1, $0x00
+DATA wordbf000000AVX512<>+49(SB)/1, $0x00
+DATA wordbf000000AVX512<>+50(SB)/1, $0x00
+DATA wordbf000000AVX512<>+51(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+52(SB)/1, $0x00
+DATA wordbf000000AVX512<>+53(SB)/1, $0x00
+DATA wordbf000000AVX512<>+54(SB)/1, $0x00
+DATA wordbf000000AVX512<>+55(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+56(SB)/1, $0x00
+DATA wordbf000000AVX512<>+57(SB)/1, $0x00
+DATA wordbf000000AVX512<>+58(SB)/1, $0x00
+DATA wordbf000000AVX512<>+59(SB)/1, $0xbf
+DATA wordbf000000AVX512<>+60(SB)/1, $0x00
+DATA wordbf000000AVX512<>+61(SB)/1, $0x00
+DATA wordbf000000AVX512<>+62(SB)/1, $0x00
+DATA wordbf000000AVX512<>+63(SB)/1, $0xbf
+GLOBL wordbf000000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word35bfbe8eAVX512<>+0(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+1(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+2(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+3(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+4(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+5(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+6(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+7(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+8(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+9(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+10(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+11(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+12(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+13(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+14(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+15(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+16(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+17(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+18(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+19(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+20(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+21(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+22(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+23(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+24(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+25(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+26(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+27(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+28(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+29(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+30(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+31(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+32(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+33(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+34(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+35(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+36(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+37(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+38(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+39(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+40(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+41(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+42(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+43(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+44(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+45(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+46(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+47(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+48(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+49(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+50(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+51(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+52(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+53(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+54(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+55(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+56(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+57(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+58(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+59(SB)/1, $0x35
+DATA word35bfbe8eAVX512<>+60(SB)/1, $0x8e
+DATA word35bfbe8eAVX512<>+61(SB)/1, $0xbe
+DATA word35bfbe8eAVX512<>+62(SB)/1, $0xbf
+DATA word35bfbe8eAVX512<>+63(SB)/1, $0x35
+GLOBL word35bfbe8eAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3f317200AVX512<>+0(SB)/1, $0x00
+DATA word3f317200AVX512<>+1(SB)/1, $0x72
+DATA word3f317200AVX512<>+2(SB)/1, $0x31
+DATA word3f317200AVX512<>+3(SB)/1, $0x3f
+DATA word3f317200AVX512<>+4(SB)/1, $0x00
+DATA word3f317200AVX512<>+5(SB)/1, $0x72
+DATA word3f317200AVX512<>+6(SB)/1, $0x31
+DATA word3f317200AVX512<>+7(SB)/1, $0x3f
+DATA word3f317200AVX512<>+8(SB)/1, $0x00
+DATA word3f317200AVX512<>+9(SB)/1, $0x72
+DATA word3f317200AVX512<>+10(SB)/1, $0x31
+DATA word3f317200AVX512<>+11(SB)/1, $0x3f
+DATA word3f317200AVX512<>+12(SB)/1, $0x00
+DATA word3f317200AVX512<>+13(SB)/1, $0x72
+DATA word3f317200AVX512<>+14(SB)/1, $0x31
+DATA word3f317200AVX512<>+15(SB)/1, $0x3f
+DATA word3f317200AVX512<>+16(SB)/1, $0x00
+DATA word3f317200AVX512<>+17(SB)/1, $0x72
+DATA word3f317200AVX512<>+18(SB)/1, $0x31
+DATA word3f317200AVX512<>+19(SB)/1, $0x3f
+DATA word3f317200AVX512<>+20(SB)/1, $0x00
+DATA word3f317200AVX512<>+21(SB)/1, $0x72
+DATA word3f317200AVX512<>+22(SB)/1, $0x31
+DATA word3f317200AVX512<>+23(SB)/1, $0x3f
+DATA word3f317200AVX512<>+24(SB)/1, $0x00
+DATA word3f317200AVX512<>+25(SB)/1, $0x72
+DATA word3f317200AVX512<>+26(SB)/1, $0x31
+DATA word3f317200AVX512<>+27(SB)/1, $0x3f
+DATA word3f317200AVX512<>+28(SB)/1, $0x00
+DATA word3f317200AVX512<>+29(SB)/1, $0x72
+DATA word3f317200AVX512<>+30(SB)/1, $0x31
+DATA word3f317200AVX512<>+31(SB)/1, $0x3f
+DATA word3f317200AVX512<>+32(SB)/1, $0x00
+DATA word3f317200AVX512<>+33(SB)/1, $0x72
+DATA word3f317200AVX512<>+34(SB)/1, $0x31
+DATA word3f317200AVX512<>+35(SB)/1, $0x3f
+DATA word3f317200AVX512<>+36(SB)/1, $0x00
+DATA word3f317200AVX512<>+37(SB)/1, $0x72
+DATA word3f317200AVX512<>+38(SB)/1, $0x31
+DATA word3f317200AVX512<>+39(SB)/1, $0x3f
+DATA word3f317200AVX512<>+40(SB)/1, $0x00
+DATA word3f317200AVX512<>+41(SB)/1, $0x72
+DATA word3f317200AVX512<>+42(SB)/1, $0x31
+DATA word3f317200AVX512<>+43(SB)/1, $0x3f
+DATA word3f317200AVX512<>+44(SB)/1, $0x00
+DATA word3f317200AVX512<>+45(SB)/1, $0x72
+DATA word3f317200AVX512<>+46(SB)/1, $0x31
+DATA word3f317200AVX512<>+47(SB)/1, $0x3f
+DATA word3f317200AVX512<>+48(SB)/1, $0x00
+DATA word3f317200AVX512<>+49(SB)/1, $0x72
+DATA word3f317200AVX512<>+50(SB)/1, $0x31
+DATA word3f317200AVX512<>+51(SB)/1, $0x3f
+DATA word3f317200AVX512<>+52(SB)/1, $0x00
+DATA word3f317200AVX512<>+53(SB)/1, $0x72
+DATA word3f317200AVX512<>+54(SB)/1, $0x31
+DATA word3f317200AVX512<>+55(SB)/1, $0x3f
+DATA word3f317200AVX512<>+56(SB)/1, $0x00
+DATA word3f317200AVX512<>+57(SB)/1, $0x72
+DATA word3f317200AVX512<>+58(SB)/1, $0x31
+DATA word3f317200AVX512<>+59(SB)/1, $0x3f
+DATA word3f317200AVX512<>+60(SB)/1, $0x00
+DATA word3f317200AVX512<>+61(SB)/1, $0x72
+DATA word3f317200AVX512<>+62(SB)/1, $0x31
+DATA word3f317200AVX512<>+63(SB)/1, $0x3f
+GLOBL word3f317200AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word7f7fffffAVX512<>+0(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+1(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+2(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+3(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+4(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+5(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+6(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+7(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+8(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+9(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+10(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+11(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+12(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+13(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+14(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+15(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+16(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+17(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+18(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+19(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+20(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+21(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+22(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+23(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+24(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+25(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+26(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+27(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+28(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+29(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+30(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+31(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+32(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+33(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+34(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+35(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+36(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+37(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+38(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+39(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+40(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+41(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+42(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+43(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+44(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+45(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+46(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+47(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+48(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+49(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+50(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+51(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+52(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+53(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+54(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+55(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+56(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+57(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+58(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+59(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+60(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+61(SB)/1, $0xff
+DATA word7f7fffffAVX512<>+62(SB)/1, $0x7f
+DATA word7f7fffffAVX512<>+63(SB)/1, $0x7f
+GLOBL word7f7fffffAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word00000000AVX512<>+0(SB)/1, $0x00
+DATA word00000000AVX512<>+1(SB)/1, $0x00
+DATA word00000000AVX512<>+2(SB)/1, $0x00
+DATA word00000000AVX512<>+3(SB)/1, $0x00
+DATA word00000000AVX512<>+4(SB)/1, $0x00
+DATA word00000000AVX512<>+5(SB)/1, $0x00
+DATA word00000000AVX512<>+6(SB)/1, $0x00
+DATA word00000000AVX512<>+7(SB)/1, $0x00
+DATA word00000000AVX512<>+8(SB)/1, $0x00
+DATA word00000000AVX512<>+9(SB)/1, $0x00
+DATA word00000000AVX512<>+10(SB)/1, $0x00
+DATA word00000000AVX512<>+11(SB)/1, $0x00
+DATA word00000000AVX512<>+12(SB)/1, $0x00
+DATA word00000000AVX512<>+13(SB)/1, $0x00
+DATA word00000000AVX512<>+14(SB)/1, $0x00
+DATA word00000000AVX512<>+15(SB)/1, $0x00
+DATA word00000000AVX512<>+16(SB)/1, $0x00
+DATA word00000000AVX512<>+17(SB)/1, $0x00
+DATA word00000000AVX512<>+18(SB)/1, $0x00
+DATA word00000000AVX512<>+19(SB)/1, $0x00
+DATA word00000000AVX512<>+20(SB)/1, $0x00
+DATA word00000000AVX512<>+21(SB)/1, $0x00
+DATA word00000000AVX512<>+22(SB)/1, $0x00
+DATA word00000000AVX512<>+23(SB)/1, $0x00
+DATA word00000000AVX512<>+24(SB)/1, $0x00
+DATA word00000000AVX512<>+25(SB)/1, $0x00
+DATA word00000000AVX512<>+26(SB)/1, $0x00
+DATA word00000000AVX512<>+27(SB)/1, $0x00
+DATA word00000000AVX512<>+28(SB)/1, $0x00
+DATA word00000000AVX512<>+29(SB)/1, $0x00
+DATA word00000000AVX512<>+30(SB)/1, $0x00
+DATA word00000000AVX512<>+31(SB)/1, $0x00
+DATA word00000000AVX512<>+32(SB)/1, $0x00
+DATA word00000000AVX512<>+33(SB)/1, $0x00
+DATA word00000000AVX512<>+34(SB)/1, $0x00
+DATA word00000000AVX512<>+35(SB)/1, $0x00
+DATA word00000000AVX512<>+36(SB)/1, $0x00
+DATA word00000000AVX512<>+37(SB)/1, $0x00
+DATA word00000000AVX512<>+38(SB)/1, $0x00
+DATA word00000000AVX512<>+39(SB)/1, $0x00
+DATA word00000000AVX512<>+40(SB)/1, $0x00
+DATA word00000000AVX512<>+41(SB)/1, $0x00
+DATA word00000000AVX512<>+42(SB)/1, $0x00
+DATA word00000000AVX512<>+43(SB)/1, $0x00
+DATA word00000000AVX512<>+44(SB)/1, $0x00
+DATA word00000000AVX512<>+45(SB)/1, $0x00
+DATA word00000000AVX512<>+46(SB)/1, $0x00
+DATA word00000000AVX512<>+47(SB)/1, $0x00
+DATA word00000000AVX512<>+48(SB)/1, $0x00
+DATA word00000000AVX512<>+49(SB)/1, $0x00
+DATA word00000000AVX512<>+50(SB)/1, $0x00
+DATA word00000000AVX512<>+51(SB)/1, $0x00
+DATA word00000000AVX512<>+52(SB)/1, $0x00
+DATA word00000000AVX512<>+53(SB)/1, $0x00
+DATA word00000000AVX512<>+54(SB)/1, $0x00
+DATA word00000000AVX512<>+55(SB)/1, $0x00
+DATA word00000000AVX512<>+56(SB)/1, $0x00
+DATA word00000000AVX512<>+57(SB)/1, $0x00
+DATA word00000000AVX512<>+58(SB)/1, $0x00
+DATA word00000000AVX512<>+59(SB)/1, $0x00
+DATA word00000000AVX512<>+60(SB)/1, $0x00
+DATA word00000000AVX512<>+61(SB)/1, $0x00
+DATA word00000000AVX512<>+62(SB)/1, $0x00
+DATA word00000000AVX512<>+63(SB)/1, $0x00
+GLOBL word00000000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordff800000AVX512<>+0(SB)/1, $0x00
+DATA wordff800000AVX512<>+1(SB)/1, $0x00
+DATA wordff800000AVX512<>+2(SB)/1, $0x80
+DATA wordff800000AVX512<>+3(SB)/1, $0xff
+DATA wordff800000AVX512<>+4(SB)/1, $0x00
+DATA wordff800000AVX512<>+5(SB)/1, $0x00
+DATA wordff800000AVX512<>+6(SB)/1, $0x80
+DATA wordff800000AVX512<>+7(SB)/1, $0xff
+DATA wordff800000AVX512<>+8(SB)/1, $0x00
+DATA wordff800000AVX512<>+9(SB)/1, $0x00
+DATA wordff800000AVX512<>+10(SB)/1, $0x80
+DATA wordff800000AVX512<>+11(SB)/1, $0xff
+DATA wordff800000AVX512<>+12(SB)/1, $0x00
+DATA wordff800000AVX512<>+13(SB)/1, $0x00
+DATA wordff800000AVX512<>+14(SB)/1, $0x80
+DATA wordff800000AVX512<>+15(SB)/1, $0xff
+DATA wordff800000AVX512<>+16(SB)/1, $0x00
+DATA wordff800000AVX512<>+17(SB)/1, $0x00
+DATA wordff800000AVX512<>+18(SB)/1, $0x80
+DATA wordff800000AVX512<>+19(SB)/1, $0xff
+DATA wordff800000AVX512<>+20(SB)/1, $0x00
+DATA wordff800000AVX512<>+21(SB)/1, $0x00
+DATA wordff800000AVX512<>+22(SB)/1, $0x80
+DATA wordff800000AVX512<>+23(SB)/1, $0xff
+DATA wordff800000AVX512<>+24(SB)/1, $0x00
+DATA wordff800000AVX512<>+25(SB)/1, $0x00
+DATA wordff800000AVX512<>+26(SB)/1, $0x80
+DATA wordff800000AVX512<>+27(SB)/1, $0xff
+DATA wordff800000AVX512<>+28(SB)/1, $0x00
+DATA wordff800000AVX512<>+29(SB)/1, $0x00
+DATA wordff800000AVX512<>+30(SB)/1, $0x80
+DATA wordff800000AVX512<>+31(SB)/1, $0xff
+DATA wordff800000AVX512<>+32(SB)/1, $0x00
+DATA wordff800000AVX512<>+33(SB)/1, $0x00
+DATA wordff800000AVX512<>+34(SB)/1, $0x80
+DATA wordff800000AVX512<>+35(SB)/1, $0xff
+DATA wordff800000AVX512<>+36(SB)/1, $0x00
+DATA wordff800000AVX512<>+37(SB)/1, $0x00
+DATA wordff800000AVX512<>+38(SB)/1, $0x80
+DATA wordff800000AVX512<>+39(SB)/1, $0xff
+DATA wordff800000AVX512<>+40(SB)/1, $0x00
+DATA wordff800000AVX512<>+41(SB)/1, $0x00
+DATA wordff800000AVX512<>+42(SB)/1, $0x80
+DATA wordff800000AVX512<>+43(SB)/1, $0xff
+DATA wordff800000AVX512<>+44(SB)/1, $0x00
+DATA wordff800000AVX512<>+45(SB)/1, $0x00
+DATA wordff800000AVX512<>+46(SB)/1, $0x80
+DATA wordff800000AVX512<>+47(SB)/1, $0xff
+DATA wordff800000AVX512<>+48(SB)/1, $0x00
+DATA wordff800000AVX512<>+49(SB)/1, $0x00
+DATA wordff800000AVX512<>+50(SB)/1, $0x80
+DATA wordff800000AVX512<>+51(SB)/1, $0xff
+DATA wordff800000AVX512<>+52(SB)/1, $0x00
+DATA wordff800000AVX512<>+53(SB)/1, $0x00
+DATA wordff800000AVX512<>+54(SB)/1, $0x80
+DATA wordff800000AVX512<>+55(SB)/1, $0xff
+DATA wordff800000AVX512<>+56(SB)/1, $0x00
+DATA wordff800000AVX512<>+57(SB)/1, $0x00
+DATA wordff800000AVX512<>+58(SB)/1, $0x80
+DATA wordff800000AVX512<>+59(SB)/1, $0xff
+DATA wordff800000AVX512<>+60(SB)/1, $0x00
+DATA wordff800000AVX512<>+61(SB)/1, $0x00
+DATA wordff800000AVX512<>+62(SB)/1, $0x80
+DATA wordff800000AVX512<>+63(SB)/1, $0xff
+GLOBL wordff800000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word7fc00000AVX512<>+0(SB)/1, $0x00
+DATA word7fc00000AVX512<>+1(SB)/1, $0x00
+DATA word7fc00000AVX512<>+2(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+3(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+4(SB)/1, $0x00
+DATA word7fc00000AVX512<>+5(SB)/1, $0x00
+DATA word7fc00000AVX512<>+6(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+7(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+8(SB)/1, $0x00
+DATA word7fc00000AVX512<>+9(SB)/1, $0x00
+DATA word7fc00000AVX512<>+10(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+11(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+12(SB)/1, $0x00
+DATA word7fc00000AVX512<>+13(SB)/1, $0x00
+DATA word7fc00000AVX512<>+14(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+15(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+16(SB)/1, $0x00
+DATA word7fc00000AVX512<>+17(SB)/1, $0x00
+DATA word7fc00000AVX512<>+18(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+19(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+20(SB)/1, $0x00
+DATA word7fc00000AVX512<>+21(SB)/1, $0x00
+DATA word7fc00000AVX512<>+22(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+23(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+24(SB)/1, $0x00
+DATA word7fc00000AVX512<>+25(SB)/1, $0x00
+DATA word7fc00000AVX512<>+26(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+27(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+28(SB)/1, $0x00
+DATA word7fc00000AVX512<>+29(SB)/1, $0x00
+DATA word7fc00000AVX512<>+30(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+31(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+32(SB)/1, $0x00
+DATA word7fc00000AVX512<>+33(SB)/1, $0x00
+DATA word7fc00000AVX512<>+34(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+35(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+36(SB)/1, $0x00
+DATA word7fc00000AVX512<>+37(SB)/1, $0x00
+DATA word7fc00000AVX512<>+38(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+39(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+40(SB)/1, $0x00
+DATA word7fc00000AVX512<>+41(SB)/1, $0x00
+DATA word7fc00000AVX512<>+42(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+43(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+44(SB)/1, $0x00
+DATA word7fc00000AVX512<>+45(SB)/1, $0x00
+DATA word7fc00000AVX512<>+46(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+47(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+48(SB)/1, $0x00
+DATA word7fc00000AVX512<>+49(SB)/1, $0x00
+DATA word7fc00000AVX512<>+50(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+51(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+52(SB)/1, $0x00
+DATA word7fc00000AVX512<>+53(SB)/1, $0x00
+DATA word7fc00000AVX512<>+54(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+55(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+56(SB)/1, $0x00
+DATA word7fc00000AVX512<>+57(SB)/1, $0x00
+DATA word7fc00000AVX512<>+58(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+59(SB)/1, $0x7f
+DATA word7fc00000AVX512<>+60(SB)/1, $0x00
+DATA word7fc00000AVX512<>+61(SB)/1, $0x00
+DATA word7fc00000AVX512<>+62(SB)/1, $0xc0
+DATA word7fc00000AVX512<>+63(SB)/1, $0x7f
+GLOBL word7fc00000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordc0000000AVX512<>+0(SB)/1, $0x00
+DATA wordc0000000AVX512<>+1(SB)/1, $0x00
+DATA wordc0000000AVX512<>+2(SB)/1, $0x00
+DATA wordc0000000AVX512<>+3(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+4(SB)/1, $0x00
+DATA wordc0000000AVX512<>+5(SB)/1, $0x00
+DATA wordc0000000AVX512<>+6(SB)/1, $0x00
+DATA wordc0000000AVX512<>+7(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+8(SB)/1, $0x00
+DATA wordc0000000AVX512<>+9(SB)/1, $0x00
+DATA wordc0000000AVX512<>+10(SB)/1, $0x00
+DATA wordc0000000AVX512<>+11(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+12(SB)/1, $0x00
+DATA wordc0000000AVX512<>+13(SB)/1, $0x00
+DATA wordc0000000AVX512<>+14(SB)/1, $0x00
+DATA wordc0000000AVX512<>+15(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+16(SB)/1, $0x00
+DATA wordc0000000AVX512<>+17(SB)/1, $0x00
+DATA wordc0000000AVX512<>+18(SB)/1, $0x00
+DATA wordc0000000AVX512<>+19(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+20(SB)/1, $0x00
+DATA wordc0000000AVX512<>+21(SB)/1, $0x00
+DATA wordc0000000AVX512<>+22(SB)/1, $0x00
+DATA wordc0000000AVX512<>+23(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+24(SB)/1, $0x00
+DATA wordc0000000AVX512<>+25(SB)/1, $0x00
+DATA wordc0000000AVX512<>+26(SB)/1, $0x00
+DATA wordc0000000AVX512<>+27(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+28(SB)/1, $0x00
+DATA wordc0000000AVX512<>+29(SB)/1, $0x00
+DATA wordc0000000AVX512<>+30(SB)/1, $0x00
+DATA wordc0000000AVX512<>+31(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+32(SB)/1, $0x00
+DATA wordc0000000AVX512<>+33(SB)/1, $0x00
+DATA wordc0000000AVX512<>+34(SB)/1, $0x00
+DATA wordc0000000AVX512<>+35(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+36(SB)/1, $0x00
+DATA wordc0000000AVX512<>+37(SB)/1, $0x00
+DATA wordc0000000AVX512<>+38(SB)/1, $0x00
+DATA wordc0000000AVX512<>+39(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+40(SB)/1, $0x00
+DATA wordc0000000AVX512<>+41(SB)/1, $0x00
+DATA wordc0000000AVX512<>+42(SB)/1, $0x00
+DATA wordc0000000AVX512<>+43(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+44(SB)/1, $0x00
+DATA wordc0000000AVX512<>+45(SB)/1, $0x00
+DATA wordc0000000AVX512<>+46(SB)/1, $0x00
+DATA wordc0000000AVX512<>+47(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+48(SB)/1, $0x00
+DATA wordc0000000AVX512<>+49(SB)/1, $0x00
+DATA wordc0000000AVX512<>+50(SB)/1, $0x00
+DATA wordc0000000AVX512<>+51(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+52(SB)/1, $0x00
+DATA wordc0000000AVX512<>+53(SB)/1, $0x00
+DATA wordc0000000AVX512<>+54(SB)/1, $0x00
+DATA wordc0000000AVX512<>+55(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+56(SB)/1, $0x00
+DATA wordc0000000AVX512<>+57(SB)/1, $0x00
+DATA wordc0000000AVX512<>+58(SB)/1, $0x00
+DATA wordc0000000AVX512<>+59(SB)/1, $0xc0
+DATA wordc0000000AVX512<>+60(SB)/1, $0x00
+DATA wordc0000000AVX512<>+61(SB)/1, $0x00
+DATA wordc0000000AVX512<>+62(SB)/1, $0x00
+DATA wordc0000000AVX512<>+63(SB)/1, $0xc0
+GLOBL wordc0000000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word7fffffffAVX512<>+0(SB)/1, $0xff
+DATA word7fffffffAVX512<>+1(SB)/1, $0xff
+DATA word7fffffffAVX512<>+2(SB)/1, $0xff
+DATA word7fffffffAVX512<>+3(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+4(SB)/1, $0xff
+DATA word7fffffffAVX512<>+5(SB)/1, $0xff
+DATA word7fffffffAVX512<>+6(SB)/1, $0xff
+DATA word7fffffffAVX512<>+7(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+8(SB)/1, $0xff
+DATA word7fffffffAVX512<>+9(SB)/1, $0xff
+DATA word7fffffffAVX512<>+10(SB)/1, $0xff
+DATA word7fffffffAVX512<>+11(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+12(SB)/1, $0xff
+DATA word7fffffffAVX512<>+13(SB)/1, $0xff
+DATA word7fffffffAVX512<>+14(SB)/1, $0xff
+DATA word7fffffffAVX512<>+15(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+16(SB)/1, $0xff
+DATA word7fffffffAVX512<>+17(SB)/1, $0xff
+DATA word7fffffffAVX512<>+18(SB)/1, $0xff
+DATA word7fffffffAVX512<>+19(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+20(SB)/1, $0xff
+DATA word7fffffffAVX512<>+21(SB)/1, $0xff
+DATA word7fffffffAVX512<>+22(SB)/1, $0xff
+DATA word7fffffffAVX512<>+23(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+24(SB)/1, $0xff
+DATA word7fffffffAVX512<>+25(SB)/1, $0xff
+DATA word7fffffffAVX512<>+26(SB)/1, $0xff
+DATA word7fffffffAVX512<>+27(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+28(SB)/1, $0xff
+DATA word7fffffffAVX512<>+29(SB)/1, $0xff
+DATA word7fffffffAVX512<>+30(SB)/1, $0xff
+DATA word7fffffffAVX512<>+31(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+32(SB)/1, $0xff
+DATA word7fffffffAVX512<>+33(SB)/1, $0xff
+DATA word7fffffffAVX512<>+34(SB)/1, $0xff
+DATA word7fffffffAVX512<>+35(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+36(SB)/1, $0xff
+DATA word7fffffffAVX512<>+37(SB)/1, $0xff
+DATA word7fffffffAVX512<>+38(SB)/1, $0xff
+DATA word7fffffffAVX512<>+39(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+40(SB)/1, $0xff
+DATA word7fffffffAVX512<>+41(SB)/1, $0xff
+DATA word7fffffffAVX512<>+42(SB)/1, $0xff
+DATA word7fffffffAVX512<>+43(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+44(SB)/1, $0xff
+DATA word7fffffffAVX512<>+45(SB)/1, $0xff
+DATA word7fffffffAVX512<>+46(SB)/1, $0xff
+DATA word7fffffffAVX512<>+47(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+48(SB)/1, $0xff
+DATA word7fffffffAVX512<>+49(SB)/1, $0xff
+DATA word7fffffffAVX512<>+50(SB)/1, $0xff
+DATA word7fffffffAVX512<>+51(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+52(SB)/1, $0xff
+DATA word7fffffffAVX512<>+53(SB)/1, $0xff
+DATA word7fffffffAVX512<>+54(SB)/1, $0xff
+DATA word7fffffffAVX512<>+55(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+56(SB)/1, $0xff
+DATA word7fffffffAVX512<>+57(SB)/1, $0xff
+DATA word7fffffffAVX512<>+58(SB)/1, $0xff
+DATA word7fffffffAVX512<>+59(SB)/1, $0x7f
+DATA word7fffffffAVX512<>+60(SB)/1, $0xff
+DATA word7fffffffAVX512<>+61(SB)/1, $0xff
+DATA word7fffffffAVX512<>+62(SB)/1, $0xff
+DATA word7fffffffAVX512<>+63(SB)/1, $0x7f
+GLOBL word7fffffffAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word4b800000AVX512<>+0(SB)/1, $0x00
+DATA word4b800000AVX512<>+1(SB)/1, $0x00
+DATA word4b800000AVX512<>+2(SB)/1, $0x80
+DATA word4b800000AVX512<>+3(SB)/1, $0x4b
+DATA word4b800000AVX512<>+4(SB)/1, $0x00
+DATA word4b800000AVX512<>+5(SB)/1, $0x00
+DATA word4b800000AVX512<>+6(SB)/1, $0x80
+DATA word4b800000AVX512<>+7(SB)/1, $0x4b
+DATA word4b800000AVX512<>+8(SB)/1, $0x00
+DATA word4b800000AVX512<>+9(SB)/1, $0x00
+DATA word4b800000AVX512<>+10(SB)/1, $0x80
+DATA word4b800000AVX512<>+11(SB)/1, $0x4b
+DATA word4b800000AVX512<>+12(SB)/1, $0x00
+DATA word4b800000AVX512<>+13(SB)/1, $0x00
+DATA word4b800000AVX512<>+14(SB)/1, $0x80
+DATA word4b800000AVX512<>+15(SB)/1, $0x4b
+DATA word4b800000AVX512<>+16(SB)/1, $0x00
+DATA word4b800000AVX512<>+17(SB)/1, $0x00
+DATA word4b800000AVX512<>+18(SB)/1, $0x80
+DATA word4b800000AVX512<>+19(SB)/1, $0x4b
+DATA word4b800000AVX512<>+20(SB)/1, $0x00
+DATA word4b800000AVX512<>+21(SB)/1, $0x00
+DATA word4b800000AVX512<>+22(SB)/1, $0x80
+DATA word4b800000AVX512<>+23(SB)/1, $0x4b
+DATA word4b800000AVX512<>+24(SB)/1, $0x00
+DATA word4b800000AVX512<>+25(SB)/1, $0x00
+DATA word4b800000AVX512<>+26(SB)/1, $0x80
+DATA word4b800000AVX512<>+27(SB)/1, $0x4b
+DATA word4b800000AVX512<>+28(SB)/1, $0x00
+DATA word4b800000AVX512<>+29(SB)/1, $0x00
+DATA word4b800000AVX512<>+30(SB)/1, $0x80
+DATA word4b800000AVX512<>+31(SB)/1, $0x4b
+DATA word4b800000AVX512<>+32(SB)/1, $0x00
+DATA word4b800000AVX512<>+33(SB)/1, $0x00
+DATA word4b800000AVX512<>+34(SB)/1, $0x80
+DATA word4b800000AVX512<>+35(SB)/1, $0x4b
+DATA word4b800000AVX512<>+36(SB)/1, $0x00
+DATA word4b800000AVX512<>+37(SB)/1, $0x00
+DATA word4b800000AVX512<>+38(SB)/1, $0x80
+DATA word4b800000AVX512<>+39(SB)/1, $0x4b
+DATA word4b800000AVX512<>+40(SB)/1, $0x00
+DATA word4b800000AVX512<>+41(SB)/1, $0x00
+DATA word4b800000AVX512<>+42(SB)/1, $0x80
+DATA word4b800000AVX512<>+43(SB)/1, $0x4b
+DATA word4b800000AVX512<>+44(SB)/1, $0x00
+DATA word4b800000AVX512<>+45(SB)/1, $0x00
+DATA word4b800000AVX512<>+46(SB)/1, $0x80
+DATA word4b800000AVX512<>+47(SB)/1, $0x4b
+DATA word4b800000AVX512<>+48(SB)/1, $0x00
+DATA word4b800000AVX512<>+49(SB)/1, $0x00
+DATA word4b800000AVX512<>+50(SB)/1, $0x80
+DATA word4b800000AVX512<>+51(SB)/1, $0x4b
+DATA word4b800000AVX512<>+52(SB)/1, $0x00
+DATA word4b800000AVX512<>+53(SB)/1, $0x00
+DATA word4b800000AVX512<>+54(SB)/1, $0x80
+DATA word4b800000AVX512<>+55(SB)/1, $0x4b
+DATA word4b800000AVX512<>+56(SB)/1, $0x00
+DATA word4b800000AVX512<>+57(SB)/1, $0x00
+DATA word4b800000AVX512<>+58(SB)/1, $0x80
+DATA word4b800000AVX512<>+59(SB)/1, $0x4b
+DATA word4b800000AVX512<>+60(SB)/1, $0x00
+DATA word4b800000AVX512<>+61(SB)/1, $0x00
+DATA word4b800000AVX512<>+62(SB)/1, $0x80
+DATA word4b800000AVX512<>+63(SB)/1, $0x4b
+GLOBL word4b800000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word4ac00000AVX512<>+0(SB)/1, $0x00
+DATA word4ac00000AVX512<>+1(SB)/1, $0x00
+DATA word4ac00000AVX512<>+2(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+3(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+4(SB)/1, $0x00
+DATA word4ac00000AVX512<>+5(SB)/1, $0x00
+DATA word4ac00000AVX512<>+6(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+7(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+8(SB)/1, $0x00
+DATA word4ac00000AVX512<>+9(SB)/1, $0x00
+DATA word4ac00000AVX512<>+10(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+11(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+12(SB)/1, $0x00
+DATA word4ac00000AVX512<>+13(SB)/1, $0x00
+DATA word4ac00000AVX512<>+14(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+15(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+16(SB)/1, $0x00
+DATA word4ac00000AVX512<>+17(SB)/1, $0x00
+DATA word4ac00000AVX512<>+18(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+19(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+20(SB)/1, $0x00
+DATA word4ac00000AVX512<>+21(SB)/1, $0x00
+DATA word4ac00000AVX512<>+22(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+23(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+24(SB)/1, $0x00
+DATA word4ac00000AVX512<>+25(SB)/1, $0x00
+DATA word4ac00000AVX512<>+26(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+27(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+28(SB)/1, $0x00
+DATA word4ac00000AVX512<>+29(SB)/1, $0x00
+DATA word4ac00000AVX512<>+30(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+31(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+32(SB)/1, $0x00
+DATA word4ac00000AVX512<>+33(SB)/1, $0x00
+DATA word4ac00000AVX512<>+34(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+35(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+36(SB)/1, $0x00
+DATA word4ac00000AVX512<>+37(SB)/1, $0x00
+DATA word4ac00000AVX512<>+38(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+39(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+40(SB)/1, $0x00
+DATA word4ac00000AVX512<>+41(SB)/1, $0x00
+DATA word4ac00000AVX512<>+42(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+43(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+44(SB)/1, $0x00
+DATA word4ac00000AVX512<>+45(SB)/1, $0x00
+DATA word4ac00000AVX512<>+46(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+47(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+48(SB)/1, $0x00
+DATA word4ac00000AVX512<>+49(SB)/1, $0x00
+DATA word4ac00000AVX512<>+50(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+51(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+52(SB)/1, $0x00
+DATA word4ac00000AVX512<>+53(SB)/1, $0x00
+DATA word4ac00000AVX512<>+54(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+55(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+56(SB)/1, $0x00
+DATA word4ac00000AVX512<>+57(SB)/1, $0x00
+DATA word4ac00000AVX512<>+58(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+59(SB)/1, $0x4a
+DATA word4ac00000AVX512<>+60(SB)/1, $0x00
+DATA word4ac00000AVX512<>+61(SB)/1, $0x00
+DATA word4ac00000AVX512<>+62(SB)/1, $0xc0
+DATA word4ac00000AVX512<>+63(SB)/1, $0x4a
+GLOBL word4ac00000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3da22882AVX512<>+0(SB)/1, $0x82
+DATA word3da22882AVX512<>+1(SB)/1, $0x28
+DATA word3da22882AVX512<>+2(SB)/1, $0xa2
+DATA word3da22882AVX512<>+3(SB)/1, $0x3d
+DATA word3da22882AVX512<>+4(SB)/1, $0x82
+DATA word3da22882AVX512<>+5(SB)/1, $0x28
+DATA word3da22882AVX512<>+6(SB)/1, $0xa2
+DATA word3da22882AVX512<>+7(SB)/1, $0x3d
+DATA word3da22882AVX512<>+8(SB)/1, $0x82
+DATA word3da22882AVX512<>+9(SB)/1, $0x28
+DATA word3da22882AVX512<>+10(SB)/1, $0xa2
+DATA word3da22882AVX512<>+11(SB)/1, $0x3d
+DATA word3da22882AVX512<>+12(SB)/1, $0x82
+DATA word3da22882AVX512<>+13(SB)/1, $0x28
+DATA word3da22882AVX512<>+14(SB)/1, $0xa2
+DATA word3da22882AVX512<>+15(SB)/1, $0x3d
+DATA word3da22882AVX512<>+16(SB)/1, $0x82
+DATA word3da22882AVX512<>+17(SB)/1, $0x28
+DATA word3da22882AVX512<>+18(SB)/1, $0xa2
+DATA word3da22882AVX512<>+19(SB)/1, $0x3d
+DATA word3da22882AVX512<>+20(SB)/1, $0x82
+DATA word3da22882AVX512<>+21(SB)/1, $0x28
+DATA word3da22882AVX512<>+22(SB)/1, $0xa2
+DATA word3da22882AVX512<>+23(SB)/1, $0x3d
+DATA word3da22882AVX512<>+24(SB)/1, $0x82
+DATA word3da22882AVX512<>+25(SB)/1, $0x28
+DATA word3da22882AVX512<>+26(SB)/1, $0xa2
+DATA word3da22882AVX512<>+27(SB)/1, $0x3d
+DATA word3da22882AVX512<>+28(SB)/1, $0x82
+DATA word3da22882AVX512<>+29(SB)/1, $0x28
+DATA word3da22882AVX512<>+30(SB)/1, $0xa2
+DATA word3da22882AVX512<>+31(SB)/1, $0x3d
+DATA word3da22882AVX512<>+32(SB)/1, $0x82
+DATA word3da22882AVX512<>+33(SB)/1, $0x28
+DATA word3da22882AVX512<>+34(SB)/1, $0xa2
+DATA word3da22882AVX512<>+35(SB)/1, $0x3d
+DATA word3da22882AVX512<>+36(SB)/1, $0x82
+DATA word3da22882AVX512<>+37(SB)/1, $0x28
+DATA word3da22882AVX512<>+38(SB)/1, $0xa2
+DATA word3da22882AVX512<>+39(SB)/1, $0x3d
+DATA word3da22882AVX512<>+40(SB)/1, $0x82
+DATA word3da22882AVX512<>+41(SB)/1, $0x28
+DATA word3da22882AVX512<>+42(SB)/1, $0xa2
+DATA word3da22882AVX512<>+43(SB)/1, $0x3d
+DATA word3da22882AVX512<>+44(SB)/1, $0x82
+DATA word3da22882AVX512<>+45(SB)/1, $0x28
+DATA word3da22882AVX512<>+46(SB)/1, $0xa2
+DATA word3da22882AVX512<>+47(SB)/1, $0x3d
+DATA word3da22882AVX512<>+48(SB)/1, $0x82
+DATA word3da22882AVX512<>+49(SB)/1, $0x28
+DATA word3da22882AVX512<>+50(SB)/1, $0xa2
+DATA word3da22882AVX512<>+51(SB)/1, $0x3d
+DATA word3da22882AVX512<>+52(SB)/1, $0x82
+DATA word3da22882AVX512<>+53(SB)/1, $0x28
+DATA word3da22882AVX512<>+54(SB)/1, $0xa2
+DATA word3da22882AVX512<>+55(SB)/1, $0x3d
+DATA word3da22882AVX512<>+56(SB)/1, $0x82
+DATA word3da22882AVX512<>+57(SB)/1, $0x28
+DATA word3da22882AVX512<>+58(SB)/1, $0xa2
+DATA word3da22882AVX512<>+59(SB)/1, $0x3d
+DATA word3da22882AVX512<>+60(SB)/1, $0x82
+DATA word3da22882AVX512<>+61(SB)/1, $0x28
+DATA word3da22882AVX512<>+62(SB)/1, $0xa2
+DATA word3da22882AVX512<>+63(SB)/1, $0x3d
+GLOBL word3da22882AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbf1956e6AVX512<>+0(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+1(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+2(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+3(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+4(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+5(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+6(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+7(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+8(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+9(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+10(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+11(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+12(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+13(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+14(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+15(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+16(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+17(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+18(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+19(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+20(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+21(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+22(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+23(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+24(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+25(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+26(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+27(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+28(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+29(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+30(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+31(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+32(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+33(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+34(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+35(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+36(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+37(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+38(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+39(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+40(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+41(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+42(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+43(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+44(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+45(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+46(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+47(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+48(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+49(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+50(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+51(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+52(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+53(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+54(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+55(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+56(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+57(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+58(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+59(SB)/1, $0xbf
+DATA wordbf1956e6AVX512<>+60(SB)/1, $0xe6
+DATA wordbf1956e6AVX512<>+61(SB)/1, $0x56
+DATA wordbf1956e6AVX512<>+62(SB)/1, $0x19
+DATA wordbf1956e6AVX512<>+63(SB)/1, $0xbf
+GLOBL wordbf1956e6AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word402335bcAVX512<>+0(SB)/1, $0xbc
+DATA word402335bcAVX512<>+1(SB)/1, $0x35
+DATA word402335bcAVX512<>+2(SB)/1, $0x23
+DATA word402335bcAVX512<>+3(SB)/1, $0x40
+DATA word402335bcAVX512<>+4(SB)/1, $0xbc
+DATA word402335bcAVX512<>+5(SB)/1, $0x35
+DATA word402335bcAVX512<>+6(SB)/1, $0x23
+DATA word402335bcAVX512<>+7(SB)/1, $0x40
+DATA word402335bcAVX512<>+8(SB)/1, $0xbc
+DATA word402335bcAVX512<>+9(SB)/1, $0x35
+DATA word402335bcAVX512<>+10(SB)/1, $0x23
+DATA word402335bcAVX512<>+11(SB)/1, $0x40
+DATA word402335bcAVX512<>+12(SB)/1, $0xbc
+DATA word402335bcAVX512<>+13(SB)/1, $0x35
+DATA word402335bcAVX512<>+14(SB)/1, $0x23
+DATA word402335bcAVX512<>+15(SB)/1, $0x40
+DATA word402335bcAVX512<>+16(SB)/1, $0xbc
+DATA word402335bcAVX512<>+17(SB)/1, $0x35
+DATA word402335bcAVX512<>+18(SB)/1, $0x23
+DATA word402335bcAVX512<>+19(SB)/1, $0x40
+DATA word402335bcAVX512<>+20(SB)/1, $0xbc
+DATA word402335bcAVX512<>+21(SB)/1, $0x35
+DATA word402335bcAVX512<>+22(SB)/1, $0x23
+DATA word402335bcAVX512<>+23(SB)/1, $0x40
+DATA word402335bcAVX512<>+24(SB)/1, $0xbc
+DATA word402335bcAVX512<>+25(SB)/1, $0x35
+DATA word402335bcAVX512<>+26(SB)/1, $0x23
+DATA word402335bcAVX512<>+27(SB)/1, $0x40
+DATA word402335bcAVX512<>+28(SB)/1, $0xbc
+DATA word402335bcAVX512<>+29(SB)/1, $0x35
+DATA word402335bcAVX512<>+30(SB)/1, $0x23
+DATA word402335bcAVX512<>+31(SB)/1, $0x40
+DATA word402335bcAVX512<>+32(SB)/1, $0xbc
+DATA word402335bcAVX512<>+33(SB)/1, $0x35
+DATA word402335bcAVX512<>+34(SB)/1, $0x23
+DATA word402335bcAVX512<>+35(SB)/1, $0x40
+DATA word402335bcAVX512<>+36(SB)/1, $0xbc
+DATA word402335bcAVX512<>+37(SB)/1, $0x35
+DATA word402335bcAVX512<>+38(SB)/1, $0x23
+DATA word402335bcAVX512<>+39(SB)/1, $0x40
+DATA word402335bcAVX512<>+40(SB)/1, $0xbc
+DATA word402335bcAVX512<>+41(SB)/1, $0x35
+DATA word402335bcAVX512<>+42(SB)/1, $0x23
+DATA word402335bcAVX512<>+43(SB)/1, $0x40
+DATA word402335bcAVX512<>+44(SB)/1, $0xbc
+DATA word402335bcAVX512<>+45(SB)/1, $0x35
+DATA word402335bcAVX512<>+46(SB)/1, $0x23
+DATA word402335bcAVX512<>+47(SB)/1, $0x40
+DATA word402335bcAVX512<>+48(SB)/1, $0xbc
+DATA word402335bcAVX512<>+49(SB)/1, $0x35
+DATA word402335bcAVX512<>+50(SB)/1, $0x23
+DATA word402335bcAVX512<>+51(SB)/1, $0x40
+DATA word402335bcAVX512<>+52(SB)/1, $0xbc
+DATA word402335bcAVX512<>+53(SB)/1, $0x35
+DATA word402335bcAVX512<>+54(SB)/1, $0x23
+DATA word402335bcAVX512<>+55(SB)/1, $0x40
+DATA word402335bcAVX512<>+56(SB)/1, $0xbc
+DATA word402335bcAVX512<>+57(SB)/1, $0x35
+DATA word402335bcAVX512<>+58(SB)/1, $0x23
+DATA word402335bcAVX512<>+59(SB)/1, $0x40
+DATA word402335bcAVX512<>+60(SB)/1, $0xbc
+DATA word402335bcAVX512<>+61(SB)/1, $0x35
+DATA word402335bcAVX512<>+62(SB)/1, $0x23
+DATA word402335bcAVX512<>+63(SB)/1, $0x40
+GLOBL word402335bcAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordc0a55de7AVX512<>+0(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+1(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+2(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+3(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+4(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+5(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+6(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+7(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+8(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+9(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+10(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+11(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+12(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+13(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+14(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+15(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+16(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+17(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+18(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+19(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+20(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+21(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+22(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+23(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+24(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+25(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+26(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+27(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+28(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+29(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+30(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+31(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+32(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+33(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+34(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+35(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+36(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+37(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+38(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+39(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+40(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+41(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+42(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+43(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+44(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+45(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+46(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+47(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+48(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+49(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+50(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+51(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+52(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+53(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+54(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+55(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+56(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+57(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+58(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+59(SB)/1, $0xc0
+DATA wordc0a55de7AVX512<>+60(SB)/1, $0xe7
+DATA wordc0a55de7AVX512<>+61(SB)/1, $0x5d
+DATA wordc0a55de7AVX512<>+62(SB)/1, $0xa5
+DATA wordc0a55de7AVX512<>+63(SB)/1, $0xc0
+GLOBL wordc0a55de7AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordb3bbbd2eAVX512<>+0(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+1(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+2(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+3(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+4(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+5(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+6(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+7(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+8(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+9(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+10(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+11(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+12(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+13(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+14(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+15(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+16(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+17(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+18(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+19(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+20(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+21(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+22(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+23(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+24(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+25(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+26(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+27(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+28(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+29(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+30(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+31(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+32(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+33(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+34(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+35(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+36(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+37(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+38(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+39(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+40(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+41(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+42(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+43(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+44(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+45(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+46(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+47(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+48(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+49(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+50(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+51(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+52(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+53(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+54(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+55(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+56(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+57(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+58(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+59(SB)/1, $0xb3
+DATA wordb3bbbd2eAVX512<>+60(SB)/1, $0x2e
+DATA wordb3bbbd2eAVX512<>+61(SB)/1, $0xbd
+DATA wordb3bbbd2eAVX512<>+62(SB)/1, $0xbb
+DATA wordb3bbbd2eAVX512<>+63(SB)/1, $0xb3
+GLOBL wordb3bbbd2eAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word40490fdbAVX512<>+0(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+1(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+2(SB)/1, $0x49
+DATA word40490fdbAVX512<>+3(SB)/1, $0x40
+DATA word40490fdbAVX512<>+4(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+5(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+6(SB)/1, $0x49
+DATA word40490fdbAVX512<>+7(SB)/1, $0x40
+DATA word40490fdbAVX512<>+8(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+9(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+10(SB)/1, $0x49
+DATA word40490fdbAVX512<>+11(SB)/1, $0x40
+DATA word40490fdbAVX512<>+12(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+13(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+14(SB)/1, $0x49
+DATA word40490fdbAVX512<>+15(SB)/1, $0x40
+DATA word40490fdbAVX512<>+16(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+17(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+18(SB)/1, $0x49
+DATA word40490fdbAVX512<>+19(SB)/1, $0x40
+DATA word40490fdbAVX512<>+20(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+21(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+22(SB)/1, $0x49
+DATA word40490fdbAVX512<>+23(SB)/1, $0x40
+DATA word40490fdbAVX512<>+24(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+25(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+26(SB)/1, $0x49
+DATA word40490fdbAVX512<>+27(SB)/1, $0x40
+DATA word40490fdbAVX512<>+28(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+29(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+30(SB)/1, $0x49
+DATA word40490fdbAVX512<>+31(SB)/1, $0x40
+DATA word40490fdbAVX512<>+32(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+33(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+34(SB)/1, $0x49
+DATA word40490fdbAVX512<>+35(SB)/1, $0x40
+DATA word40490fdbAVX512<>+36(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+37(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+38(SB)/1, $0x49
+DATA word40490fdbAVX512<>+39(SB)/1, $0x40
+DATA word40490fdbAVX512<>+40(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+41(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+42(SB)/1, $0x49
+DATA word40490fdbAVX512<>+43(SB)/1, $0x40
+DATA word40490fdbAVX512<>+44(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+45(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+46(SB)/1, $0x49
+DATA word40490fdbAVX512<>+47(SB)/1, $0x40
+DATA word40490fdbAVX512<>+48(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+49(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+50(SB)/1, $0x49
+DATA word40490fdbAVX512<>+51(SB)/1, $0x40
+DATA word40490fdbAVX512<>+52(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+53(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+54(SB)/1, $0x49
+DATA word40490fdbAVX512<>+55(SB)/1, $0x40
+DATA word40490fdbAVX512<>+56(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+57(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+58(SB)/1, $0x49
+DATA word40490fdbAVX512<>+59(SB)/1, $0x40
+DATA word40490fdbAVX512<>+60(SB)/1, $0xdb
+DATA word40490fdbAVX512<>+61(SB)/1, $0x0f
+DATA word40490fdbAVX512<>+62(SB)/1, $0x49
+DATA word40490fdbAVX512<>+63(SB)/1, $0x40
+GLOBL word40490fdbAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordc09de9e6AVX512<>+0(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+1(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+2(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+3(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+4(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+5(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+6(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+7(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+8(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+9(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+10(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+11(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+12(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+13(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+14(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+15(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+16(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+17(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+18(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+19(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+20(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+21(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+22(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+23(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+24(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+25(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+26(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+27(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+28(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+29(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+30(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+31(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+32(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+33(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+34(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+35(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+36(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+37(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+38(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+39(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+40(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+41(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+42(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+43(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+44(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+45(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+46(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+47(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+48(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+49(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+50(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+51(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+52(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+53(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+54(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+55(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+56(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+57(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+58(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+59(SB)/1, $0xc0
+DATA wordc09de9e6AVX512<>+60(SB)/1, $0xe6
+DATA wordc09de9e6AVX512<>+61(SB)/1, $0xe9
+DATA wordc09de9e6AVX512<>+62(SB)/1, $0x9d
+DATA wordc09de9e6AVX512<>+63(SB)/1, $0xc0
+GLOBL wordc09de9e6AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3e6d63eaAVX512<>+0(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+1(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+2(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+3(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+4(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+5(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+6(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+7(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+8(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+9(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+10(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+11(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+12(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+13(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+14(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+15(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+16(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+17(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+18(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+19(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+20(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+21(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+22(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+23(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+24(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+25(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+26(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+27(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+28(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+29(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+30(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+31(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+32(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+33(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+34(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+35(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+36(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+37(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+38(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+39(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+40(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+41(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+42(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+43(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+44(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+45(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+46(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+47(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+48(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+49(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+50(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+51(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+52(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+53(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+54(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+55(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+56(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+57(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+58(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+59(SB)/1, $0x3e
+DATA word3e6d63eaAVX512<>+60(SB)/1, $0xea
+DATA word3e6d63eaAVX512<>+61(SB)/1, $0x63
+DATA word3e6d63eaAVX512<>+62(SB)/1, $0x6d
+DATA word3e6d63eaAVX512<>+63(SB)/1, $0x3e
+GLOBL word3e6d63eaAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbfaae4efAVX512<>+0(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+1(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+2(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+3(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+4(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+5(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+6(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+7(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+8(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+9(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+10(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+11(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+12(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+13(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+14(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+15(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+16(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+17(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+18(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+19(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+20(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+21(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+22(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+23(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+24(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+25(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+26(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+27(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+28(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+29(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+30(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+31(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+32(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+33(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+34(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+35(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+36(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+37(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+38(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+39(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+40(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+41(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+42(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+43(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+44(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+45(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+46(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+47(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+48(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+49(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+50(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+51(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+52(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+53(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+54(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+55(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+56(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+57(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+58(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+59(SB)/1, $0xbf
+DATA wordbfaae4efAVX512<>+60(SB)/1, $0xef
+DATA wordbfaae4efAVX512<>+61(SB)/1, $0xe4
+DATA wordbfaae4efAVX512<>+62(SB)/1, $0xaa
+DATA wordbfaae4efAVX512<>+63(SB)/1, $0xbf
+GLOBL wordbfaae4efAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word4081e0f4AVX512<>+0(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+1(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+2(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+3(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+4(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+5(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+6(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+7(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+8(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+9(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+10(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+11(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+12(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+13(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+14(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+15(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+16(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+17(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+18(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+19(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+20(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+21(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+22(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+23(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+24(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+25(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+26(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+27(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+28(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+29(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+30(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+31(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+32(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+33(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+34(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+35(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+36(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+37(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+38(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+39(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+40(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+41(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+42(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+43(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+44(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+45(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+46(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+47(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+48(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+49(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+50(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+51(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+52(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+53(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+54(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+55(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+56(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+57(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+58(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+59(SB)/1, $0x40
+DATA word4081e0f4AVX512<>+60(SB)/1, $0xf4
+DATA word4081e0f4AVX512<>+61(SB)/1, $0xe0
+DATA word4081e0f4AVX512<>+62(SB)/1, $0x81
+DATA word4081e0f4AVX512<>+63(SB)/1, $0x40
+GLOBL word4081e0f4AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordb41be45eAVX512<>+0(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+1(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+2(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+3(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+4(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+5(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+6(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+7(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+8(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+9(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+10(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+11(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+12(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+13(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+14(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+15(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+16(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+17(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+18(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+19(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+20(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+21(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+22(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+23(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+24(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+25(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+26(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+27(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+28(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+29(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+30(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+31(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+32(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+33(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+34(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+35(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+36(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+37(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+38(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+39(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+40(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+41(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+42(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+43(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+44(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+45(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+46(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+47(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+48(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+49(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+50(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+51(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+52(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+53(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+54(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+55(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+56(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+57(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+58(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+59(SB)/1, $0xb4
+DATA wordb41be45eAVX512<>+60(SB)/1, $0x5e
+DATA wordb41be45eAVX512<>+61(SB)/1, $0xe4
+DATA wordb41be45eAVX512<>+62(SB)/1, $0x1b
+DATA wordb41be45eAVX512<>+63(SB)/1, $0xb4
+GLOBL wordb41be45eAVX512<>(SB), RODATA|NOPTR, $64

@@ -24,6 +24,11 @@ func integerWordsAVX2(w *uint32, n int, below uint32)
 //go:noescape
 func signsAVX2(y *uint32, w *uint32, n int)
 
+// normalWordsAVX2 replaces each pair of n > 0 words, a multiple of 64, by a pair of normal values.
+//
+//go:noescape
+func normalWordsAVX2(w *uint32, n int)
+
 // philoxWordsAVX512 writes the words of the blocks from block on, for n > 0 words, a multiple of 64.
 //
 //go:noescape
@@ -43,3 +48,8 @@ func integerWordsAVX512(w *uint32, n int, below uint32)
 //
 //go:noescape
 func signsAVX512(y *uint32, w *uint32, n int)
+
+// normalWordsAVX512 replaces each pair of n > 0 words, a multiple of 64, by a pair of normal values.
+//
+//go:noescape
+func normalWordsAVX512(w *uint32, n int)

@@ -14,16 +14,17 @@ import (
 // exec is a program compiled for a pack.
 type exec struct {
 	*layout
-	p      *pack
-	home   []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
-	once   []compiled
-	shared []compiled        // those of a step that are not per cell
-	units  [][]unit          // those that are, by phase
-	coarse bool              // a step computes or keeps something for several cells, so threads meet in every step
-	staged []bool            // by state: its Next is (part of) a state, so all are read before one is written
-	still  []bool            // by state: its Next is itself
-	seen   map[*array]uint64 // the versions of the inputs that the once nodes have used
-	pool   []*worker
+	p       *pack
+	home    []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
+	once    []compiled
+	shared  []compiled        // those of a step that are not per cell
+	units   [][]unit          // those that are, by phase
+	updates []unit            // those of active cells that end a step
+	coarse  bool              // a step computes or keeps something for several cells, so threads meet in every step
+	staged  []bool            // by state: its Next is (part of) a state, so all are read before one is written
+	still   []bool            // by state: its Next is itself
+	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
+	pool    []*worker
 }
 
 // unit is what a cell does at a time: a node, or a chain of them.
@@ -62,6 +63,9 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 		x.home[s.In] = a
 		x.coarse = x.coarse || a.Domain != op.Cell
 	}
+	for next, state := range x.updated {
+		x.home[next] = x.home[state]
+	}
 	for _, o := range q.Out {
 		a, err := p.named(o.Name, q.OutType(o))
 		if err != nil {
@@ -88,7 +92,8 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 	}
 	for _, s := range q.State {
 		root, _ := x.t.Root(s.Next)
-		x.still = append(x.still, x.t.Still(s))
+		_, updated := x.updated[root]
+		x.still = append(x.still, x.t.Still(s) || updated)
 		x.staged = append(x.staged, states[root] && !x.t.Still(s))
 	}
 	return x, nil
@@ -137,6 +142,9 @@ func (x *exec) compileAll() {
 		}
 		x.units = append(x.units, units)
 	}
+	for _, g := range x.layout.updates {
+		x.updates = append(x.updates, unit{chain: newChain(x.t, &g, variants)})
+	}
 }
 
 // compile picks the kernel of a node.
@@ -159,7 +167,7 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 	for _, c := range x.shared {
 		add(c, false)
 	}
-	for i, units := range x.units {
+	for i, units := range append(slices.Clone(x.units), x.updates) {
 		for _, u := range units {
 			if u.chain == nil {
 				add(u.compiled, false)
@@ -169,6 +177,9 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 				add(l.compiled, false)
 			}
 		}
+		if i == len(x.units) {
+			break
+		}
 		if j := x.phases[i].joint; j != nil {
 			k = append(k, graph.KernelInfo{Op: op.Describe(j.Op), Variant: j.variant})
 		}
@@ -177,7 +188,7 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 }
 
 func (x *exec) Close() error {
-	x.home, x.once, x.shared, x.units, x.pool = nil, nil, nil, nil, nil
+	x.home, x.once, x.shared, x.units, x.updates, x.pool = nil, nil, nil, nil, nil, nil
 	return nil
 }
 

@@ -12,20 +12,20 @@ TEXT ·stripIAddAVX2(SB), NOSPLIT, $0-32
 	MOVQ a+8(FP), DX
 	MOVQ b+16(FP), BX
 	XORQ SI, SI
-	SUBQ $0x08, CX
-	JL   rest
+	SUBQ $+8, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y0
 	VMOVUPS (BX)(SI*4), Y1
 	VPADDD  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -112,19 +112,19 @@ TEXT ·stripI32ToF32AVX2(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x08, CX
-	JL   rest
+	SUBQ $+8, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y0
 	VCVTDQ2PS Y0, Y0
 	VMOVUPS   Y0, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -150,10 +150,10 @@ TEXT ·stripU32ToF32AVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x47800000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y2
 	VPAND     Y0, Y2, Y3
 	VPSRLD    $0x10, Y2, Y2
@@ -162,12 +162,12 @@ loop:
 	VMULPS    Y1, Y2, Y2
 	VADDPS    Y3, Y2, Y2
 	VMOVUPS   Y2, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -198,10 +198,10 @@ TEXT ·stripF32ToI32AVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x7fffffff, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y2
 	VCVTPS2DQ Y2, Y3
 	VCMPPS    $0x12, Y2, Y0, Y4
@@ -209,12 +209,12 @@ loop:
 	VCMPPS    $0x07, Y2, Y2, Y2
 	VPAND     Y3, Y2, Y3
 	VMOVUPS   Y3, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -251,10 +251,10 @@ TEXT ·stripF32ToU32AVX2(SB), NOSPLIT, $0-24
 	MOVL         $0xffffffff, SI
 	VMOVD        SI, X4
 	VPBROADCASTD X4, Y4
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y5
 	VCMPPS    $0x12, Y5, Y1, Y8
 	VPAND     Y1, Y8, Y7
@@ -267,12 +267,12 @@ loop:
 	VCMPPS    $0x11, Y5, Y0, Y5
 	VPAND     Y6, Y5, Y6
 	VMOVUPS   Y6, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -304,19 +304,19 @@ TEXT ·stripU32ToI32AVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x7fffffff, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Y1
 	VPMINUD Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
-	ADDQ    $0x08, BX
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, BX
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -337,19 +337,19 @@ TEXT ·stripI32ToU32AVX2(SB), NOSPLIT, $0-24
 	MOVQ  x+8(FP), DX
 	XORQ  BX, BX
 	VPXOR Y0, Y0, Y0
-	SUBQ  $0x08, CX
-	JL    rest
+	SUBQ  $+8, CX
+	JL    after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Y1
 	VPMAXSD Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
-	ADDQ    $0x08, BX
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, BX
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -370,20 +370,20 @@ TEXT ·stripIAddAVX512(SB), NOSPLIT, $0-32
 	MOVQ a+8(FP), DX
 	MOVQ b+16(FP), BX
 	XORQ SI, SI
-	SUBQ $0x10, CX
-	JL   rest
+	SUBQ $+16, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Z0
 	VMOVUPS (BX)(SI*4), Z1
 	VPADDD  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
-	ADDQ    $0x10, SI
-	SUBQ    $0x10, CX
-	JGE     loop
+	ADDQ    $0x00000010, SI
+	SUBQ    $0x00000010, CX
+	JGE     by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -404,19 +404,19 @@ TEXT ·stripI32ToF32AVX512(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x10, CX
-	JL   rest
+	SUBQ $+16, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z0
 	VCVTDQ2PS Z0, Z0
 	VMOVUPS   Z0, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -442,10 +442,10 @@ TEXT ·stripU32ToF32AVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x47800000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z2
 	VPANDD    Z0, Z2, Z3
 	VPSRLD    $0x10, Z2, Z2
@@ -454,12 +454,12 @@ loop:
 	VMULPS    Z1, Z2, Z2
 	VADDPS    Z3, Z2, Z2
 	VMOVUPS   Z2, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -490,10 +490,10 @@ TEXT ·stripF32ToI32AVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x7fffffff, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(BX*4), Z2
 	VCVTPS2DQ   Z2, Z3
 	VCMPPS      $0x12, Z2, Z0, K1
@@ -501,12 +501,12 @@ loop:
 	VCMPPS      $0x07, Z2, Z2, K1
 	VMOVDQA32.Z Z3, K1, Z3
 	VMOVUPS     Z3, (AX)(BX*4)
-	ADDQ        $0x10, BX
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, SI
 	BZHIL       CX, SI, SI
@@ -524,13 +524,13 @@ done:
 	RET
 
 // func stripF32ToU32AVX512(y *uint32, x *uint32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·stripF32ToU32AVX512(SB), NOSPLIT, $0-24
 	MOVQ         y+0(FP), AX
 	MOVQ         n+16(FP), CX
 	MOVQ         x+8(FP), DX
 	XORQ         BX, BX
-	VPXORD       Z0, Z0, Z0
+	VXORPS       Z0, Z0, Z0
 	MOVL         $0x4f000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
@@ -543,10 +543,10 @@ TEXT ·stripF32ToU32AVX512(SB), NOSPLIT, $0-24
 	MOVL         $0xffffffff, SI
 	VMOVD        SI, X4
 	VPBROADCASTD X4, Z4
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(BX*4), Z5
 	VCMPPS      $0x12, Z5, Z1, K1
 	VMOVDQA32.Z Z1, K1, Z7
@@ -559,12 +559,12 @@ loop:
 	VCMPPS      $0x11, Z5, Z0, K1
 	VMOVDQA32.Z Z6, K1, Z6
 	VMOVUPS     Z6, (AX)(BX*4)
-	ADDQ        $0x10, BX
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, SI
 	BZHIL       CX, SI, SI
@@ -596,19 +596,19 @@ TEXT ·stripU32ToI32AVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x7fffffff, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Z1
 	VPMINUD Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
-	ADDQ    $0x10, BX
-	SUBQ    $0x10, CX
-	JGE     loop
+	ADDQ    $0x00000010, BX
+	SUBQ    $0x00000010, CX
+	JGE     by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -622,26 +622,26 @@ done:
 	RET
 
 // func stripI32ToU32AVX512(y *uint32, x *uint32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·stripI32ToU32AVX512(SB), NOSPLIT, $0-24
 	MOVQ   y+0(FP), AX
 	MOVQ   n+16(FP), CX
 	MOVQ   x+8(FP), DX
 	XORQ   BX, BX
-	VPXORD Z0, Z0, Z0
-	SUBQ   $0x10, CX
-	JL     rest
+	VXORPS Z0, Z0, Z0
+	SUBQ   $+16, CX
+	JL     after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Z1
 	VPMAXSD Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
-	ADDQ    $0x10, BX
-	SUBQ    $0x10, CX
-	JGE     loop
+	ADDQ    $0x00000010, BX
+	SUBQ    $0x00000010, CX
+	JGE     by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI

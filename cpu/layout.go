@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"maps"
 	"slices"
 
 	"lockstep/graph"
@@ -20,6 +21,10 @@ type layout struct {
 	kept   graph.Plan        // of values that cross from phase to phase
 	inner  map[op.Value]bool // results of chains that never are whole
 	parts  int               // words that the parts of chains take at most
+	// updates are chains that end a step and make nothing but Nexts, of states that nothing reads after. They run for active cells
+	// alone, and write into the states.
+	updates []graph.Group
+	updated map[op.Value]op.Value // a Next that an update makes -> its state
 }
 
 // phase is what each cell of a block does, one after the other, and then what all do together.
@@ -33,7 +38,7 @@ const partWords = 1024
 
 // layOut lowers a program and lays it out.
 func (e *Engine) layOut(p *graph.Program) *layout {
-	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}}
+	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}, updated: map[op.Value]op.Value{}}
 	if e.fuses() {
 		l.t.Fuse(partWords)
 		for i := range l.t.Groups {
@@ -46,8 +51,9 @@ func (e *Engine) layOut(p *graph.Program) *layout {
 		}
 	}
 	phaseOf := l.cut(e)
+	l.takeUpdates()
 	crosses := l.crossing(phaseOf)
-	l.local = l.t.Plan(func(v op.Value) bool { return !crosses[v] })
+	l.local = l.t.Plan(func(v op.Value) bool { return !crosses[v] && l.updated[v] == 0 })
 	l.kept = l.t.Plan(func(v op.Value) bool { return crosses[v] })
 	return l
 }
@@ -91,6 +97,90 @@ func (l *layout) cut(e *Engine) []int {
 	return phaseOf
 }
 
+// takeUpdates moves the updates from the end of the last phase to where they belong.
+func (l *layout) takeUpdates() {
+	last := &l.phases[len(l.phases)-1]
+	for n := len(last.groups); n > 0; n = len(last.groups) {
+		nexts := l.update(last.groups[n-1])
+		if nexts == nil {
+			return
+		}
+		l.updates = slices.Insert(l.updates, 0, last.groups[n-1])
+		last.groups = last.groups[:n-1]
+		maps.Copy(l.updated, nexts)
+	}
+}
+
+// update gives, for a group that is an update, the state of each Next that it makes; nil for any other. Groups after it are updates.
+func (l *layout) update(g graph.Group) map[op.Value]op.Value {
+	if g.Len == 0 {
+		return nil
+	}
+	nexts := map[op.Value]op.Value{}
+	nodes := g.Work(l.t)
+	for i, n := range nodes {
+		v := n.Out[0]
+		if slices.Contains(g.Inner, v) {
+			continue
+		}
+		s := l.stateOf(v)
+		if s == nil || l.t.P.Types[s.In].Domain != op.Cell || l.readElsewhere(g, v, s.In) {
+			return nil
+		}
+		for _, later := range nodes[i+1:] {
+			for _, in := range later.In {
+				if root, _ := l.t.Root(in); root == s.In {
+					return nil // it would see the Next
+				}
+			}
+		}
+		nexts[v] = s.In
+	}
+	return nexts
+}
+
+// stateOf is the only state of which v is the Next; nil if there is none, or if v is more than that.
+func (l *layout) stateOf(v op.Value) (state *graph.State) {
+	uses := 0
+	for _, r := range l.t.Roots() {
+		if root, _ := l.t.Root(r); root == v {
+			uses++
+		}
+	}
+	for i, s := range l.t.P.State {
+		if root, _ := l.t.Root(s.Next); root == v && l.t.P.Types[s.Next].Words() == l.t.P.Types[v].Words() {
+			state = &l.t.P.State[i]
+		}
+	}
+	if uses != 1 {
+		return nil
+	}
+	return state
+}
+
+// readElsewhere tells whether another group than g reads a Next, or one that runs after g its state; or whether what a step leaves
+// shows the state.
+func (l *layout) readElsewhere(g graph.Group, next, state op.Value) bool {
+	after := false
+	for _, h := range l.t.Groups {
+		same := h.Nodes[0].Out[0] == g.Nodes[0].Out[0]
+		for _, n := range h.Nodes {
+			for _, in := range n.In {
+				if root, _ := l.t.Root(in); root == next && !same || root == state && after {
+					return true
+				}
+			}
+		}
+		after = after || same
+	}
+	for _, s := range l.t.P.State { // another state that becomes this one
+		if root, _ := l.t.Root(s.Next); root == state {
+			return true
+		}
+	}
+	return false
+}
+
 // inScratch tells whether a step's result lives in a worker's memory.
 func (l *layout) inScratch(v op.Value) bool {
 	return l.local.Off[v] >= 0 || l.kept.Off[v] >= 0 || l.inner[v]
@@ -103,7 +193,7 @@ func (l *layout) arrays() (vs []op.Value) {
 	}
 	for _, n := range l.t.Step {
 		for _, v := range n.Out {
-			if !l.inScratch(v) {
+			if !l.inScratch(v) && l.updated[v] == 0 {
 				vs = append(vs, v)
 			}
 		}

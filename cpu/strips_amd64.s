@@ -15,22 +15,22 @@ TEXT ·stripAddAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VADDPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -123,22 +123,22 @@ TEXT ·stripSubAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VSUBPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -165,22 +165,22 @@ TEXT ·stripMulAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMULPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -207,22 +207,22 @@ TEXT ·stripDivAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VDIVPS    Y2, Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -249,10 +249,10 @@ TEXT ·stripMaxAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMAXPS    Y2, Y1, Y3
@@ -261,12 +261,12 @@ loop:
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -295,10 +295,10 @@ TEXT ·stripMinAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Y1
 	VMOVUPS   (BX)(SI*4), Y2
 	VMINPS    Y2, Y1, Y3
@@ -307,12 +307,12 @@ loop:
 	VCMPPS    $0x03, Y2, Y1, Y1
 	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -341,21 +341,21 @@ TEXT ·stripGtAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x11, Y1, Y2, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -381,21 +381,21 @@ TEXT ·stripGeAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x12, Y1, Y2, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -421,21 +421,21 @@ TEXT ·stripLtAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x11, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -461,21 +461,21 @@ TEXT ·stripLeAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x12, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -501,21 +501,21 @@ TEXT ·stripEqAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS (DX)(SI*4), Y1
 	VMOVUPS (BX)(SI*4), Y2
 	VCMPPS  $0x00, Y2, Y1, Y1
 	VPAND   Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -541,21 +541,21 @@ TEXT ·stripSameAVX2(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS  (DX)(SI*4), Y1
 	VMOVUPS  (BX)(SI*4), Y2
 	VPCMPEQD Y2, Y1, Y1
 	VPAND    Y0, Y1, Y1
 	VMOVUPS  Y1, (AX)(SI*4)
-	ADDQ     $0x08, SI
-	SUBQ     $0x08, CX
-	JGE      loop
+	ADDQ     $0x00000008, SI
+	SUBQ     $0x00000008, CX
+	JGE      by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), DI
 	NEGQ       CX
@@ -583,21 +583,21 @@ TEXT ·stripNegAVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x80000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y2
 	VPXOR     Y1, Y2, Y3
 	VCMPPS    $0x03, Y2, Y2, Y2
 	VBLENDVPS Y2, Y0, Y3, Y3
 	VMOVUPS   Y3, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -619,20 +619,20 @@ TEXT ·stripReluAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x08, CX
-	JL   rest
+	SUBQ $+8, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Y0
 	VPSRAD  $0x1f, Y0, Y1
 	VPANDN  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
-	ADDQ    $0x08, BX
-	SUBQ    $0x08, CX
-	JGE     loop
+	ADDQ    $0x00000008, BX
+	SUBQ    $0x00000008, CX
+	JGE     by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -656,21 +656,21 @@ TEXT ·stripSqrtAVX2(SB), NOSPLIT, $0-24
 	MOVL         $0x7fc00000, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
-	SUBQ         $0x08, CX
-	JL           rest
+	SUBQ         $+8, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Y1
 	VSQRTPS   Y1, Y1
 	VCMPPS    $0x03, Y1, Y1, Y2
 	VBLENDVPS Y2, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)(BX*4)
-	ADDQ      $0x08, BX
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, BX
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), SI
 	NEGQ       CX
@@ -695,22 +695,22 @@ TEXT ·stripSelectAVX2(SB), NOSPLIT, $0-40
 	MOVQ  b+24(FP), SI
 	XORQ  DI, DI
 	VPXOR Y0, Y0, Y0
-	SUBQ  $0x08, CX
-	JL    rest
+	SUBQ  $+8, CX
+	JL    after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(DI*4), Y1
 	VMOVUPS   (BX)(DI*4), Y2
 	VMOVUPS   (SI)(DI*4), Y3
 	VPCMPEQD  Y0, Y1, Y1
 	VBLENDVPS Y1, Y3, Y2, Y2
 	VMOVUPS   Y2, (AX)(DI*4)
-	ADDQ      $0x08, DI
-	SUBQ      $0x08, CX
-	JGE       loop
+	ADDQ      $0x00000008, DI
+	SUBQ      $0x00000008, CX
+	JGE       by1
 
-rest:
-	ADDQ       $0x08, CX
+after1:
+	ADDQ       $0x00000008, CX
 	JZ         done
 	LEAQ       firstLanes<>+0(SB), R8
 	NEGQ       CX
@@ -721,61 +721,6 @@ rest:
 	VPCMPEQD   Y0, Y2, Y0
 	VBLENDVPS  Y0, Y4, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DI*4)
-
-done:
-	VZEROUPPER
-	RET
-
-// func accumulateAVX2(y *float32, x *float32, n int)
-// Requires: AVX
-TEXT ·accumulateAVX2(SB), NOSPLIT, $0-24
-	MOVQ y+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	SUBQ $0x00000020, DX
-	JL   vectors
-
-quads:
-	VMOVUPS (AX), Y0
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(AX), Y1
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS 64(AX), Y0
-	VADDPS  64(CX), Y0, Y0
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(AX), Y0
-	VADDPS  96(CX), Y0, Y0
-	VMOVUPS Y0, 96(AX)
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, DX
-	JGE     quads
-
-vectors:
-	ADDQ $0x00000018, DX
-	JL   rest
-
-vector:
-	VMOVUPS (AX), Y0
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, AX
-	SUBQ    $0x08, DX
-	JGE     vector
-
-rest:
-	ADDQ       $0x08, DX
-	JZ         done
-	LEAQ       firstLanes<>+0(SB), BX
-	NEGQ       DX
-	VMOVUPS    32(BX)(DX*4), Y2
-	VMASKMOVPS (AX), Y2, Y0
-	VMASKMOVPS (CX), Y2, Y1
-	VADDPS     Y1, Y0, Y0
-	VMASKMOVPS Y0, Y2, (AX)
 
 done:
 	VZEROUPPER
@@ -792,22 +737,22 @@ TEXT ·stripAddAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VADDPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -834,22 +779,22 @@ TEXT ·stripSubAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VSUBPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -876,22 +821,22 @@ TEXT ·stripMulAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMULPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -918,22 +863,22 @@ TEXT ·stripDivAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VDIVPS    Z2, Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -960,10 +905,10 @@ TEXT ·stripMaxAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMAXPS    Z2, Z1, Z3
@@ -972,12 +917,12 @@ loop:
 	VCMPPS    $0x03, Z2, Z1, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -1006,10 +951,10 @@ TEXT ·stripMinAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x7fc00000, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(SI*4), Z1
 	VMOVUPS   (BX)(SI*4), Z2
 	VMINPS    Z2, Z1, Z3
@@ -1018,12 +963,12 @@ loop:
 	VCMPPS    $0x03, Z2, Z1, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, DI
 	BZHIL     CX, DI, DI
@@ -1052,21 +997,21 @@ TEXT ·stripGtAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x11, Z1, Z2, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1092,21 +1037,21 @@ TEXT ·stripGeAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x12, Z1, Z2, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1132,21 +1077,21 @@ TEXT ·stripLtAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x11, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1172,21 +1117,21 @@ TEXT ·stripLeAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x12, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1212,21 +1157,21 @@ TEXT ·stripEqAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VCMPPS      $0x00, Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1252,21 +1197,21 @@ TEXT ·stripSameAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000001, DI
 	VMOVD        DI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS     (DX)(SI*4), Z1
 	VMOVUPS     (BX)(SI*4), Z2
 	VPCMPEQD    Z2, Z1, K1
 	VMOVDQA32.Z Z0, K1, Z1
 	VMOVUPS     Z1, (AX)(SI*4)
-	ADDQ        $0x10, SI
-	SUBQ        $0x10, CX
-	JGE         loop
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, CX
+	JGE         by1
 
-rest:
-	ADDQ        $0x10, CX
+after1:
+	ADDQ        $0x00000010, CX
 	JZ          done
 	MOVL        $0xffffffff, DI
 	BZHIL       CX, DI, DI
@@ -1294,21 +1239,21 @@ TEXT ·stripNegAVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x80000000, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z2
 	VPXORD    Z1, Z2, Z3
 	VCMPPS    $0x03, Z2, Z2, K1
 	VPBLENDMD Z0, Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1330,20 +1275,20 @@ TEXT ·stripReluAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+16(FP), CX
 	MOVQ x+8(FP), DX
 	XORQ BX, BX
-	SUBQ $0x10, CX
-	JL   rest
+	SUBQ $+16, CX
+	JL   after1
 
-loop:
+by1:
 	VMOVUPS (DX)(BX*4), Z0
 	VPSRAD  $0x1f, Z0, Z1
 	VPANDND Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
-	ADDQ    $0x10, BX
-	SUBQ    $0x10, CX
-	JGE     loop
+	ADDQ    $0x00000010, BX
+	SUBQ    $0x00000010, CX
+	JGE     by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1367,21 +1312,21 @@ TEXT ·stripSqrtAVX512(SB), NOSPLIT, $0-24
 	MOVL         $0x7fc00000, SI
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
-	SUBQ         $0x10, CX
-	JL           rest
+	SUBQ         $+16, CX
+	JL           after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(BX*4), Z1
 	VSQRTPS   Z1, Z1
 	VCMPPS    $0x03, Z1, Z1, K1
 	VPBLENDMD Z0, Z1, K1, Z1
 	VMOVUPS   Z1, (AX)(BX*4)
-	ADDQ      $0x10, BX
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, BX
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, SI
 	BZHIL     CX, SI, SI
@@ -1397,7 +1342,7 @@ done:
 	RET
 
 // func stripSelectAVX512(y *uint32, c *uint32, a *uint32, b *uint32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·stripSelectAVX512(SB), NOSPLIT, $0-40
 	MOVQ   y+0(FP), AX
 	MOVQ   n+32(FP), CX
@@ -1405,23 +1350,23 @@ TEXT ·stripSelectAVX512(SB), NOSPLIT, $0-40
 	MOVQ   a+16(FP), BX
 	MOVQ   b+24(FP), SI
 	XORQ   DI, DI
-	VPXORD Z0, Z0, Z0
-	SUBQ   $0x10, CX
-	JL     rest
+	VXORPS Z0, Z0, Z0
+	SUBQ   $+16, CX
+	JL     after1
 
-loop:
+by1:
 	VMOVUPS   (DX)(DI*4), Z1
 	VMOVUPS   (BX)(DI*4), Z2
 	VMOVUPS   (SI)(DI*4), Z3
 	VPCMPEQD  Z0, Z1, K1
 	VPBLENDMD Z3, Z2, K1, Z2
 	VMOVUPS   Z2, (AX)(DI*4)
-	ADDQ      $0x10, DI
-	SUBQ      $0x10, CX
-	JGE       loop
+	ADDQ      $0x00000010, DI
+	SUBQ      $0x00000010, CX
+	JGE       by1
 
-rest:
-	ADDQ      $0x10, CX
+after1:
+	ADDQ      $0x00000010, CX
 	JZ        done
 	MOVL      $0xffffffff, R8
 	BZHIL     CX, R8, R8
@@ -1436,384 +1381,3 @@ rest:
 done:
 	VZEROUPPER
 	RET
-
-// func accumulateAVX512(y *float32, x *float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·accumulateAVX512(SB), NOSPLIT, $0-24
-	MOVQ y+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	SUBQ $0x00000040, DX
-	JL   vectors
-
-quads:
-	VMOVUPS (AX), Z0
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(AX), Z1
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS 128(AX), Z0
-	VADDPS  128(CX), Z0, Z0
-	VMOVUPS Z0, 128(AX)
-	VMOVUPS 192(AX), Z0
-	VADDPS  192(CX), Z0, Z0
-	VMOVUPS Z0, 192(AX)
-	ADDQ    $0x00000100, CX
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, DX
-	JGE     quads
-
-vectors:
-	ADDQ $0x00000030, DX
-	JL   rest
-
-vector:
-	VMOVUPS (AX), Z0
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, AX
-	SUBQ    $0x10, DX
-	JGE     vector
-
-rest:
-	ADDQ      $0x10, DX
-	JZ        done
-	MOVL      $0xffffffff, BX
-	BZHIL     DX, BX, BX
-	KMOVW     BX, K1
-	VMOVUPS.Z (AX), K1, Z0
-	VMOVUPS.Z (CX), K1, Z1
-	VADDPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (AX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func sumRunsAVX2(y *float32, x *float32, runs int, n int)
-// Requires: AVX, AVX2
-TEXT ·sumRunsAVX2(SB), NOSPLIT, $0-32
-	MOVQ         y+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         runs+16(FP), DX
-	MOVL         $0x7fc00000, BX
-	VMOVD        BX, X0
-	VPBROADCASTD X0, Y0
-
-run:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  n+24(FP), SI
-	SUBQ  $0x20, SI
-	JL    rest
-
-round:
-	VADDPS (CX), Y1, Y1
-	VADDPS 32(CX), Y2, Y2
-	VADDPS 64(CX), Y3, Y3
-	VADDPS 96(CX), Y4, Y4
-	SUBQ   $-128, CX
-	SUBQ   $0x20, SI
-	JGE    round
-
-rest:
-	ADDQ       $0x20, SI
-	JZ         tree
-	LEAQ       firstOf32<>+128(SB), DI
-	LEAQ       (CX)(SI*4), BX
-	NEGQ       SI
-	VMOVUPS    (DI)(SI*4), Y5
-	VMASKMOVPS (CX), Y5, Y5
-	VADDPS     Y5, Y1, Y1
-	VMOVUPS    32(DI)(SI*4), Y5
-	VMASKMOVPS 32(CX), Y5, Y5
-	VADDPS     Y5, Y2, Y2
-	VMOVUPS    64(DI)(SI*4), Y5
-	VMASKMOVPS 64(CX), Y5, Y5
-	VADDPS     Y5, Y3, Y3
-	VMOVUPS    96(DI)(SI*4), Y5
-	VMASKMOVPS 96(CX), Y5, Y5
-	VADDPS     Y5, Y4, Y4
-	MOVQ       BX, CX
-
-tree:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VMOVAPS      X1, X2
-	VEXTRACTF128 $0x01, Y1, X1
-	VADDPS       X1, X2, X2
-	VPSHUFD      $0xee, X2, X1
-	VADDPS       X1, X2, X2
-	VPSHUFD      $0x55, X2, X1
-	VADDPS       X1, X2, X2
-	VCMPPS       $0x03, X2, X2, X1
-	VBLENDVPS    X1, X0, X2, X2
-	VMOVSS       X2, (AX)
-	ADDQ         $0x04, AX
-	DECQ         DX
-	JNZ          run
-	VZEROUPPER
-	RET
-
-DATA firstOf32<>+0(SB)/1, $0xff
-DATA firstOf32<>+1(SB)/1, $0xff
-DATA firstOf32<>+2(SB)/1, $0xff
-DATA firstOf32<>+3(SB)/1, $0xff
-DATA firstOf32<>+4(SB)/1, $0xff
-DATA firstOf32<>+5(SB)/1, $0xff
-DATA firstOf32<>+6(SB)/1, $0xff
-DATA firstOf32<>+7(SB)/1, $0xff
-DATA firstOf32<>+8(SB)/1, $0xff
-DATA firstOf32<>+9(SB)/1, $0xff
-DATA firstOf32<>+10(SB)/1, $0xff
-DATA firstOf32<>+11(SB)/1, $0xff
-DATA firstOf32<>+12(SB)/1, $0xff
-DATA firstOf32<>+13(SB)/1, $0xff
-DATA firstOf32<>+14(SB)/1, $0xff
-DATA firstOf32<>+15(SB)/1, $0xff
-DATA firstOf32<>+16(SB)/1, $0xff
-DATA firstOf32<>+17(SB)/1, $0xff
-DATA firstOf32<>+18(SB)/1, $0xff
-DATA firstOf32<>+19(SB)/1, $0xff
-DATA firstOf32<>+20(SB)/1, $0xff
-DATA firstOf32<>+21(SB)/1, $0xff
-DATA firstOf32<>+22(SB)/1, $0xff
-DATA firstOf32<>+23(SB)/1, $0xff
-DATA firstOf32<>+24(SB)/1, $0xff
-DATA firstOf32<>+25(SB)/1, $0xff
-DATA firstOf32<>+26(SB)/1, $0xff
-DATA firstOf32<>+27(SB)/1, $0xff
-DATA firstOf32<>+28(SB)/1, $0xff
-DATA firstOf32<>+29(SB)/1, $0xff
-DATA firstOf32<>+30(SB)/1, $0xff
-DATA firstOf32<>+31(SB)/1, $0xff
-DATA firstOf32<>+32(SB)/1, $0xff
-DATA firstOf32<>+33(SB)/1, $0xff
-DATA firstOf32<>+34(SB)/1, $0xff
-DATA firstOf32<>+35(SB)/1, $0xff
-DATA firstOf32<>+36(SB)/1, $0xff
-DATA firstOf32<>+37(SB)/1, $0xff
-DATA firstOf32<>+38(SB)/1, $0xff
-DATA firstOf32<>+39(SB)/1, $0xff
-DATA firstOf32<>+40(SB)/1, $0xff
-DATA firstOf32<>+41(SB)/1, $0xff
-DATA firstOf32<>+42(SB)/1, $0xff
-DATA firstOf32<>+43(SB)/1, $0xff
-DATA firstOf32<>+44(SB)/1, $0xff
-DATA firstOf32<>+45(SB)/1, $0xff
-DATA firstOf32<>+46(SB)/1, $0xff
-DATA firstOf32<>+47(SB)/1, $0xff
-DATA firstOf32<>+48(SB)/1, $0xff
-DATA firstOf32<>+49(SB)/1, $0xff
-DATA firstOf32<>+50(SB)/1, $0xff
-DATA firstOf32<>+51(SB)/1, $0xff
-DATA firstOf32<>+52(SB)/1, $0xff
-DATA firstOf32<>+53(SB)/1, $0xff
-DATA firstOf32<>+54(SB)/1, $0xff
-DATA firstOf32<>+55(SB)/1, $0xff
-DATA firstOf32<>+56(SB)/1, $0xff
-DATA firstOf32<>+57(SB)/1, $0xff
-DATA firstOf32<>+58(SB)/1, $0xff
-DATA firstOf32<>+59(SB)/1, $0xff
-DATA firstOf32<>+60(SB)/1, $0xff
-DATA firstOf32<>+61(SB)/1, $0xff
-DATA firstOf32<>+62(SB)/1, $0xff
-DATA firstOf32<>+63(SB)/1, $0xff
-DATA firstOf32<>+64(SB)/1, $0xff
-DATA firstOf32<>+65(SB)/1, $0xff
-DATA firstOf32<>+66(SB)/1, $0xff
-DATA firstOf32<>+67(SB)/1, $0xff
-DATA firstOf32<>+68(SB)/1, $0xff
-DATA firstOf32<>+69(SB)/1, $0xff
-DATA firstOf32<>+70(SB)/1, $0xff
-DATA firstOf32<>+71(SB)/1, $0xff
-DATA firstOf32<>+72(SB)/1, $0xff
-DATA firstOf32<>+73(SB)/1, $0xff
-DATA firstOf32<>+74(SB)/1, $0xff
-DATA firstOf32<>+75(SB)/1, $0xff
-DATA firstOf32<>+76(SB)/1, $0xff
-DATA firstOf32<>+77(SB)/1, $0xff
-DATA firstOf32<>+78(SB)/1, $0xff
-DATA firstOf32<>+79(SB)/1, $0xff
-DATA firstOf32<>+80(SB)/1, $0xff
-DATA firstOf32<>+81(SB)/1, $0xff
-DATA firstOf32<>+82(SB)/1, $0xff
-DATA firstOf32<>+83(SB)/1, $0xff
-DATA firstOf32<>+84(SB)/1, $0xff
-DATA firstOf32<>+85(SB)/1, $0xff
-DATA firstOf32<>+86(SB)/1, $0xff
-DATA firstOf32<>+87(SB)/1, $0xff
-DATA firstOf32<>+88(SB)/1, $0xff
-DATA firstOf32<>+89(SB)/1, $0xff
-DATA firstOf32<>+90(SB)/1, $0xff
-DATA firstOf32<>+91(SB)/1, $0xff
-DATA firstOf32<>+92(SB)/1, $0xff
-DATA firstOf32<>+93(SB)/1, $0xff
-DATA firstOf32<>+94(SB)/1, $0xff
-DATA firstOf32<>+95(SB)/1, $0xff
-DATA firstOf32<>+96(SB)/1, $0xff
-DATA firstOf32<>+97(SB)/1, $0xff
-DATA firstOf32<>+98(SB)/1, $0xff
-DATA firstOf32<>+99(SB)/1, $0xff
-DATA firstOf32<>+100(SB)/1, $0xff
-DATA firstOf32<>+101(SB)/1, $0xff
-DATA firstOf32<>+102(SB)/1, $0xff
-DATA firstOf32<>+103(SB)/1, $0xff
-DATA firstOf32<>+104(SB)/1, $0xff
-DATA firstOf32<>+105(SB)/1, $0xff
-DATA firstOf32<>+106(SB)/1, $0xff
-DATA firstOf32<>+107(SB)/1, $0xff
-DATA firstOf32<>+108(SB)/1, $0xff
-DATA firstOf32<>+109(SB)/1, $0xff
-DATA firstOf32<>+110(SB)/1, $0xff
-DATA firstOf32<>+111(SB)/1, $0xff
-DATA firstOf32<>+112(SB)/1, $0xff
-DATA firstOf32<>+113(SB)/1, $0xff
-DATA firstOf32<>+114(SB)/1, $0xff
-DATA firstOf32<>+115(SB)/1, $0xff
-DATA firstOf32<>+116(SB)/1, $0xff
-DATA firstOf32<>+117(SB)/1, $0xff
-DATA firstOf32<>+118(SB)/1, $0xff
-DATA firstOf32<>+119(SB)/1, $0xff
-DATA firstOf32<>+120(SB)/1, $0xff
-DATA firstOf32<>+121(SB)/1, $0xff
-DATA firstOf32<>+122(SB)/1, $0xff
-DATA firstOf32<>+123(SB)/1, $0xff
-DATA firstOf32<>+124(SB)/1, $0xff
-DATA firstOf32<>+125(SB)/1, $0xff
-DATA firstOf32<>+126(SB)/1, $0xff
-DATA firstOf32<>+127(SB)/1, $0xff
-DATA firstOf32<>+128(SB)/1, $0x00
-DATA firstOf32<>+129(SB)/1, $0x00
-DATA firstOf32<>+130(SB)/1, $0x00
-DATA firstOf32<>+131(SB)/1, $0x00
-DATA firstOf32<>+132(SB)/1, $0x00
-DATA firstOf32<>+133(SB)/1, $0x00
-DATA firstOf32<>+134(SB)/1, $0x00
-DATA firstOf32<>+135(SB)/1, $0x00
-DATA firstOf32<>+136(SB)/1, $0x00
-DATA firstOf32<>+137(SB)/1, $0x00
-DATA firstOf32<>+138(SB)/1, $0x00
-DATA firstOf32<>+139(SB)/1, $0x00
-DATA firstOf32<>+140(SB)/1, $0x00
-DATA firstOf32<>+141(SB)/1, $0x00
-DATA firstOf32<>+142(SB)/1, $0x00
-DATA firstOf32<>+143(SB)/1, $0x00
-DATA firstOf32<>+144(SB)/1, $0x00
-DATA firstOf32<>+145(SB)/1, $0x00
-DATA firstOf32<>+146(SB)/1, $0x00
-DATA firstOf32<>+147(SB)/1, $0x00
-DATA firstOf32<>+148(SB)/1, $0x00
-DATA firstOf32<>+149(SB)/1, $0x00
-DATA firstOf32<>+150(SB)/1, $0x00
-DATA firstOf32<>+151(SB)/1, $0x00
-DATA firstOf32<>+152(SB)/1, $0x00
-DATA firstOf32<>+153(SB)/1, $0x00
-DATA firstOf32<>+154(SB)/1, $0x00
-DATA firstOf32<>+155(SB)/1, $0x00
-DATA firstOf32<>+156(SB)/1, $0x00
-DATA firstOf32<>+157(SB)/1, $0x00
-DATA firstOf32<>+158(SB)/1, $0x00
-DATA firstOf32<>+159(SB)/1, $0x00
-DATA firstOf32<>+160(SB)/1, $0x00
-DATA firstOf32<>+161(SB)/1, $0x00
-DATA firstOf32<>+162(SB)/1, $0x00
-DATA firstOf32<>+163(SB)/1, $0x00
-DATA firstOf32<>+164(SB)/1, $0x00
-DATA firstOf32<>+165(SB)/1, $0x00
-DATA firstOf32<>+166(SB)/1, $0x00
-DATA firstOf32<>+167(SB)/1, $0x00
-DATA firstOf32<>+168(SB)/1, $0x00
-DATA firstOf32<>+169(SB)/1, $0x00
-DATA firstOf32<>+170(SB)/1, $0x00
-DATA firstOf32<>+171(SB)/1, $0x00
-DATA firstOf32<>+172(SB)/1, $0x00
-DATA firstOf32<>+173(SB)/1, $0x00
-DATA firstOf32<>+174(SB)/1, $0x00
-DATA firstOf32<>+175(SB)/1, $0x00
-DATA firstOf32<>+176(SB)/1, $0x00
-DATA firstOf32<>+177(SB)/1, $0x00
-DATA firstOf32<>+178(SB)/1, $0x00
-DATA firstOf32<>+179(SB)/1, $0x00
-DATA firstOf32<>+180(SB)/1, $0x00
-DATA firstOf32<>+181(SB)/1, $0x00
-DATA firstOf32<>+182(SB)/1, $0x00
-DATA firstOf32<>+183(SB)/1, $0x00
-DATA firstOf32<>+184(SB)/1, $0x00
-DATA firstOf32<>+185(SB)/1, $0x00
-DATA firstOf32<>+186(SB)/1, $0x00
-DATA firstOf32<>+187(SB)/1, $0x00
-DATA firstOf32<>+188(SB)/1, $0x00
-DATA firstOf32<>+189(SB)/1, $0x00
-DATA firstOf32<>+190(SB)/1, $0x00
-DATA firstOf32<>+191(SB)/1, $0x00
-DATA firstOf32<>+192(SB)/1, $0x00
-DATA firstOf32<>+193(SB)/1, $0x00
-DATA firstOf32<>+194(SB)/1, $0x00
-DATA firstOf32<>+195(SB)/1, $0x00
-DATA firstOf32<>+196(SB)/1, $0x00
-DATA firstOf32<>+197(SB)/1, $0x00
-DATA firstOf32<>+198(SB)/1, $0x00
-DATA firstOf32<>+199(SB)/1, $0x00
-DATA firstOf32<>+200(SB)/1, $0x00
-DATA firstOf32<>+201(SB)/1, $0x00
-DATA firstOf32<>+202(SB)/1, $0x00
-DATA firstOf32<>+203(SB)/1, $0x00
-DATA firstOf32<>+204(SB)/1, $0x00
-DATA firstOf32<>+205(SB)/1, $0x00
-DATA firstOf32<>+206(SB)/1, $0x00
-DATA firstOf32<>+207(SB)/1, $0x00
-DATA firstOf32<>+208(SB)/1, $0x00
-DATA firstOf32<>+209(SB)/1, $0x00
-DATA firstOf32<>+210(SB)/1, $0x00
-DATA firstOf32<>+211(SB)/1, $0x00
-DATA firstOf32<>+212(SB)/1, $0x00
-DATA firstOf32<>+213(SB)/1, $0x00
-DATA firstOf32<>+214(SB)/1, $0x00
-DATA firstOf32<>+215(SB)/1, $0x00
-DATA firstOf32<>+216(SB)/1, $0x00
-DATA firstOf32<>+217(SB)/1, $0x00
-DATA firstOf32<>+218(SB)/1, $0x00
-DATA firstOf32<>+219(SB)/1, $0x00
-DATA firstOf32<>+220(SB)/1, $0x00
-DATA firstOf32<>+221(SB)/1, $0x00
-DATA firstOf32<>+222(SB)/1, $0x00
-DATA firstOf32<>+223(SB)/1, $0x00
-DATA firstOf32<>+224(SB)/1, $0x00
-DATA firstOf32<>+225(SB)/1, $0x00
-DATA firstOf32<>+226(SB)/1, $0x00
-DATA firstOf32<>+227(SB)/1, $0x00
-DATA firstOf32<>+228(SB)/1, $0x00
-DATA firstOf32<>+229(SB)/1, $0x00
-DATA firstOf32<>+230(SB)/1, $0x00
-DATA firstOf32<>+231(SB)/1, $0x00
-DATA firstOf32<>+232(SB)/1, $0x00
-DATA firstOf32<>+233(SB)/1, $0x00
-DATA firstOf32<>+234(SB)/1, $0x00
-DATA firstOf32<>+235(SB)/1, $0x00
-DATA firstOf32<>+236(SB)/1, $0x00
-DATA firstOf32<>+237(SB)/1, $0x00
-DATA firstOf32<>+238(SB)/1, $0x00
-DATA firstOf32<>+239(SB)/1, $0x00
-DATA firstOf32<>+240(SB)/1, $0x00
-DATA firstOf32<>+241(SB)/1, $0x00
-DATA firstOf32<>+242(SB)/1, $0x00
-DATA firstOf32<>+243(SB)/1, $0x00
-DATA firstOf32<>+244(SB)/1, $0x00
-DATA firstOf32<>+245(SB)/1, $0x00
-DATA firstOf32<>+246(SB)/1, $0x00
-DATA firstOf32<>+247(SB)/1, $0x00
-DATA firstOf32<>+248(SB)/1, $0x00
-DATA firstOf32<>+249(SB)/1, $0x00
-DATA firstOf32<>+250(SB)/1, $0x00
-DATA firstOf32<>+251(SB)/1, $0x00
-DATA firstOf32<>+252(SB)/1, $0x00
-DATA firstOf32<>+253(SB)/1, $0x00
-DATA firstOf32<>+254(SB)/1, $0x00
-DATA firstOf32<>+255(SB)/1, $0x00
-GLOBL firstOf32<>(SB), RODATA|NOPTR, $256

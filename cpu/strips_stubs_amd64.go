@@ -84,11 +84,6 @@ func stripSqrtAVX2(y *uint32, x *uint32, n int)
 //go:noescape
 func stripSelectAVX2(y *uint32, c *uint32, a *uint32, b *uint32, n int)
 
-// accumulateAVX2 adds x[i] to y[i] for n > 0 elements; NaNs may be any.
-//
-//go:noescape
-func accumulateAVX2(y *float32, x *float32, n int)
-
 // stripAddAVX512 sets y to a + b, for n > 0 words.
 //
 //go:noescape
@@ -168,13 +163,3 @@ func stripSqrtAVX512(y *uint32, x *uint32, n int)
 //
 //go:noescape
 func stripSelectAVX512(y *uint32, c *uint32, a *uint32, b *uint32, n int)
-
-// accumulateAVX512 adds x[i] to y[i] for n > 0 elements; NaNs may be any.
-//
-//go:noescape
-func accumulateAVX512(y *float32, x *float32, n int)
-
-// sumRunsAVX2 sums runs > 0 runs of n elements, 0 < n <= 1024, that follow one another, each in the order of one segment.
-//
-//go:noescape
-func sumRunsAVX2(y *float32, x *float32, runs int, n int)

@@ -13,6 +13,7 @@ type worker struct {
 	ended   []bool          // by cell of the block: it was not active in an earlier step of this run
 	units   [][][]boundUnit // [phases][cells of the block][units]
 	joints  []boundJoint    // [phases]
+	updates [][]*bound      // [cells of the block][updates]
 	next    []op.Tensor     // by state: a copy of Next where that must be staged
 }
 
@@ -99,7 +100,7 @@ func (w *worker) take(cells []int) {
 			for _, u := range units {
 				b := boundUnit{kernel: u.kernel}
 				if u.chain != nil {
-					b.chain = u.chain.bind(func(v op.Value) op.Tensor { return w.tensor(v, i) }, w.parts)
+					b.chain = w.bind(u.chain, i)
 				} else {
 					b.operandsOf = operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}
 				}
@@ -111,6 +112,17 @@ func (w *worker) take(cells []int) {
 			}
 		}
 	}
+	w.updates = make([][]*bound, len(cells))
+	for i := range cells {
+		for _, u := range w.x.updates {
+			w.updates[i] = append(w.updates[i], w.bind(u.chain, i))
+		}
+	}
+}
+
+// bind gives a chain the memory of cell i of the block.
+func (w *worker) bind(c *chain, i int) *bound {
+	return c.bind(func(v op.Value) op.Tensor { return w.tensor(v, i) }, w.parts)
 }
 
 func (w *worker) run(k kernel, out, in []op.Tensor) {
@@ -150,6 +162,11 @@ func (w *worker) end(i int, last bool) (active bool) {
 	active = w.active(i)
 	if last || !active {
 		w.output(i, op.Cell)
+	}
+	if active {
+		for _, u := range w.updates[i] { // before other states are replaced, which they may read
+			u.run(&w.ws)
+		}
 	}
 	w.keep(i, op.Cell)
 	w.ended[i] = !active && !w.x.coarse

@@ -305,8 +305,11 @@ func (x *exec) refresh() error {
 	if !stale {
 		return nil
 	}
+	if err := x.p.e.run(x.once); err != nil {
+		return err // and they are stale still
+	}
 	x.seen = versions
-	return x.p.e.run(x.once)
+	return nil
 }
 
 func (x *exec) Reset(ctx context.Context) error {

@@ -133,8 +133,8 @@ func TestFaultClosesTheEngine(t *testing.T) {
 	}
 }
 
-// Where every launch is waited for, each array is an allocation of its own: a write beyond its end, which meets nothing but the
-// padding before the next array otherwise, is found out by whoever watches allocations.
+// Where every launch is waited for, each array is an allocation of its own that ends with its last word: a write to the word
+// behind it, which meets nothing but the padding before the next array otherwise, is found out by whoever watches allocations.
 func TestArraysApart(t *testing.T) {
 	for blocking, found := range map[string]bool{"0": false, "1": true} {
 		t.Setenv(blockingVariable, blocking)
@@ -146,7 +146,7 @@ func TestArraysApart(t *testing.T) {
 		}
 		last := &x.step[len(x.step)-1]
 		far := last.args.fields.(keepArgs)
-		far.words = 48 // two cells of 16 words: 32 are the array's, 64 are 256 bytes
+		far.words = 6 // of 5: in the last slot, the first word behind the array
 		last.args = bytesOf(far)
 		if err := x.Run(t.Context(), 1); (err != nil) != found {
 			t.Errorf("%s=%s: a write beyond the end gives %v", blockingVariable, blocking, err)
@@ -156,6 +156,49 @@ func TestArraysApart(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Nodes that run once, and could not, run again.
+func TestOnceAfterRefusal(t *testing.T) {
+	e := device0(t)
+	prog, err := graph.Trace(func(b *graph.Builder) {
+		in := b.Input("in", op.T(op.F32, op.Cell, 3))
+		b.Output("double", b.Do(op.Add, in, in)) // depends on no state
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := e.NewPack(1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	one := op.Bytes([]uint32{0x3f800000, 0x3f800000, 0x3f800000})
+	if err := p.Put("in", op.T(op.F32, op.Cell, 3), 0, one); err != nil {
+		t.Fatal(err)
+	}
+	run, err := p.Compile(prog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	x := run.(*exec)
+	if len(x.once) == 0 {
+		t.Fatal("the sum is no once node, and this test has nothing to look at")
+	}
+	block := x.once[0].block
+	x.once[0].block = 4096 // which is refused
+	if err := x.Run(t.Context(), 1); err == nil {
+		t.Fatal("a block of 4096 threads is taken")
+	}
+	x.once[0].block = block
+	if err := x.Run(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 12)
+	if err := p.Read("double", 0, got); err != nil || binary.LittleEndian.Uint32(got[8:]) != 0x40000000 {
+		t.Errorf("1 + 1 = % x, %v; want 2", got, err)
 	}
 }
 

@@ -107,8 +107,18 @@ func (p *pack) newArray(a *arena, t op.Type) (*array, error) {
 		return nil, err
 	}
 	x := &array{Type: t}
-	a.place(int64(n)*int64(graph.Stride(t)), &x.base)
+	a.place(p.arrayWords(n, t), &x.base)
 	return x, nil
+}
+
+// arrayWords is what an array of n slots reserves. Where every launch is waited for, it ends with its last word, and not with the
+// room up to a next slot: a stray access to the word behind it meets no memory.
+func (p *pack) arrayWords(n int, t op.Type) int64 {
+	words := int64(n) * int64(graph.Stride(t))
+	if p.e.blocking && n > 0 {
+		words -= int64(graph.Stride(t) - t.Words())
+	}
+	return words
 }
 
 func (p *pack) Put(name string, t op.Type, slot int, src []byte) error {

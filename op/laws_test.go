@@ -9,6 +9,7 @@ import (
 
 	"lockstep/op"
 	"lockstep/optest"
+	"lockstep/optest/truth"
 )
 
 var (
@@ -25,6 +26,16 @@ func within(in, out []op.Tensor, limit int) bool {
 	return n <= limit
 }
 
+// law runs an op's law.
+func law(t *testing.T, o op.Op, in ...op.Tensor) []op.Tensor {
+	t.Helper()
+	out, err := op.Run(o, in...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // TestExactLaws: copies, comparisons, conversions and single roundings equal exact arithmetic, rounded once to binary32, in
 // all cases of the conformance suite. A float64 +, -, *, / or square root of float32, rounded to float32, is the correctly
 // rounded one (Figueroa 1995, see Sqrt32).
@@ -38,8 +49,8 @@ func TestExactLaws(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, want := range truthOf(c.Op, c.Draw(0)) {
-				if d := optest.Diff(out[i], want.tensor()); d != "" {
+			for i, want := range truth.Of(c.Op, truth.All(c.Draw(0))) {
+				if d := optest.Diff(out[i], want.Tensor()); d != "" {
 					t.Fatalf("%s, result %d: %s", c, i, d)
 				}
 			}
@@ -58,7 +69,7 @@ func TestOrderedLaws(t *testing.T) {
 				t.Fatal(err)
 			} else if in := c.Draw(0); within(in, out, 8000) {
 				ran++
-				if d := optest.Diff(out[0], restated(c.Op, in).tensor()); d != "" {
+				if d := optest.Diff(out[0], restated(c.Op, in).Tensor()); d != "" {
 					t.Fatalf("%s: %s", c, d)
 				}
 			}
@@ -70,26 +81,26 @@ func TestOrderedLaws(t *testing.T) {
 }
 
 // restated is the law of an ordered op, written another way. Its array holds float32 values.
-func restated(o op.Op, in []op.Tensor) array {
-	a := make([]array, len(in))
+func restated(o op.Op, in []op.Tensor) truth.Array {
+	a := make([]truth.Array, len(in))
 	for i, x := range in {
-		a[i] = arrayOf(x)
+		a[i] = truth.From(x)
 	}
-	scalar := func(f func(x float32) float32) array {
-		return build(op.F32, a[0].dims, func(at []int) float64 { return float64(f(float32(a[0].at(at...)))) })
+	scalar := func(f func(x float32) float32) truth.Array {
+		return truth.Build(op.F32, a[0].Dims, func(at []int) float64 { return float64(f(float32(a[0].At(at...)))) })
 	}
 	switch o := o.(type) {
 	case op.MatMul:
-		return chain(o.TA, o.TB, a[0], a[1], a[2:], func(batch []int, i, j, k int) float64 {
+		return truth.Chain(o.TA, o.TB, a[0], a[1], a[2:], func(batch []int, i, j, k int) float64 {
 			return chunks(k, func(l int, acc float32) float32 {
-				return op.FMA32(float32(a[0].entry(o.TA, batch, i, l)), float32(a[1].entry(o.TB, batch, l, j)), acc)
+				return op.FMA32(float32(a[0].Entry(o.TA, batch, i, l)), float32(a[1].Entry(o.TB, batch, l, j)), acc)
 			})
 		})
 	case op.MatMulJVP:
-		return chain(o.TA, o.TB, a[0], a[1], a[4:], func(batch []int, i, j, k int) float64 {
+		return truth.Chain(o.TA, o.TB, a[0], a[1], a[4:], func(batch []int, i, j, k int) float64 {
 			return chunks(k, func(l int, acc float32) float32 {
-				acc = op.FMA32(float32(a[2].entry(o.TA, batch, i, l)), float32(a[1].entry(o.TB, batch, l, j)), acc)
-				return op.FMA32(float32(a[0].entry(o.TA, batch, i, l)), float32(a[3].entry(o.TB, batch, l, j)), acc)
+				acc = op.FMA32(float32(a[2].Entry(o.TA, batch, i, l)), float32(a[1].Entry(o.TB, batch, l, j)), acc)
+				return op.FMA32(float32(a[0].Entry(o.TA, batch, i, l)), float32(a[3].Entry(o.TB, batch, l, j)), acc)
 			})
 		})
 	case op.Sum:
@@ -98,17 +109,17 @@ func restated(o op.Op, in []op.Tensor) array {
 		y := sumAgain(o.Axes.Slice(), a[0])
 		n := 1
 		for _, axis := range o.Axes.Slice() {
-			n *= a[0].dims[axis]
+			n *= a[0].Dims[axis]
 		}
-		for i, s := range y.x {
-			y.x[i] = float64(float32(s) / float32(n))
+		for i, s := range y.X {
+			y.X[i] = float64(float32(s) / float32(n))
 		}
 		return y
 	case op.ScatterAdd:
-		return build(op.F32, with(a[1].dims, 0, int(o.N)), func(at []int) float64 {
-			return chunks(len(a[0].x), func(i int, acc float32) float32 {
-				if a[0].x[i] == float64(at[0]) {
-					acc += float32(a[1].at(with(at, 0, i)...))
+		return truth.Build(op.F32, truth.With(a[1].Dims, 0, int(o.N)), func(at []int) float64 {
+			return chunks(len(a[0].X), func(i int, acc float32) float32 {
+				if a[0].X[i] == float64(at[0]) {
+					acc += float32(a[1].At(truth.With(at, 0, i)...))
 				}
 				return acc
 			})
@@ -123,28 +134,28 @@ func restated(o op.Op, in []op.Tensor) array {
 			return float32(0.5*x) * (1 + op.Tanh32(u))
 		})
 	case op.Softmax:
-		return build(op.F32, a[0].dims, func(at []int) float64 { return softmaxAgain(a[0], at) })
+		return truth.Build(op.F32, a[0].Dims, func(at []int) float64 { return softmaxAgain(a[0], at) })
 	case op.Xent:
-		return build(op.F32, a[1].dims, func(at []int) float64 {
+		return truth.Build(op.F32, a[1].Dims, func(at []int) float64 {
 			m, s := shifted(a[0], at)
 			picked := float32(0)
-			if y := a[1].at(at...); y < float64(a[0].dims[1]) {
-				picked = float32(a[0].at(at[0], int(y)))
+			if y := a[1].At(at...); y < float64(a[0].Dims[1]) {
+				picked = float32(a[0].At(at[0], int(y)))
 			}
 			return float64(op.Log32(s) - (picked - m))
 		})
 	case op.XentGrad:
-		return build(op.F32, a[0].dims, func(at []int) float64 {
-			r := float32(softmaxAgain(a[0], at)) - float32(truth(a[1].at(at[0], 0) == float64(at[1])))
-			return float64(r * float32(a[2].at(at[0], 0)))
+		return truth.Build(op.F32, a[0].Dims, func(at []int) float64 {
+			r := float32(softmaxAgain(a[0], at)) - float32(truth.Bit(a[1].At(at[0], 0) == float64(at[1])))
+			return float64(r * float32(a[2].At(at[0], 0)))
 		})
 	case op.TernaryMM:
 		return ternaryAgain(o.TB, a)
 	case op.TernaryMMTail:
 		y := ternaryAgain(o.TB, a[:2])
-		for i := range y.x {
-			if float64(i%y.dims[1]) >= a[2].x[0] {
-				y.x[i] = 0
+		for i := range y.X {
+			if float64(i%y.Dims[1]) >= a[2].X[0] {
+				y.X[i] = 0
 			}
 		}
 		return y
@@ -174,22 +185,22 @@ func chunks(n int, term func(i int, acc float32) float32) float64 {
 }
 
 // sumAgain sums over axes by the recursive form of the law.
-func sumAgain(axes []int, x array) array {
-	dims := slices.Clone(x.dims)
+func sumAgain(axes []int, x truth.Array) truth.Array {
+	dims := slices.Clone(x.Dims)
 	for _, a := range axes {
 		dims[a] = 1
 	}
-	y := newArray(op.F32, dims...)
-	terms := make([][]float32, len(y.x))
-	each(x.dims, func(at []int) {
+	y := truth.New(op.F32, dims...)
+	terms := make([][]float32, len(y.X))
+	truth.Each(x.Dims, func(at []int) {
 		to := slices.Clone(at)
 		for _, a := range axes {
 			to[a] = 0
 		}
-		terms[y.offset(to...)] = append(terms[y.offset(to...)], float32(x.at(at...)))
+		terms[y.Offset(to...)] = append(terms[y.Offset(to...)], float32(x.At(at...)))
 	})
-	for i := range y.x {
-		y.x[i] = float64(sumOf(terms[i]))
+	for i := range y.X {
+		y.X[i] = float64(sumOf(terms[i]))
 	}
 	return y
 }
@@ -237,30 +248,30 @@ func TestSumLevels(t *testing.T) {
 }
 
 // shifted is the maximum m of the row through at, and the Sum of exp(x - m).
-func shifted(x array, at []int) (m, s float32) {
-	last := len(x.dims) - 1
-	best := x.at(with(at, last, 0)...)
-	for c := range x.dims[last] {
-		best = larger(x.at(with(at, last, c)...), best)
+func shifted(x truth.Array, at []int) (m, s float32) {
+	last := len(x.Dims) - 1
+	best := x.At(truth.With(at, last, 0)...)
+	for c := range x.Dims[last] {
+		best = truth.Larger(x.At(truth.With(at, last, c)...), best)
 	}
-	e := make([]float32, x.dims[last])
+	e := make([]float32, x.Dims[last])
 	for c := range e {
-		e[c] = op.Exp32(float32(x.at(with(at, last, c)...)) - float32(best))
+		e[c] = op.Exp32(float32(x.At(truth.With(at, last, c)...)) - float32(best))
 	}
 	return float32(best), sumOf(e)
 }
 
-func softmaxAgain(x array, at []int) float64 {
+func softmaxAgain(x truth.Array, at []int) float64 {
 	m, s := shifted(x, at)
-	return float64(op.Exp32(float32(x.at(at...))-m) / s)
+	return float64(op.Exp32(float32(x.At(at...))-m) / s)
 }
 
 // ternaryAgain is the ternary product in arbitrary precision.
-func ternaryAgain(tb bool, in []array) array {
-	y := chain(false, tb, in[0], in[1], in[2:], func(_ []int, i, j, k int) float64 {
+func ternaryAgain(tb bool, in []truth.Array) truth.Array {
+	y := truth.Chain(false, tb, in[0], in[1], in[2:], func(_ []int, i, j, k int) float64 {
 		largest, bad, sum := 0., false, new(big.Int)
 		for l := range k {
-			v := in[0].at(i, l)
+			v := in[0].At(i, l)
 			bad = bad || v-v != 0
 			largest = math.Max(largest, math.Abs(v))
 		}
@@ -275,8 +286,8 @@ func ternaryAgain(tb bool, in []array) array {
 			e = max(-126, math.Ilogb(largest))
 		}
 		for l := range k {
-			q := big.NewInt(int64(nearestEven(math.Ldexp(in[0].at(i, l), 29-e)))) // Ldexp is exact here
-			switch in[1].entry(tb, nil, l, j) {
+			q := big.NewInt(int64(truth.NearestEven(math.Ldexp(in[0].At(i, l), 29-e)))) // Ldexp is exact here
+			switch in[1].Entry(tb, nil, l, j) {
 			case 1:
 				sum.Add(sum, q)
 			case -1:
@@ -301,101 +312,103 @@ const unit = 0x1p-24
 
 // bounds are upper bounds of |law - truth|, by op, for the samples of rules_test.go; y is the truth. Each counts roundings: a chain
 // of n of them on terms t has an error of at most n unit sum|t| to first order, and the constants are rounded up.
-var bounds = map[string]func(o op.Op, in []array, y array) []float64{
-	"matmul": func(o op.Op, in []array, _ array) []float64 {
-		return scaledBy(matmulTruth(o, magnitudes(in)), float64(terms(o.(op.MatMul).TA, in[0])+2)*unit)
+var bounds = map[string]func(o op.Op, in []truth.Array, y truth.Array) []float64{
+	"matmul": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(terms(o.(op.MatMul).TA, in[0])+2)*unit)
 	},
-	"matmuljvp": func(o op.Op, in []array, _ array) []float64 {
-		return scaledBy(matmuljvpTruth(o, magnitudes(in)), float64(2*terms(o.(op.MatMulJVP).TA, in[0])+2)*unit)
+	"matmuljvp": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(2*terms(o.(op.MatMulJVP).TA, in[0])+2)*unit)
 	},
 	// Six binades below the largest magnitude, which is below 2^(E+1), nothing is lost: |q| has 2^-1 of error at most, 2^(E-30).
-	"ternarymm": func(o op.Op, in []array, y array) []float64 { return ternaryBound(in[0], y) },
-	"ternarymmtail": func(o op.Op, in []array, y array) []float64 {
+	"ternarymm": func(o op.Op, in []truth.Array, y truth.Array) []float64 { return ternaryBound(in[0], y) },
+	"ternarymmtail": func(o op.Op, in []truth.Array, y truth.Array) []float64 {
 		return ternaryBound(in[0], y)
 	},
 	// Lanes of n/32 terms, 5 levels of the tree, and the next level of segments.
-	"sum": func(o op.Op, in []array, _ array) []float64 {
-		return scaledBy(sumTruth(o, magnitudes(in)), sumDepth(in[0])*unit)
+	"sum": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], sumDepth(in[0])*unit)
 	},
-	"mean": func(o op.Op, in []array, _ array) []float64 {
-		return scaledBy(meanTruth(o, magnitudes(in)), (sumDepth(in[0])+1)*unit)
+	"mean": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], (sumDepth(in[0])+1)*unit)
 	},
-	"scatteradd": func(o op.Op, in []array, _ array) []float64 {
-		return scaledBy(scatteraddTruth(o, magnitudes(in)), float64(len(in[0].x)+2)*unit)
+	"scatteradd": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(len(in[0].X)+2)*unit)
 	},
 	"exp": relative(2), "log": relative(2), "tanh": relative(2), "sinpi": relative(3), "cospi": relative(3), // below 1 ULP, pi x in the truth rounds too
 	"sigmoid": relative(5), "rsqrt": relative(2),
-	"gelu": func(_ op.Op, in []array, y array) []float64 { // 1 + tanh(u) cancels: absolute errors of tanh, of u, and of the rest
-		b := make([]float64, len(y.x))
-		for i, x := range in[0].x {
-			b[i] = unit * (math.Abs(x)*(2+4*math.Abs(x)) + 2*math.Abs(y.x[i]))
+	"gelu": func(_ op.Op, in []truth.Array, y truth.Array) []float64 { // 1 + tanh(u) cancels: absolute errors of tanh, of u, and of the rest
+		b := make([]float64, len(y.X))
+		for i, x := range in[0].X {
+			b[i] = unit * (math.Abs(x)*(2+4*math.Abs(x)) + 2*math.Abs(y.X[i]))
 		}
 		return b
 	},
 	// exp(x - m) is off by |x - m| units through its argument and 2 of its own; the sum and the division add their own.
-	"softmax": func(_ op.Op, in []array, y array) []float64 {
+	"softmax": func(_ op.Op, in []truth.Array, y truth.Array) []float64 {
 		return scaledBy(y, (2*span(in[0])+6+sumDepth(in[0]))*unit)
 	},
-	"xent": func(_ op.Op, in []array, y array) []float64 {
-		b := make([]float64, len(y.x))
+	"xent": func(_ op.Op, in []truth.Array, y truth.Array) []float64 {
+		b := make([]float64, len(y.X))
 		for i := range b {
-			b[i] = unit * (4*span(in[0]) + 8 + sumDepth(in[0]) + 2*math.Abs(y.x[i]))
+			b[i] = unit * (4*span(in[0]) + 8 + sumDepth(in[0]) + 2*math.Abs(y.X[i]))
 		}
 		return b
 	},
-	"xentgrad": func(_ op.Op, in []array, y array) []float64 {
-		b := make([]float64, len(y.x))
+	"xentgrad": func(_ op.Op, in []truth.Array, y truth.Array) []float64 {
+		b := make([]float64, len(y.X))
 		for i := range b {
-			b[i] = unit * (2*span(in[0]) + 10 + sumDepth(in[0])) * math.Abs(in[2].x[i/in[0].dims[1]])
+			b[i] = unit * (2*span(in[0]) + 10 + sumDepth(in[0])) * math.Abs(in[2].X[i/in[0].Dims[1]])
 		}
 		return b
 	},
 }
 
-func relative(units float64) func(op.Op, []array, array) []float64 {
-	return func(_ op.Op, _ []array, y array) []float64 { return scaledBy(magnitudes([]array{y})[0], units*unit) }
+func relative(units float64) func(op.Op, []truth.Array, truth.Array) []float64 {
+	return func(_ op.Op, _ []truth.Array, y truth.Array) []float64 {
+		return scaledBy(magnitudes([]truth.Array{y})[0], units*unit)
+	}
 }
 
-func scaledBy(a array, c float64) []float64 {
-	b := make([]float64, len(a.x))
-	for i, x := range a.x {
+func scaledBy(a truth.Array, c float64) []float64 {
+	b := make([]float64, len(a.X))
+	for i, x := range a.X {
 		b[i] = math.Abs(x) * c
 	}
 	return b
 }
 
-func magnitudes(in []array) []array {
-	out := make([]array, len(in))
+func magnitudes(in []truth.Array) []truth.Array {
+	out := make([]truth.Array, len(in))
 	for i, a := range in {
-		out[i] = newArray(a.DType, a.dims...)
-		for j, x := range a.x {
-			out[i].x[j] = math.Abs(x)
+		out[i] = truth.New(a.DType, a.Dims...)
+		for j, x := range a.X {
+			out[i].X[j] = math.Abs(x)
 		}
 	}
 	return out
 }
 
-func terms(ta bool, a array) int {
+func terms(ta bool, a truth.Array) int {
 	if ta {
-		return a.dims[len(a.dims)-2]
+		return a.Dims[len(a.Dims)-2]
 	}
-	return a.dims[len(a.dims)-1]
+	return a.Dims[len(a.Dims)-1]
 }
 
-func sumDepth(x array) float64 {
-	n := len(x.x)
+func sumDepth(x truth.Array) float64 {
+	n := len(x.X)
 	return float64(min(n, 1024)/32+n/1024/32) + 12
 }
 
 // span is the largest difference of two elements.
-func span(x array) float64 { return slices.Max(x.x) - slices.Min(x.x) }
+func span(x truth.Array) float64 { return slices.Max(x.X) - slices.Min(x.X) }
 
-func ternaryBound(x, y array) []float64 {
-	b := make([]float64, len(y.x))
+func ternaryBound(x, y truth.Array) []float64 {
+	b := make([]float64, len(y.X))
 	for i := range b {
-		row := x.x[i/y.dims[1]*x.dims[1]:][:x.dims[1]]
-		e := max(-126, math.Ilogb(slices.Max(magnitudes([]array{{x.DType, []int{len(row)}, row}})[0].x)))
-		b[i] = float64(len(row))*math.Ldexp(1, e-30) + unit*math.Abs(y.x[i]) + 0x1p-149
+		row := x.X[i/y.Dims[1]*x.Dims[1]:][:x.Dims[1]]
+		e := max(-126, math.Ilogb(slices.Max(magnitudes([]truth.Array{{DType: x.DType, Dims: []int{len(row)}, X: row}})[0].X)))
+		b[i] = float64(len(row))*math.Ldexp(1, e-30) + unit*math.Abs(y.X[i]) + 0x1p-149
 	}
 	return b
 }
@@ -409,14 +422,14 @@ func TestErrorBounds(t *testing.T) {
 			continue
 		}
 		seen[s.op.Name()] = true
-		in := make([]array, len(s.in))
+		in := make([]truth.Array, len(s.in))
 		for i, x := range s.in {
-			in[i] = arrayOf(x)
+			in[i] = truth.From(x)
 		}
-		got, want := law(t, s.op, s.in...)[0], truthOf(s.op, s.in)[0]
+		got, want := law(t, s.op, s.in...)[0], truth.Of(s.op, truth.All(s.in))[0]
 		for i, b := range bound(s.op, in, want) {
-			if e := math.Abs(float64(got.F()[i]) - want.x[i]); !(e <= b) {
-				t.Fatalf("%s, element %d: %v is off by %.3g from %v; at most %.3g", op.Describe(s.op), i, got.F()[i], e, want.x[i], b)
+			if e := math.Abs(float64(got.F()[i]) - want.X[i]); !(e <= b) {
+				t.Fatalf("%s, element %d: %v is off by %.3g from %v; at most %.3g", op.Describe(s.op), i, got.F()[i], e, want.X[i], b)
 			}
 		}
 	}

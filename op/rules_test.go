@@ -10,6 +10,7 @@ import (
 
 	"lockstep/graph"
 	"lockstep/op"
+	"lockstep/optest/truth"
 )
 
 // sample is an op at operands at which it is smooth, with values of moderate size.
@@ -157,18 +158,18 @@ func direction(x op.Tensor, salt int) op.Tensor {
 }
 
 // along is the truth at the operands moved by s along u and t along v.
-func (s sample) along(u, v []op.Tensor, su, sv float64) []array {
-	in := make([]array, len(s.in))
+func (s sample) along(u, v []op.Tensor, su, sv float64) []truth.Array {
+	in := make([]truth.Array, len(s.in))
 	for i, x := range s.in {
-		in[i] = arrayOf(x)
+		in[i] = truth.From(x)
 		if u[i].W != nil {
 			du, dv := u[i].F(), v[i].F()
-			for j := range in[i].x {
-				in[i].x[j] += su*float64(du[j]) + sv*float64(dv[j])
+			for j := range in[i].X {
+				in[i].X[j] += su*float64(du[j]) + sv*float64(dv[j])
 			}
 		}
 	}
-	return references[s.op.Name()](s.op, in)
+	return truth.Of(s.op, in)
 }
 
 // tape evaluates rules: it is op.Eager, whose misuse fails the test.
@@ -246,8 +247,8 @@ func TestDerivatives(t *testing.T) {
 				const h = 1e-5 // central differences: h^2 and 1e-16 / h are 1e-10 and 1e-11
 				plus, minus := s.along(u, u, h, 0), s.along(u, u, -h, 0)
 				for i, dy := range s.op.JVP(e, n, e.values(u)) {
-					for j, y := range plus[i].x {
-						want := (y - minus[i].x[j]) / (2 * h)
+					for j, y := range plus[i].X {
+						want := (y - minus[i].X[j]) / (2 * h)
 						got := 0.
 						if dy != 0 {
 							got = float64(e.Tensor(dy).F()[j])
@@ -277,7 +278,7 @@ func TestDerivatives(t *testing.T) {
 			plus, minus := s.along(u, u, h, 0), s.along(u, u, -h, 0)
 			for i := range plus {
 				for j, x := range g[i].F() {
-					d := float64(x) * (plus[i].x[j] - minus[i].x[j]) / (2 * h)
+					d := float64(x) * (plus[i].X[j] - minus[i].X[j]) / (2 * h)
 					right, size = right+d, size+math.Abs(d)
 				}
 			}
@@ -347,7 +348,7 @@ func TestSecondDerivatives(t *testing.T) {
 		for _, c := range []struct{ su, sv, w float64 }{{h, h, 1}, {h, -h, -1}, {-h, h, -1}, {-h, -h, 1}} {
 			for i, y := range s.along(u, v, c.su, c.sv) {
 				for j, x := range g[i].F() {
-					want += c.w * float64(x) * y.x[j] / (4 * h * h)
+					want += c.w * float64(x) * y.X[j] / (4 * h * h)
 				}
 			}
 		}

@@ -15,6 +15,10 @@ type reduction struct {
 	axes []int
 }
 
+// short are lengths of rows that fill no more than a few registers, of which kernels take several rows at a time: 35 rows are
+// some of them, and a rest.
+var short = []int{1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32}
+
 // reductions: every set of axes of a small tensor, nothing, one, and numbers of terms round the 32 lanes and the segments of 1024.
 func reductions() (list []reduction) {
 	for set := range 1 << 3 {
@@ -31,6 +35,9 @@ func reductions() (list []reduction) {
 	list = append(list, reduction{nil, nil}, reduction{[]int{2, 3, 2, 5, 2, 3}, []int{0, 2, 4}}, reduction{[]int{2, 3, 2, 5, 2, 3}, []int{1, 3, 5}})
 	for _, n := range []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 1023, 1024, 1025, 1055, 1056, 1057, 2047, 2048, 2049, 3072, 4099} {
 		list = append(list, reduction{[]int{n}, []int{0}}, reduction{[]int{n, 3}, []int{0}}, reduction{[]int{2, n}, []int{1}})
+	}
+	for _, n := range short {
+		list = append(list, reduction{[]int{35, n}, []int{1}})
 	}
 	return append(list,
 		reduction{[]int{40, 30, 3}, []int{0, 1}}, reduction{[]int{40, 3, 30}, []int{0, 2}}, reduction{[]int{2, 33, 33}, []int{1, 2}},
@@ -66,6 +73,11 @@ func alongAxes(o func(axis int8) op.Op) func(g *table) {
 			g.add(o(1), ramp.name, f32(ramp, 5, n))
 			g.add(o(1), zeros.name, f32(zeros, 5, n))
 		}
+		for _, n := range short {
+			for _, f := range []flavour{bits, special, zeros} {
+				g.add(o(1), f.name, f32(f, 35, n))
+			}
+		}
 		g.add(o(1), "no rows", f32(bits, 0, 4))
 	}
 }
@@ -77,6 +89,8 @@ func softmaxes(g *table) {
 	for _, f := range flavours {
 		g.add(op.Softmax{}, f.name, f32(f, 6, 10))
 		g.add(op.Softmax{}, f.name, f32(f, 2, 3, 4))
+		g.add(op.Softmax{}, f.name, f32(f, 35, 60)) // more than a block
+		g.add(op.Softmax{}, f.name, f32(f, 22, 100))
 	}
 	g.add(op.Softmax{}, "a vector", f32(wide, 33))
 	g.add(op.Softmax{}, "no rows", f32(wide, 0, 3))
@@ -88,6 +102,8 @@ func xents(g *table) {
 	}
 	for _, f := range flavours {
 		g.add(op.Xent{}, f.name, f32(f, 33, 10), about(10, 33, 1))
+		g.add(op.Xent{}, f.name, f32(f, 35, 60), about(60, 35, 1))
+		g.add(op.Xent{}, f.name, f32(f, 22, 100), about(100, 22, 1))
 	}
 	g.add(op.Xent{}, "no rows", f32(wide, 0, 3), about(3, 0, 1))
 }
@@ -98,6 +114,8 @@ func xentgrads(g *table) {
 	}
 	for _, f := range flavours {
 		g.add(op.XentGrad{}, f.name, f32(f, 33, 10), about(10, 33, 1), f32(f, 33, 1))
+		g.add(op.XentGrad{}, f.name, f32(f, 35, 60), about(60, 35, 1), f32(f, 35, 1))
+		g.add(op.XentGrad{}, f.name, f32(f, 22, 100), about(100, 22, 1), f32(f, 22, 1))
 	}
 	g.add(op.XentGrad{}, "no rows", f32(wide, 0, 3), about(3, 0, 1), f32(wide, 0, 1))
 }

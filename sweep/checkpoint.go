@@ -254,7 +254,7 @@ func (j *job) restoreCell(i int, r row) error {
 	}
 	for _, s := range j.states {
 		there, ok := f.Get("state." + s.name)
-		if !ok || there.DType != s.t.DType || len(there.Shape) != 1+len(s.t.Shape.Dims()) {
+		if !ok || there.DType != s.t.DType || len(there.Shape) != 1+len(s.t.Shape.Dims()) || there.Shape[0] <= r.at {
 			return fmt.Errorf("it has no state %q of type %s", s.name, s.t)
 		}
 		words := 1

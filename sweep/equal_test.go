@@ -219,6 +219,12 @@ func TestOneDigest(t *testing.T) {
 	if _, err := Run(context.Background(), cells, Options{Engine: s, Memory: 1 << 10}); err == nil || !strings.Contains(err.Error(), "alone needs") {
 		t.Errorf("in 1 KiB: %v", err)
 	}
+	if got, _ := run(cpu.Options{Threads: 2, NoFuse: true}, 64, true); got != want {
+		t.Errorf("without fusion: digest %s; want %s", got, want)
+	}
+	if got, _ := run(cpu.Options{Threads: 2, Variants: cpu.Variants()}, 64, true); got != want {
+		t.Errorf("all variants together: digest %s; want %s", got, want)
+	}
 	for _, v := range cpu.Variants() {
 		if got, _ := run(cpu.Options{Threads: 2, Variants: []string{v}}, 64, true); got != want {
 			t.Errorf("variant %s alone: digest %s; want %s", v, got, want)

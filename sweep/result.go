@@ -23,7 +23,10 @@ func (x Hex) MarshalText() ([]byte, error) {
 
 func (x *Hex) UnmarshalText(b []byte) error {
 	var bits [4]byte
-	if n, err := hex.Decode(bits[:], b); err != nil || n != 4 {
+	if len(b) != hex.EncodedLen(len(bits)) {
+		return fmt.Errorf("%q is not a float32 as eight hex digits", b)
+	}
+	if _, err := hex.Decode(bits[:], b); err != nil {
 		return fmt.Errorf("%q is not a float32 as eight hex digits", b)
 	}
 	*x = Hex(math.Float32frombits(uint32(bits[0])<<24 | uint32(bits[1])<<16 | uint32(bits[2])<<8 | uint32(bits[3])))

@@ -23,12 +23,41 @@ func TrainingPrograms(cells []Cell) (step, setup *graph.Program, groups graph.Gr
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	capacity := plan.capacity()
-	if step, err = plan.recipe.training(capacity); err != nil {
-		return nil, nil, nil, err
+	p, err := plan.trainingPrograms()
+	return p.Step, p.Setup, p.Groups, err
+}
+
+// PackPrograms is what the cells of one pack run.
+type PackPrograms struct {
+	Cells       []Cell
+	Step, Setup *graph.Program // of a step of training; of what is computed once for each seed
+	Groups      graph.Groups
+}
+
+// Programs plans the packs of cells, of at most so many, as Run does, and traces their programs. Error: the cell that cannot be.
+func Programs(cells []Cell, most int) (all []PackPrograms, err error) {
+	packs, err := planPacks(cells, most)
+	if err != nil {
+		return nil, err
 	}
-	setup, err = plan.recipe.setup(capacity)
-	return step, setup, graph.Groups{op.Seed: plan.seeds()}, err
+	for _, plan := range packs {
+		p, err := plan.trainingPrograms()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// trainingPrograms traces what the pack trains with.
+func (plan *packPlan) trainingPrograms() (p PackPrograms, err error) {
+	capacity := plan.capacity()
+	p = PackPrograms{Cells: plan.cells, Groups: graph.Groups{op.Seed: plan.seeds()}}
+	if p.Step, err = plan.recipe.training(capacity); err == nil {
+		p.Setup, err = plan.recipe.setup(capacity)
+	}
+	return p, err
 }
 
 // NewTraining makes a pack of the cells, in the same order, at their beginnings. Error: as TrainingPrograms, or the engine's.

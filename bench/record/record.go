@@ -33,13 +33,14 @@ type Begin struct {
 	Command []string  `json:"command"`
 	Build   string    `json:"build"`
 	Machine string    `json:"machine"`
-	Program string    `json:"program"`      // SHA-256 of the program that keeps the record
-	On      string    `json:"on,omitempty"` // the card
+	Program string    `json:"program"`         // SHA-256 of the program that keeps the record
+	On      string    `json:"on,omitempty"`    // the card
+	Small   bool      `json:"small,omitempty"` // a rehearsal, on small problems
 }
 
-// Same tells whether two parts ran with one program, on one machine and card.
+// Same tells whether two parts ran with one program, on one machine and card, on problems of full size or on small ones.
 func (b *Begin) Same(o *Begin) bool {
-	return b.Program == o.Program && b.Machine == o.Machine && b.On == o.On
+	return b.Program == o.Program && b.Machine == o.Machine && b.On == o.On && b.Small == o.Small
 }
 
 // End is how a part ended.
@@ -86,19 +87,40 @@ func lineOf(part, s string) Line {
 // file is a record that is written.
 type file struct{ *os.File }
 
+// open opens a record, or begins one. Error: a file that holds something else.
 func open(path string) (file, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 	if err != nil {
 		return file{}, fmt.Errorf("record: %w", err)
 	}
-	// A cut may have left half a line: what follows must not become part of it.
-	if n, err := f.Seek(0, io.SeekEnd); err == nil && n > 0 {
-		var b [1]byte
-		if _, err := f.ReadAt(b[:], n-1); err == nil && b[0] != '\n' {
-			f.WriteString("\n")
-		}
+	if err := begun(f); err != nil {
+		return file{}, errors.Join(fmt.Errorf("record %s: %w", path, err), f.Close())
 	}
 	return file{f}, nil
+}
+
+// opening is how every line of a record begins, one that is cut off, too.
+const opening = `{"part":`
+
+// begun makes a file ready to be appended to. Error: it holds something, and no record.
+func begun(f *os.File) error {
+	n, err := f.Seek(0, io.SeekEnd)
+	if err != nil || n == 0 {
+		return err
+	}
+	first := make([]byte, min(n, int64(len(opening))))
+	if _, err := f.ReadAt(first, 0); err != nil {
+		return err
+	}
+	if string(first) != opening {
+		return errors.New("its first line is no line of a record: nothing is appended to such a file; want another name")
+	}
+	// A cut may have left half a line: what follows must not become part of it.
+	var b [1]byte
+	if _, err = f.ReadAt(b[:], n-1); err == nil && b[0] != '\n' {
+		_, err = f.WriteString("\n")
+	}
+	return err
 }
 
 func (f file) add(l Line) error {

@@ -16,7 +16,7 @@ import (
 // sh runs a shell command as a part.
 func sh(t *testing.T, path, part, script string, limit time.Duration) error {
 	t.Helper()
-	return Run(t.Context(), path, part, "a card", limit, []string{"sh", "-c", script}, io.Discard, io.Discard)
+	return Run(t.Context(), path, &Job{Part: part, On: "a card", Limit: limit, Command: []string{"sh", "-c", script}}, io.Discard, io.Discard)
 }
 
 func read(t *testing.T, path string) map[string]*Part {
@@ -72,7 +72,7 @@ func TestCut(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, stop)
-	if err := Run(ctx, path, "stopped", "", 0, []string{"sh", "-c", `echo '{"x":2}'; sleep 60`}, io.Discard, io.Discard); !errors.Is(err, context.Canceled) {
+	if err := Run(ctx, path, &Job{Part: "stopped", Command: []string{"sh", "-c", `echo '{"x":2}'; sleep 60`}}, io.Discard, io.Discard); !errors.Is(err, context.Canceled) {
 		t.Errorf("a part that was stopped gives %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
@@ -125,6 +125,56 @@ func TestNoRecord(t *testing.T) {
 	}
 	if err := sh(t, filepath.Join(dir, "missing", "r"), "x", "true", 0); err == nil {
 		t.Error("a record in a folder that is missing")
+	}
+}
+
+// Nothing is appended to a file that is no record; half a line of one is gone on with.
+func TestAppendsToRecordsOnly(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		text string
+		is   bool
+	}{
+		"words":    {"# Notes\n", false},
+		"half":     {"notes", false},
+		"json":     {`{"name":"x"}` + "\n", false},
+		"array":    {"[]\n" + `{"part":"a","skip":"x"}` + "\n", false},
+		"empty":    {"", true},
+		"record":   {`{"part":"a","skip":"x"}` + "\n", true},
+		"cut":      {`{"part":"a","ski`, true},
+		"cut late": {`{"part":"a","skip":"x"}` + "\n" + `{"pa`, true},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(c.text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{"run": sh(t, path, "b", "true", 0), "skip": Skip(path, "c", "why")} {
+			if (err == nil) != c.is || err != nil && !strings.Contains(err.Error(), "no line of a record") {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		is, err := os.ReadFile(path)
+		if err != nil || !c.is && string(is) != c.text {
+			t.Errorf("%s: %q, %v; want it as it was", name, is, err)
+		}
+		if c.is && read(t, path)["b"].End.Status != OK {
+			t.Errorf("%s: %s", name, is)
+		}
+	}
+}
+
+// What small problems gave is not what problems of full size give.
+func TestSame(t *testing.T) {
+	full, err := (&Job{On: "a card"}).Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := (&Job{On: "a card", Small: true}).Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !full.Same(full) || !small.Same(small) || full.Same(small) || small.Same(full) {
+		t.Errorf("%+v, %+v", full, small)
 	}
 }
 

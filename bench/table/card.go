@@ -15,6 +15,7 @@ import (
 type card struct {
 	name, file string
 	begins     []*record.Begin   // those that differ
+	small      string            // a part that ran less than all, and by what
 	cell       map[string]string // by row
 }
 
@@ -35,6 +36,17 @@ var facts = []struct {
 	{"sweep-digits", "`intrinsic-digits`: the CPU's digest", digests},
 	{"memcheck", "compute-sanitizer memcheck", sanitized},
 	{"racecheck", "compute-sanitizer racecheck", sanitized},
+}
+
+// cuts are the flags by which a part runs less than all.
+var cuts = map[string]string{"verify": "few", "exhaustive": "blocks", "bench": "quick"}
+
+// cut tells whether a part ran with a flag.
+func cut(p *record.Part, flag string) bool {
+	return p.Begin != nil && slices.ContainsFunc(p.Begin.Command, func(a string) bool {
+		name, _, _ := strings.Cut(a, "=")
+		return strings.HasPrefix(a, "-") && strings.TrimLeft(name, "-") == flag
+	})
 }
 
 // headlines are the cases of lockstep bench that the table shows.
@@ -58,17 +70,18 @@ func rows() []string {
 }
 
 // readCard reads a record of gpu-check.sh. Error: one that names no card.
-func readCard(path string) (*card, error) {
-	parts, err := record.Read(path)
-	if err != nil {
-		return nil, err
-	}
+func readCard(path string, parts []*record.Part) (*card, error) {
 	c := &card{file: filepath.ToSlash(path), cell: map[string]string{}}
 	named := map[string]*record.Part{}
 	for _, p := range parts {
 		named[p.Name] = p
 		if p.Begin != nil && !slices.ContainsFunc(c.begins, p.Begin.Same) {
 			c.begins = append(c.begins, p.Begin)
+		}
+		if flag := cuts[p.Name]; flag != "" && cut(p, flag) {
+			c.small = fmt.Sprintf("its part %s ran with --%s", p.Name, flag)
+		} else if p.Begin != nil && p.Begin.Small {
+			c.small = fmt.Sprintf("its part %s ran on small problems", p.Name)
 		}
 	}
 	fail := func(part string, err error) error { return fmt.Errorf("record %s, part %s: %w", path, part, err) }
@@ -153,23 +166,36 @@ func (c *card) device(p *record.Part) error {
 	return nil
 }
 
+// verified counts what lockstep verify says of its cases: those that ran and those that differ, those that no kernel can run, and
+// the ops that an error kept from being run whole.
 func verified(p *record.Part) (string, error) {
-	ops, cases, failed := 0, 0, 0
+	ops, cases, failed, without, broken := 0, 0, 0, 0, 0
 	err := each(p, func(x struct {
-		Op       string   `json:"op"`
-		Cases    any      `json:"cases"`
+		Cases    int      `json:"cases"`
 		Failures []string `json:"failures"`
+		Without  int      `json:"without"`
+		Error    string   `json:"error"`
 	}) {
 		ops++
-		if n, ok := x.Cases.(float64); ok {
-			cases += int(n)
+		cases, failed, without = cases+x.Cases, failed+len(x.Failures), without+x.Without
+		if x.Error != "" {
+			broken++
 		}
-		failed += len(x.Failures)
 	})
 	if ops == 0 {
 		return "nothing ran", err
 	}
-	return fmt.Sprintf("%d cases of %d ops, %d differ", cases, ops, failed), err
+	text := fmt.Sprintf("%d cases of %d ops, %d differ", cases, ops, failed)
+	if cut(p, "few") {
+		text = fmt.Sprintf("%d cases of %d ops (a few of each kernel), %d differ", cases, ops, failed)
+	}
+	if without > 0 {
+		text += fmt.Sprintf(", %d more have no kernel", without)
+	}
+	if broken > 0 {
+		text += fmt.Sprintf(", %d ops not run whole", broken)
+	}
+	return text, err
 }
 
 func functions(p *record.Part) (string, error) {
@@ -271,6 +297,9 @@ func (c *card) speed(bench, peers *record.Part) error {
 				text = "skipped: " + r.Skipped
 			case r.Bound != "":
 				text += fmt.Sprintf(" (%.0f %% of the %s peak)", 100*r.Roofline, r.Bound)
+			}
+			if cut(bench, "quick") {
+				text += ", with --quick"
 			}
 			if r.Checked == "" && r.Rate > 0 {
 				text += ", results not checked"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lockstep/bench"
+	"lockstep/bench/record"
 )
 
 // TestREADME asks for the table that the records give.
@@ -38,10 +39,11 @@ const device = `{"part":"devices","begin":{"at":"2026-01-02T03:04:05Z","command"
 
 const rest = `{"part":"verify","begin":{}}
 {"part":"verify","line":{"op":"add","cases":10,"failures":[]}}
-{"part":"verify","line":{"op":"mul","cases":5,"failures":["x"]}}
+{"part":"verify","line":{"op":"mul","cases":5,"failures":["x"],"without":3,"missing":"3 cases have no kernel: y"}}
+{"part":"verify","line":{"op":"exp","cases":0,"failures":[],"error":"z"}}
 {"part":"verify","end":{"status":"failed","seconds":1}}
 {"part":"memcheck","skip":"no tool"}
-{"part":"racecheck","begin":{}}
+{"part":"racecheck","begin":{"command":["lockstep","verify","--few","6"]}}
 {"part":"racecheck","line":{"op":"add","cases":10,"failures":[]}}
 {"part":"racecheck","text":"========= RACECHECK SUMMARY: 3 hazards displayed (3 errors, 0 warnings)"}
 {"part":"racecheck","end":{"status":"failed"}}
@@ -71,7 +73,11 @@ func TestTable(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		return readCard(path)
+		parts, err := record.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return readCard(path, parts)
 	}
 	c, err := of(strings.ReplaceAll(device, "NAME", "NVIDIA X") + rest)
 	if err != nil {
@@ -83,10 +89,10 @@ func TestTable(t *testing.T) {
 		"| | [NVIDIA X](r.jsonl) |\n|---|---|\n",
 		"| 580.1, SM up to 1980 MHz, memory 2619 MHz, 2026-01-02 |\n",
 		"| 60 TFLOP/s float32, 3e+03 GB/s |\n",
-		"| **failed**: 15 cases of 2 ops, 1 differ |\n",
+		"| **failed**: 15 cases of 3 ops, 1 differ, 3 more have no kernel, 1 ops not run whole |\n",
 		"| **cut**: 1 of 2 have the law's digest |\n",
 		"| skipped: no tool |\n",
-		"racecheck | **failed**: 3 hazards displayed (3 errors, 0 warnings) in 10 cases of 1 ops, 0 differ |\n",
+		"racecheck | **failed**: 3 hazards displayed (3 errors, 0 warnings) in 10 cases of 1 ops (a few of each kernel), 0 differ |\n",
 		"256 networks on digits (8,970 parameters, d = 100) | **failed**: out of memory |\n",
 		"1,024 cells | not measured yet |\n",
 		"| yes; card 1.5 s, CPU 2.5 s |\n",
@@ -110,7 +116,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(readme, []byte(begin+end), 0o666); err != nil {
+	if err := os.WriteFile(readme, []byte(places), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), "emulated") {
@@ -118,9 +124,14 @@ func TestTable(t *testing.T) {
 	}
 	real := strings.ReplaceAll(device, "NAME", "NVIDIA X")
 	for want, text := range map[string]string{
-		"different programs": strings.Replace(real, `["x"]`, `["x"],"program":"other"`, 1) + rest,
-		"machines or cards":  strings.Replace(real, `["x"]`, `["x"],"on":"another"`, 1) + rest,
-		"no commit holds":    strings.Replace(real, `["x"]`, `["x"],"build":"commit a+changes"`, 1),
+		"different programs":                 strings.Replace(real, `["x"]`, `["x"],"program":"other"`, 1) + rest,
+		"machines, cards or":                 strings.Replace(real, `["x"]`, `["x"],"on":"another"`, 1) + rest,
+		"no commit holds":                    strings.Replace(real, `["x"]`, `["x"],"build":"commit a+changes"`, 1),
+		"cards or sizes":                     strings.Replace(real, `["x"]`, `["x"],"small":true`, 1) + rest,
+		"part devices ran on small problems": strings.Replace(real, `["x"]`, `["x"],"small":true`, 1),
+		"part verify ran with --few":         real + strings.Replace(rest, `{"part":"verify","begin":{}}`, `{"part":"verify","begin":{"command":["l","verify","--few=6"]}}`, 1),
+		"part bench ran with --quick":        real + strings.Replace(rest, `{"part":"bench","begin":{}}`, `{"part":"bench","begin":{"command":["l","bench","--quick"]}}`, 1),
+		"part exhaustive ran with --blocks":  real + strings.Replace(rest, `{"part":"exhaustive","begin":{}}`, `{"part":"exhaustive","begin":{"command":["l","verify","--blocks","1"]}}`, 1),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -129,7 +140,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%v; want %s", err, want)
 		}
 	}
-	if err := os.WriteFile(path, []byte(real), 0o666); err != nil {
+	// Sanitizers are slow: they get a few cases.
+	if err := os.WriteFile(path, []byte(real+rest), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if err := run(readme, []string{path}, false); err != nil {
@@ -140,12 +152,15 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// places are the lines that mark the places of the tables.
+const places = "<!-- cards -->\n<!-- /cards -->\n<!-- cpu-peers -->\n<!-- /cpu-peers -->\n"
+
 func TestSplice(t *testing.T) {
-	got, err := splice([]byte("a\n"+begin+"old\n"+end+"b\n"), "new\n")
-	if want := "a\n" + begin + "new\n" + end + "b\n"; err != nil || string(got) != want {
+	got, err := splice([]byte("a\n<!-- x -->\nold\n<!-- /x -->\nb\n"), "x", "new\n")
+	if want := "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"; err != nil || string(got) != want {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
-	if _, err := splice([]byte("a\n"+begin), ""); err == nil {
+	if _, err := splice([]byte("a\n<!-- x -->\n"), "x", ""); err == nil {
 		t.Error("a place without an end")
 	}
 }

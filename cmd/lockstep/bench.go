@@ -28,7 +28,7 @@ func benchCommand() *cli.Command {
 			"NAMEs are regular expressions, as for go test -bench. Lines are those of Go benchmarks, which benchstat reads:\nthe median of bursts, their quartiles, the share of the roof that the peaks make (measured in the same run), and whether\nthe results were checked bit for bit (1) or would take too long to (0).",
 		Flags: []cli.Flag{
 			deviceFlag(),
-			&cli.StringFlag{Name: "variant", Usage: "only one `VARIANT` of the CPU's kernels: " + strings.Join(cpu.Variants(), ", ")},
+			variantFlag(),
 			noFuseFlag(),
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads", DefaultText: "all processors"},
 			&cli.DurationFlag{Name: "time", Usage: "time each case for about `TIME`", DefaultText: "1s; 50ms with --quick"},
@@ -68,7 +68,7 @@ func runBench(c *cli.Context) error {
 	case c.Int("count") < 1:
 		return fmt.Errorf("--count %d: want at least 1", c.Int("count"))
 	}
-	if o.Engine, err = engineOf(c); err != nil {
+	if o.Engine, err = engineWithThreads(c); err != nil {
 		return err
 	}
 	defer o.Engine.Close()
@@ -98,8 +98,8 @@ func runBench(c *cli.Context) error {
 func onCPU(c *cli.Context, o *bench.Options) bench.Machine {
 	o.CheckName, o.CheckWork, o.Memory, o.Clocks = cpu.Law, lawWork, memory.Available()/10*8, cpuClocks
 	variants := cpu.Defaults()
-	if v := c.String("variant"); v != "" {
-		variants = []string{v}
+	if v := chosenVariants(c); v != nil {
+		variants = v
 	}
 	return bench.Machine{Engine: "cpu", Device: "cpu, kernels " + strings.Join(variants, ", "), Threads: cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))}
 }
@@ -139,6 +139,7 @@ func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.M
 		write = m.WriteJSON
 	}
 	measured, failed := 0, 0
+	var all []bench.Result
 	for range c.Int("count") {
 		for _, k := range cases {
 			if err := c.Context.Err(); err != nil {
@@ -152,10 +153,16 @@ func measureAll(c *cli.Context, cases []*bench.Case, o *bench.Options, m bench.M
 				r, failed = bench.Result{Case: k.Name, Cells: k.Cells, Failed: err.Error()}, failed+1
 			case r.Skipped == "":
 				measured++
+				all = append(all, r)
 			}
 			if err := write(c.App.Writer, r); err != nil {
 				return err
 			}
+		}
+	}
+	if measured > 0 && !c.Bool("json") {
+		if err := m.WriteTable(c.App.Writer, all); err != nil {
+			return err
 		}
 	}
 	switch {

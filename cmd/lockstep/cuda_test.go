@@ -297,6 +297,18 @@ func TestMemoryOfCUDA(t *testing.T) {
 	}
 }
 
+// Threads are the CPU engine's: a flag that would do nothing is refused.
+func TestThreadsOnCUDA(t *testing.T) {
+	driver(t)
+	for _, verb := range []string{"verify", "bench"} {
+		for _, device := range []string{"cuda", "cuda:0", "auto"} {
+			if status, _, stderr := lockstep(verb, "relu", "--device", device, "--threads", "2"); status != 1 || !strings.Contains(stderr, "--threads is about the CPU engine") {
+				t.Errorf("%s --device %s --threads 2: status %d, %s", verb, device, status, stderr)
+			}
+		}
+	}
+}
+
 // bench finds what it needs on a card: its name, its peaks, kernels with the bits of the CPU engine.
 func TestBenchOnCUDA(t *testing.T) {
 	driver(t)

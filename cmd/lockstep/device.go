@@ -23,6 +23,19 @@ func noFuseFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "no-fuse", Usage: "on the CPU, run every op of every cell by itself: slower, with the same results"}
 }
 
+// variantFlag is the flag of every verb that runs the CPU engine.
+func variantFlag() cli.Flag {
+	return &cli.StringFlag{Name: "variant", Usage: "run only these `VARIANTS` of the CPU's kernels, with commas between them, and the laws: " + strings.Join(cpu.Variants(), ", ") + " (default: " + strings.Join(cpu.Defaults(), ",") + "); results do not depend on it"}
+}
+
+// chosenVariants are the variants that the flag names; nil if it is not given.
+func chosenVariants(c *cli.Context) []string {
+	if v := c.String("variant"); v != "" {
+		return strings.Split(v, ",")
+	}
+	return nil
+}
+
 // openDevices makes an engine for each device that --device names, at most so many, and says which cards it took; options are
 // the CPU engine's.
 func openDevices(c *cli.Context, options cpu.Options, most int) ([]graph.Engine, error) {

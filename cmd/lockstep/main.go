@@ -26,6 +26,7 @@ var verbs = []func() *cli.Command{
 	devicesCommand,
 	verifyCommand,
 	benchCommand,
+	graphCommand,
 }
 
 func main() {

@@ -25,10 +25,11 @@ func recordCommand() *cli.Command {
 			&cli.StringFlag{Name: "to", Usage: "the record is `FILE`", Required: true},
 			&cli.StringFlag{Name: "part", Usage: "the part is called `NAME`"},
 			&cli.StringFlag{Name: "on", Usage: "the part runs on `CARD`"},
+			&cli.BoolFlag{Name: "small", Usage: "the part is a rehearsal, on small problems: it counts as another than that on problems of full size"},
 			&cli.DurationFlag{Name: "limit", Usage: "interrupt the command after `TIME`, such as 9m"},
 			&cli.StringFlag{Name: "skip", Usage: "run nothing; record that the part was skipped, and `WHY`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the parts and how they ended"},
-			&cli.BoolFlag{Name: "done", Usage: "list the parts that ended well, with this very program, on this machine and --on this card"},
+			&cli.BoolFlag{Name: "done", Usage: "list the parts that ended well, with this very program, on this machine and --on this card, --small or not"},
 		},
 		Action: func(c *cli.Context) error {
 			path := c.String("to")
@@ -49,9 +50,14 @@ func recordCommand() *cli.Command {
 			case c.Duration("limit") < 0:
 				return fmt.Errorf("record: --limit %v; want a time, such as 9m", c.Duration("limit").Round(time.Second))
 			}
-			return record.Run(c.Context, path, part, c.String("on"), c.Duration("limit"), c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+			return record.Run(c.Context, path, jobOf(c), c.App.Writer, c.App.ErrWriter)
 		},
 	}
+}
+
+// jobOf is the part that the flags describe.
+func jobOf(c *cli.Context) *record.Job {
+	return &record.Job{Part: c.String("part"), On: c.String("on"), Small: c.Bool("small"), Limit: c.Duration("limit"), Command: c.Args().Slice()}
 }
 
 func listRecord(c *cli.Context, path string) error {
@@ -60,11 +66,14 @@ func listRecord(c *cli.Context, path string) error {
 			return fmt.Errorf("record: --list and --done run nothing: want no --%s, and no command", other)
 		}
 	}
+	if c.Bool("list") && (c.IsSet("small") || c.IsSet("on")) {
+		return errors.New("record: --list shows all parts; --on and --small are for --done")
+	}
 	parts, err := record.Read(path)
 	if err != nil {
 		return err
 	}
-	now, err := record.Now(c.String("on"), nil)
+	now, err := jobOf(c).Now()
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func runFlags() []cli.Flag {
 		deviceFlag(),
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; results do not depend on it", DefaultText: "all processors"},
 		&cli.IntFlag{Name: "pack", Usage: "put at most `N` cells into a pack; results do not depend on it", DefaultText: "64"},
-		&cli.StringFlag{Name: "variant", Usage: "allow one `VARIANT` of kernels only: " + strings.Join(cpu.Variants(), ", ") + "; results do not depend on it"},
+		variantFlag(),
 		noFuseFlag(),
 		&cli.DurationFlag{Name: "checkpoint", Usage: "write a checkpoint of the pack at work every `TIME`, such as 30s", DefaultText: "30s, or as long as keeps the cost below 1 %"},
 		&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
@@ -155,12 +155,9 @@ func engineOf(c *cli.Context) (graph.Engine, error) {
 
 // enginesOf makes the engines that the flags of runFlags choose, at most so many.
 func enginesOf(c *cli.Context, most int) ([]graph.Engine, error) {
-	options := cpu.Options{Threads: c.Int("threads")}
+	options := cpu.Options{Threads: c.Int("threads"), Variants: chosenVariants(c)}
 	if c.IsSet("threads") && options.Threads < 1 {
 		return nil, fmt.Errorf("--threads %d: want at least 1", options.Threads)
-	}
-	if v := c.String("variant"); v != "" {
-		options.Variants = []string{v}
 	}
 	engines, err := openDevices(c, options, most)
 	if err != nil {

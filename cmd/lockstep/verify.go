@@ -47,7 +47,8 @@ type opCheck struct {
 	Kernels  []string    `json:"kernels"` // what ran it, and its expansion
 	Failures []string    `json:"failures"`
 	Error    string      `json:"error,omitempty"`    // the engine could not run a case, and those after it did not run
-	Missing  string      `json:"missing,omitempty"`  // there is no kernel for so many of the cases, and why
+	Without  int         `json:"without,omitempty"`  // further cases, for which there is no kernel
+	Missing  string      `json:"missing,omitempty"`  // how many they are, and why
 	PerCase  []caseCheck `json:"per_case,omitempty"` // with --cases
 }
 
@@ -94,13 +95,12 @@ func verifyOps(c *cli.Context) error {
 			return nearest.Unknown("op", name, names)
 		}
 	}
-	var e graph.Engine
+	var v verification
 	if !c.Bool("list") {
-		var err error
-		if e, err = engineOf(c); err != nil {
+		if err := v.start(func() (graph.Engine, error) { return engineWithThreads(c) }); err != nil {
 			return err
 		}
-		defer e.Close()
+		defer v.close()
 	}
 	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	defer t.Flush()
@@ -115,7 +115,7 @@ func verifyOps(c *cli.Context) error {
 		all := optest.Cases(o, c.Uint64("seed"))
 		r := opCheck{Op: o.Name(), Cases: len(all), Kernels: []string{}, Failures: []string{}}
 		if !c.Bool("list") {
-			r = checkOp(e, o, all, c.Int("few"))
+			r = v.check(o, all, c.Int("few"))
 		}
 		cases, failed = cases+r.Cases, failed+len(r.Failures)
 		if r.Missing != "" {
@@ -154,19 +154,66 @@ func verifyOps(c *cli.Context) error {
 		}
 	}
 	if broken > 0 {
-		return fmt.Errorf("the %s engine could not run all cases of %d ops; %d of the %d that ran do not have the bits of the law", e.Name(), broken, failed, cases)
+		return fmt.Errorf("the %s engine could not run all cases of %d ops; %d of the %d that ran do not have the bits of the law", v.name, broken, failed, cases)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d cases do not have the bits of the law", failed, cases)
 	}
 	if !c.Bool("list") && !c.Bool("json") {
-		fmt.Fprintf(t, "%d cases on the %s engine, alone and in a pack: all have the bits of the law", cases, e.Name())
+		fmt.Fprintf(t, "%d cases on the %s engine, alone and in a pack: all have the bits of the law", cases, v.name)
 		if missing > 0 {
 			fmt.Fprintf(t, "; %d ops are not whole", missing)
 		}
 		fmt.Fprintln(t)
 	}
 	return nil
+}
+
+// verification holds ops against their laws, one after the other.
+type verification struct {
+	open   func() (graph.Engine, error)
+	name   string       // of the engine
+	engine graph.Engine // nil after an error that it could not be opened again after
+	closed error        // that error
+}
+
+// start opens the engine.
+func (v *verification) start(open func() (graph.Engine, error)) (err error) {
+	v.open = open
+	if v.engine, err = open(); err == nil {
+		v.name = v.engine.Name()
+	}
+	return err
+}
+
+// check runs cases of an op. An error of the engine may have closed it: the next op gets another one. If none can be opened, all
+// ops after it have that for their error.
+func (v *verification) check(o op.Op, cases []*optest.Case, few int) opCheck {
+	if v.engine == nil {
+		return opCheck{Op: o.Name(), Kernels: []string{}, Failures: []string{}, Error: fmt.Sprintf("not run, as the engine does not open again: %v", v.closed)}
+	}
+	r := checkOp(v.engine, o, cases, few)
+	if r.Error != "" {
+		v.close()
+		v.engine, v.closed = v.open()
+	}
+	return r
+}
+
+func (v *verification) close() {
+	if v.engine != nil {
+		v.engine.Close() // what it has to say was said by what did not run
+	}
+	v.engine = nil
+}
+
+// engineWithThreads is the engine that the flags choose, of which --threads must be the CPU's.
+func engineWithThreads(c *cli.Context) (graph.Engine, error) {
+	e, err := engineOf(c)
+	if err == nil && c.IsSet("threads") && e.Name() != "cpu" {
+		return nil, errors.Join(fmt.Errorf("--threads is about the CPU engine, and this would run on %s: want one of --threads and a card, or --device cpu", e.Name()), e.Close())
+	}
+	return e, err
 }
 
 // checkOp runs cases of an op, or a few with each kernel, until the engine cannot run one.
@@ -182,7 +229,6 @@ func checkOp(e graph.Engine, o op.Op, cases []*optest.Case, few int) opCheck {
 		})
 	}
 	var used []string
-	without := 0
 	for _, c := range cases {
 		x, err := checkCase(e, c)
 		if err != nil {
@@ -191,8 +237,8 @@ func checkOp(e graph.Engine, o op.Op, cases []*optest.Case, few int) opCheck {
 		}
 		r.PerCase = append(r.PerCase, x)
 		if x.Missing != "" {
-			without++
-			r.Missing = fmt.Sprintf("%d cases have no kernel: %s", without, x.Missing)
+			r.Without++
+			r.Missing = fmt.Sprintf("%d cases have no kernel: %s", r.Without, x.Missing)
 			continue
 		}
 		r.Cases++

@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"lockstep/cpu"
+	"lockstep/graph"
+	"lockstep/op"
+	"lockstep/optest"
 )
 
 func TestVerifyOps(t *testing.T) {
@@ -49,6 +55,62 @@ func TestVerifyCases(t *testing.T) {
 	for want, x := range map[string]caseCheck{"ok": {}, "FAIL: a bit": {Failure: "a bit"}, "no kernel: for it": {Missing: "for it"}} {
 		if got := x.verdict(); got != want {
 			t.Errorf("%+v is told as %q", x, got)
+		}
+	}
+}
+
+// mortal is an engine that an error closes when so many packs have been made.
+type mortal struct {
+	graph.Engine
+	packs int // 0: it lives on
+	ends  *int
+}
+
+func (e *mortal) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
+	if e.packs == 1 {
+		return nil, errors.New("closed by a test")
+	}
+	e.packs = max(e.packs-1, 0)
+	return e.Engine.NewPack(cells, groups)
+}
+
+func (e *mortal) Close() error {
+	*e.ends++
+	return e.Engine.Close()
+}
+
+// An engine that an error closed is opened again for the next op. Where it does not open, every op that did not run says so.
+func TestVerifyAfterAnError(t *testing.T) {
+	for _, opens := range []int{2, 1} {
+		opened, ended := 0, 0
+		var v verification
+		if err := v.start(func() (graph.Engine, error) {
+			if opened == opens {
+				return nil, errors.New("no card any more")
+			}
+			e, err := cpu.New(cpu.Options{Variants: []string{cpu.Law}})
+			opened++
+			return &mortal{e, map[int]int{1: 20, 2: 0}[opened], &ended}, err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var got []opCheck
+		for _, o := range []op.Op{op.Relu, op.Neg, op.Exp} {
+			got = append(got, v.check(o, optest.Cases(o, 0), 0))
+		}
+		v.close()
+		if r := got[0]; !strings.Contains(r.Error, "closed by a test") || r.Cases == 0 || r.Cases >= len(optest.Cases(op.Relu, 0)) {
+			t.Errorf("%d engines: %+v; want an error after some cases", opens, r)
+		}
+		for _, r := range got[1:] {
+			lives := r.Error == "" && r.Cases > 0
+			told := r.Cases == 0 && strings.HasPrefix(r.Error, "not run") && strings.Contains(r.Error, "no card any more")
+			if lives != (opens == 2) || told != (opens == 1) {
+				t.Errorf("%d engines: %+v", opens, r)
+			}
+		}
+		if opened != opens || ended != opens || v.name != "cpu" {
+			t.Errorf("%d engines were opened, %d closed, the name is %q; want %d", opened, ended, v.name, opens)
 		}
 	}
 }

@@ -20,6 +20,7 @@ func draws(c *build.Context) {
 		inPlace{"uniformWords", "lo, width", "lo + width * (w >> 8) * 2^-24, each step rounded", uniform}.generate(k)
 		inPlace{"integerWords", "below", "(w * below) >> 32", integer}.generate(k)
 		signs(k)
+		normal(k)
 	})
 }
 
@@ -165,4 +166,49 @@ func signs(k *code) {
 	c.DECQ(n)
 	c.JNZ(operand.LabelRef("word"))
 	end(c)
+}
+
+// normal generates the method of Box and Muller. The words of a pair lie side by side, and so do its normal values.
+func normal(k *code) {
+	c := k.Context
+	k.begin("normalWords", "w *uint32, n int", fmt.Sprintf("replaces each pair of n > 0 words, a multiple of %d, by a pair of normal values.", drawGroup))
+	w, n := load(c, "w", 0), load(c, "n", 0)
+	k.preload(func(k *code) { boxMuller(k, k.reg(), k.reg()) })
+	c.Label("pairs")
+	low, high, first, second := k.reg(), k.reg(), k.reg(), k.reg()
+	c.VMOVUPS(mem(w, 0), low)
+	c.VMOVUPS(mem(w, k.bytes()), high)
+	c.VSHUFPS(operand.U8(0x88), high, low, first)
+	c.VSHUFPS(operand.U8(0xdd), high, low, second)
+	x, y := boxMuller(k, first, second)
+	c.VUNPCKLPS(y, x, low)
+	c.VUNPCKHPS(y, x, high)
+	c.VMOVUPS(low, mem(w, 0))
+	c.VMOVUPS(high, mem(w, k.bytes()))
+	c.ADDQ(operand.U32(2*k.bytes()), w)
+	c.SUBQ(operand.U8(2*k.lanes()), n)
+	c.JNZ(operand.LabelRef("pairs"))
+	end(c)
+}
+
+// boxMuller makes the normal values of the words w0 and w1, which it overwrites, by the steps of op.Normal.
+func boxMuller(k *code, w0, w1 reg.VecVirtual) (x, y reg.VecVirtual) {
+	for _, w := range []reg.VecVirtual{w0, w1} {
+		k.VPSRLD(operand.U8(8), w, w)
+	}
+	k.VPADDD(k.number(1), w0, w0)
+	k.VCVTDQ2PS(w0, w0)
+	k.VCVTDQ2PS(w1, w1)
+	k.VMULPS(k.number(math.Float32bits(0x1p-24)), w0, w0) // u = ((w0 >> 8) + 1) * 2^-24
+	k.VMULPS(k.number(math.Float32bits(0x1p-23)), w1, w1) // 2 v, v = (w1 >> 8) * 2^-24, both exact
+	r := logarithm(k, w0)
+	k.VMULPS(k.number(math.Float32bits(-2)), r, r) // r = sqrt(-2 * log(u))
+	k.VSQRTPS(r, r)
+	s, c, i := waves(k, w1)
+	j := k.reg()
+	k.VPADDD(k.number(1), i, j)
+	x, y = k.quarter(s, c, j), k.quarter(s, c, i) // cospi(2 v), sinpi(2 v); 2 v has no sign
+	k.VMULPS(r, x, x)
+	k.VMULPS(r, y, y)
+	return x, y
 }

@@ -29,7 +29,7 @@ var unaryFunctions = []strip{
 func functions(c *build.Context) {
 	widths(c, func(k *code) {
 		for _, s := range unaryFunctions {
-			s.generate(k)
+			s.generateAbreast(k, 2)
 		}
 	})
 }
@@ -153,9 +153,9 @@ func logarithm(k *code, x reg.VecVirtual) reg.VecVirtual {
 	k.VADDPS(l, kk, l)                                                                        // y = s + (e + l)
 	k.VADDPS(l, s, s)                                                                         //
 	k.blend(k.compare(notLessEqual, k.number(math.Float32bits(math.MaxFloat32)), x), x, s, s) // y = x is +inf or NaN ? x : y
-	zero := k.word(zeroBits)
+	zero := k.number(zeroBits)
 	k.blend(k.compare(equal, zero, x), k.fresh(0xff800000), s, s) // y = x == 0 ? -inf : y
-	k.blend(k.compare(less, zero, x), k.word(nanBits), s, s)      // y = x < 0 ? NaN : y
+	k.blend(k.compare(less, zero, x), k.number(nanBits), s, s)    // y = x < 0 ? NaN : y
 	return s
 }
 

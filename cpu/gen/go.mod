@@ -2,7 +2,10 @@ module lockstep/cpu/gen
 
 go 1.26.0
 
-require github.com/mmcloughlin/avo v0.6.0
+require (
+	github.com/mmcloughlin/avo v0.6.0
+	lockstep v0.0.0
+)
 
 require (
 	golang.org/x/mod v0.42.0 // indirect
@@ -10,6 +13,5 @@ require (
 	golang.org/x/tools v0.52.0 // indirect
 )
 
-require lockstep v0.0.0
-
+// The constants of the functions are those of the laws.
 replace lockstep => ../..

@@ -13,11 +13,14 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // files are the generated files, by their ops.
@@ -26,14 +29,18 @@ var files = []struct {
 	write func(*build.Context)
 }{
 	{"functions", functions},
+	{"amax", amax},
 	{"batch", batch},
 	{"draws", draws},
 	{"integers", integers},
 	{"matmul", matmul},
 	{"matmuljvp", matmuljvp},
 	{"peak", peak},
+	{"softmax", softmax},
 	{"strips", strips},
+	{"sum", sum},
 	{"ternarymm", ternarymm},
+	{"transpose", transpose},
 }
 
 func main() {
@@ -62,6 +69,11 @@ func generate(dir, name string, write func(*build.Context)) error {
 	if err := pass.Compile.Execute(f); err != nil {
 		return err
 	}
+	for _, fn := range f.Functions() {
+		if err := checkRegisters(fn); err != nil {
+			return err
+		}
+	}
 	config := printer.Config{Name: "lockstep/cpu/gen", Pkg: "cpu"}
 	for file, p := range map[string]printer.Printer{
 		name + "_amd64.s":        printer.NewGoAsm(config),
@@ -76,6 +88,20 @@ func generate(dir, name string, write func(*build.Context)) error {
 		}
 		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkRegisters refuses a function for AVX2 with more than 16 vector registers: the allocator would hand out those of AVX-512, with
+// which many an instruction of AVX2 becomes one of AVX-512.
+func checkRegisters(f *ir.Function) error {
+	if slices.ContainsFunc(f.ISA, func(set string) bool { return strings.HasPrefix(set, "AVX512") }) {
+		return nil
+	}
+	for _, r := range f.Allocation {
+		if r.Kind() == reg.KindVector && r.Index() > 15 {
+			return fmt.Errorf("%s takes more than the 16 vector registers that AVX2 has", f.Name)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
@@ -30,12 +31,15 @@ func newCode(c *build.Context, make func(c *build.Context) isa) *code {
 //
 // A mask tells lanes apart: a vector register with -1 in the lanes that are meant and 0 in the others, or a mask register.
 type isa interface {
+	shuffles
+
 	suffix() string // of the names of functions
 	lanes() int     // float32 in a register
 	reg() reg.VecVirtual
 	held() int    // words that number may keep in registers
 	scales() bool // has VSCALEFPS, y * 2^n rounded once
 
+	zero(x reg.VecVirtual)
 	xor(x, y, z operand.Op)
 	and(x, y, z operand.Op)
 	andn(y, x, z operand.Op) // z = ^x & y
@@ -49,7 +53,17 @@ type isa interface {
 	keep(m reg.Register, x, z operand.Op)                          // z = m ? x : 0
 	firstLanes(n reg.GPVirtual) reg.Register                       // the first n lanes, 0 < n <= lanes; it changes n
 	loadMasked(from operand.Mem, m reg.Register, x reg.VecVirtual) // other lanes are not touched, and 0
+	firstOf32(n reg.GPVirtual) []reg.Register                      // the first n, 0 < n < 32, of the lanes of 32 / lanes registers; it may change n
+	laneBits(m reg.Register, bits reg.GPVirtual)                   // bit l of bits, of 32 bits, is lane l
 	storeMasked(x reg.VecVirtual, m reg.Register, to operand.Mem)  // other lanes are not touched
+}
+
+// shuffles is the part of an isa that reductions need.
+type shuffles interface {
+	// within reduces a register to its lane 0: f(y, x, z), which is z = x joined to y, joins lanes l and l+h for h = lanes/2, .., 1.
+	within(x reg.VecVirtual, f func(y, x, z operand.Op))
+	// parts takes those lanes of a and b whose partners are h lanes up, in blocks of 2h lanes, to low, and the partners to high.
+	parts(h int, a, b, low, high operand.Op)
 }
 
 // Predicates of compare; all but unordered and notLessEqual are false for a NaN, and none signals.
@@ -89,7 +103,7 @@ func (k *code) regs(n int) []reg.VecVirtual {
 // clear sets registers to +0.
 func (k *code) clear(r ...reg.VecVirtual) {
 	for _, x := range r {
-		k.xor(x, x, x)
+		k.zero(x)
 	}
 }
 
@@ -198,8 +212,28 @@ const (
 
 // canonical is y, but the canonical NaN where a or b is a NaN.
 func (k *code) canonical(a, b, y reg.VecVirtual) reg.VecVirtual {
-	k.blend(k.compare(unordered, b, a), k.word(nanBits), y, y)
+	k.blend(k.compare(unordered, b, a), k.number(nanBits), y, y)
 	return y
+}
+
+// abreast writes independent parts an instruction of each in turn, so that the chains of one fill the waits of another: a
+// processor looks ahead no further than its schedulers hold. The parts have no labels, and ask for no words but those preloaded.
+func (k *code) abreast(parts ...func()) {
+	file, _ := k.Result()
+	f := file.Functions()[len(file.Functions())-1]
+	before, longest := len(f.Nodes), 0
+	written := make([][]ir.Node, len(parts))
+	for i, part := range parts {
+		part()
+		written[i] = slices.Clone(f.Nodes[before:])
+		f.Nodes = f.Nodes[:before]
+		longest = max(longest, len(written[i]))
+	}
+	for at := range longest {
+		for _, nodes := range written {
+			f.Nodes = append(f.Nodes, nodes[min(at, len(nodes)):min(at+1, len(nodes))]...)
+		}
+	}
 }
 
 // begin starts a function that calls nothing; doc begins with the verb of which it is the subject.

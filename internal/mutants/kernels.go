@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -332,6 +333,9 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 		faults = l.oneOfEach(faults)
 	}
 	faults = slices.DeleteFunc(faults, func(f kernelFault) bool { return !matches(f.String()) })
+	if len(faults) == 0 {
+		return 0, 0, errors.New("no fault of a kernel has such a name")
+	}
 	if l.listed {
 		for _, f := range faults {
 			fmt.Println(f)
@@ -388,8 +392,9 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 	return len(faults) - equal, survived, err
 }
 
-// oneOfEach keeps, for every kernel file, the first fault of each kind in each of its functions, and one of each kind in the
-// headers that it uses if it has none of its own.
+// oneOfEach keeps, for every kernel file, every barrier and the first fault of each other kind in each of its functions, and one
+// of each kind in the headers that it uses if it has none of its own; for every header the same, in the first kernel file that uses
+// the function.
 func (l *lab) oneOfEach(faults []kernelFault) (some []kernelFault) {
 	foreign := func(f kernelFault) int {
 		if f.file == f.name+".cu" {
@@ -400,22 +405,28 @@ func (l *lab) oneOfEach(faults []kernelFault) (some []kernelFault) {
 	slices.SortStableFunc(faults, func(a, b kernelFault) int { return foreign(a) - foreign(b) })
 	seen := map[string]bool{}
 	for _, f := range faults {
-		kind := f.name + " " + f.kind
-		function := fmt.Sprint(kind, functionAt(l.sources[f.file], f.edits[0].from))
-		if l.equivalent(f) != "" || seen[function] || foreign(f) == 1 && seen[kind] {
+		at := functionAt(l.sources[f.file], f.edits[0].from)
+		if f.kind == barrier { // each keeps other threads from other words
+			at = f.edits[0].from
+		}
+		kind, place := f.name+" "+f.kind, fmt.Sprint(f.file, " ", f.kind, " ", at)
+		if l.equivalent(f) != "" || seen[place] && (foreign(f) == 0 || seen[kind]) {
 			continue
 		}
-		seen[kind], seen[function] = true, true
+		seen[kind], seen[place] = true, true
 		some = append(some, f)
 	}
 	return some
 }
 
+// functions are how a function begins, or one within another: a member, or a lambda that has a name.
+var functions = regexp.MustCompile(`(?m)^(?:KERNEL\(| *__device__| *template <| *auto \w+ = \[)`)
+
 // functionAt is where the function begins that a place of a source is in: at the last line before it that opens one.
 func functionAt(source string, at int) int {
-	begin := 0
-	for _, opening := range []string{"\nKERNEL(", "\n__device__", "\ntemplate <"} {
-		begin = max(begin, strings.LastIndex(source[:at], opening))
+	begins := functions.FindAllStringIndex(source[:at], -1)
+	if len(begins) == 0 {
+		return 0
 	}
-	return begin
+	return begins[len(begins)-1][0]
 }

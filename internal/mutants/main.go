@@ -5,8 +5,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,23 +53,48 @@ var faults = []fault{
 	{"a changed card is gone on with", "sweep/resume.go", "if !same {\n\t\treturn mismatch", "if !same && was.Law == 99 {\n\t\treturn mismatch", "./sweep"},
 }
 
-func main() {
-	match := flag.String("run", "", "only faults whose name matches `REGEXP`")
-	kernels := flag.Bool("cuda", false, "plant faults in CUDA kernels instead: of each kind one in every function; needs make cuda, and its environment")
-	all := flag.Bool("all", false, "with -cuda: every fault")
-	list := flag.Bool("list", false, "with -cuda: list the faults, and plant none")
-	workers := flag.Int("j", 2, "with -cuda: plant `N` at a time")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "mutants: %q is no flag; -run takes a regular expression\n", flag.Args())
-		os.Exit(2)
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the command. Its status is 1 if a fault survived, 2 if faults could not be planted.
+func run(args []string, out, errs io.Writer) (status int) {
+	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	match := flags.String("run", "", "only faults whose name matches `REGEXP`")
+	kernels := flags.Bool("cuda", false, "plant faults in CUDA kernels instead: of each kind one in every function; needs make cuda, and its environment")
+	all := flags.Bool("all", false, "with -cuda: every fault")
+	list := flags.Bool("list", false, "with -cuda: list the faults, and plant none")
+	workers := flags.Int("j", 2, "with -cuda: plant `N` at a time")
+	fail := func(err error) int {
+		fmt.Fprintln(errs, "mutants:", err)
+		return 2
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil: // it was told
+		return 2
+	}
+	if flags.NArg() > 0 {
+		return fail(fmt.Errorf("%q is no flag; -run takes a regular expression", flags.Args()))
 	}
 	only, err := regexp.Compile(*match)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "mutants:", err)
-		os.Exit(2)
+		return fail(err)
 	}
-	survived, planted := 0, 0
+	if *workers < 1 {
+		return fail(fmt.Errorf("-j %d: want at least 1", *workers))
+	}
+	if !*kernels {
+		flags.Visit(func(f *flag.Flag) {
+			if f.Name != "run" && f.Name != "cuda" {
+				err = errors.Join(err, fmt.Errorf("-%s is about the faults of -cuda, which is missing", f.Name))
+			}
+		})
+		if err != nil {
+			return fail(err)
+		}
+	}
+	planted, survived := 0, 0
 	if *kernels {
 		l, err := newLab("cuda", "bin/mutants")
 		if err == nil {
@@ -75,8 +102,7 @@ func main() {
 			planted, survived, err = l.plantKernels(*all, *workers, only.MatchString)
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "mutants:", err)
-			os.Exit(2)
+			return fail(err)
 		}
 		faults = nil
 	}
@@ -89,19 +115,25 @@ func main() {
 		killer, err := f.plant()
 		switch {
 		case err != nil:
-			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", f.name, err)
-			os.Exit(2)
+			return fail(fmt.Errorf("%s: %w", f.name, err))
 		case killer == "":
 			survived++
-			fmt.Printf("SURVIVED  %s (%s)\n", f.name, f.packages)
+			fmt.Fprintf(out, "SURVIVED  %s (%s)\n", f.name, f.packages)
 		default:
-			fmt.Printf("killed    %s, by %s (%s)\n", f.name, killer, time.Since(start).Round(time.Second))
+			fmt.Fprintf(out, "killed    %s, by %s (%s)\n", f.name, killer, time.Since(start).Round(time.Second))
 		}
 	}
-	fmt.Printf("%d faults planted, %d survived\n", planted, survived)
-	if survived > 0 {
-		os.Exit(1)
+	if *list {
+		return 0
 	}
+	if !*kernels && planted == 0 {
+		return fail(fmt.Errorf("no fault has a name that %q matches", *match))
+	}
+	fmt.Fprintf(out, "%d faults planted, %d survived\n", planted, survived)
+	if survived > 0 {
+		return 1
+	}
+	return 0
 }
 
 // plant runs the tests with the fault and names the first test that failed; "" if none did.

@@ -44,9 +44,91 @@ KERNEL(256) k(const Args a) {
 }
 
 func TestFunctionAt(t *testing.T) {
-	const source = "// head\nKERNEL(1) a() {\n  x;\n}\n\ntemplate <int N>\n__device__ void b() {\n  y;\n}\n"
-	a, b := functionAt(source, strings.Index(source, "x;")), functionAt(source, strings.Index(source, "y;"))
-	if source[a+1:a+7] != "KERNEL" || source[b+1:b+7] != "__devi" || functionAt(source, 3) != 0 {
-		t.Errorf("functions at %d and %d", a, b)
+	const source = `// head
+KERNEL(1) a() {
+  w;
+}
+
+template <int N>
+__device__ void b() {
+  x;
+  auto inner = [&](int i) {
+    y;
+  };
+}
+
+struct S {
+  __device__ int member() {
+    z;
+  }
+};
+`
+	for at, want := range map[string]string{"head": "// head", "w;": "KERNEL(1) a", "x;": "__device__ void b", "y;": "  auto inner =", "z;": "  __device__ int member"} {
+		if begin := functionAt(source, strings.Index(source, at)); !strings.HasPrefix(source[begin:], want) {
+			t.Errorf("%s is in the function at %.20q; want %q", at, source[begin:], want)
+		}
+	}
+}
+
+// Of each kind one in every function, of headers, too, and every barrier.
+func TestOneOfEach(t *testing.T) {
+	const header = `
+__device__ void first() {
+  if (i < n) f();
+  __syncthreads();
+  if (i < m) f();
+  __syncthreads();
+}
+__device__ void second() {
+  if (i < n) f();
+}
+`
+	const own = `
+KERNEL(1) own() {
+  if (i < n) f();
+  if (i < m) f();
+  __syncthreads();
+  __syncthreads();
+}
+`
+	l := &lab{sources: map[string]string{"h.cuh": header, "a.cu": "", "b.cu": "", "own.cu": own}}
+	var all []kernelFault
+	for _, name := range []string{"a", "b", "own"} { // all use the header whole
+		for _, file := range []string{"h.cuh", name + ".cu"} {
+			for _, s := range sitesOf(file, l.sources[file]) {
+				all = append(all, kernelFault{s, name})
+			}
+		}
+	}
+	var got []string
+	for _, f := range l.oneOfEach(all) {
+		got = append(got, f.String())
+	}
+	slices.Sort(got)
+	want := []string{
+		"a, h.cuh:3: bound one too far", "a, h.cuh:4: barrier removed", "a, h.cuh:6: barrier removed", "a, h.cuh:9: bound one too far",
+		"b, h.cuh:3: bound one too far", "b, h.cuh:4: barrier removed", // it has none of its own
+		"own, own.cu:3: bound one too far", "own, own.cu:5: barrier removed", "own, own.cu:6: barrier removed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A flag that would do nothing is an error, and so is a name that no fault has.
+func TestFlags(t *testing.T) {
+	for want, args := range map[string][]string{
+		"-list is about the faults of -cuda":     {"-list"},
+		"-all is about the faults of -cuda":      {"-all"},
+		"-j is about the faults of -cuda":        {"-j", "3"},
+		`no fault has a name that "zzz" matches`: {"-run", "zzz"},
+		"missing closing )":                      {"-run", "("},
+		"is no flag":                             {"all"},
+		"-j 0":                                   {"-cuda", "-j", "0"},
+	} {
+		var out strings.Builder
+		if status := run(args, &out, &out); status != 2 || !strings.Contains(out.String(), want) {
+			t.Errorf("mutants %q: status %d, %s; want 2 and %s", args, status, &out, want)
+		}
 	}
 }

@@ -20,6 +20,10 @@ type Options struct {
 	Law      bool                // compare with the law, run here and now, instead of with the committed digests
 	Threads  int                 // how many blocks are at work at once, at least 1
 	Progress func(done, all int) // called after each block, never twice at once
+
+	// Visit, unless nil, is given a function's results for ascending inputs, as little-endian words, before it returns; it may be called by several
+	// threads at once.
+	Visit func(f Function, first uint32, results []byte)
 }
 
 // Result is what Run found for a function.
@@ -221,6 +225,9 @@ func (w *worker) block(ctx context.Context, block int) (sums [][sha256.Size]byte
 			}
 			h[i].Write(y)
 			w.seconds[i] += time.Since(start).Seconds()
+			if w.o.Visit != nil {
+				w.o.Visit(w.fs[i], uint32(block*BlockLen+at), y)
+			}
 		}
 	}
 	for i := range h {

@@ -58,17 +58,24 @@ func TestEngineOnFewBlocks(t *testing.T) {
 	}
 }
 
-// TestEngineOverAllInputs is the same with all of them: make test-exhaustive.
+// TestEngineOverAllInputs is the same with all of them, and measures the errors: make test-exhaustive.
 func TestEngineOverAllInputs(t *testing.T) {
 	if os.Getenv("LOCKSTEP_EXHAUSTIVE") != "1" {
 		t.Skip("half an hour or more on two cores; set LOCKSTEP_EXHAUSTIVE=1 to run it")
 	}
 	for _, f := range Functions() {
 		t.Run(f.String(), func(t *testing.T) {
-			r := mustRun(t, engine(t), []Function{f}, Options{})[0]
+			o, m := Options{}, measurementOf(f)
+			if m != nil {
+				o.Visit = m.visit
+			}
+			r := mustRun(t, engine(t), []Function{f}, o)[0]
 			t.Logf("%.1f s on %d threads, by %v", r.Seconds, runtime.GOMAXPROCS(0), r.Kernels)
 			if !r.OK() || r.Digest == "" {
 				t.Errorf("digest %s, want %s; blocks %v differ, %v", r.Digest, r.Want, r.Differ, r.First)
+			}
+			if m != nil {
+				m.measured(t, f)
 			}
 		})
 	}

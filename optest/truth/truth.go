@@ -1,53 +1,55 @@
-package op_test
+// Package truth says what ops would give in exact arithmetic: in float64, by index formulas and math.*, without a law. The laws are held against
+// it, and so are the derivatives of programs.
+package truth
 
 import (
 	"math"
 	"slices"
-	"testing"
 
 	"lockstep/op"
 )
 
-// array is a tensor in float64, which holds every value of every element type but codes exactly. Truth is computed on it, by
-// index formulas and math.*, without a line of package op.
-type array struct {
+// Array is a tensor in float64, which holds every value of every element type but codes exactly.
+type Array struct {
 	op.DType
-	dims []int
-	x    []float64
+	Dims []int
+	X    []float64 // row-major
 }
 
-func arrayOf(t op.Tensor) array {
-	a := newArray(t.DType, t.Dims()...)
-	for i := range a.x {
+// From is the array of a tensor; codes become 0, 1 and -1.
+func From(t op.Tensor) Array {
+	a := New(t.DType, t.Dims()...)
+	for i := range a.X {
 		switch t.DType {
 		case op.F32:
-			a.x[i] = float64(math.Float32frombits(t.W[i]))
+			a.X[i] = float64(math.Float32frombits(t.W[i]))
 		case op.I32:
-			a.x[i] = float64(int32(t.W[i]))
+			a.X[i] = float64(int32(t.W[i]))
 		case op.I8:
-			a.x[i] = float64(t.Int8(i))
+			a.X[i] = float64(t.Int8(i))
 		case op.T2:
 			cols := t.Dims()[1]
-			a.x[i] = []float64{0, 1, 0, -1}[t.Code(i/cols, i%cols)]
+			a.X[i] = []float64{0, 1, 0, -1}[t.Code(i/cols, i%cols)]
 		default:
-			a.x[i] = float64(t.W[i])
+			a.X[i] = float64(t.W[i])
 		}
 	}
 	return a
 }
 
-func newArray(d op.DType, dims ...int) array {
+// New is an array of zeros.
+func New(d op.DType, dims ...int) Array {
 	n := 1
 	for _, s := range dims {
 		n *= s
 	}
-	return array{d, slices.Clone(dims), make([]float64, n)}
+	return Array{d, slices.Clone(dims), make([]float64, n)}
 }
 
-// tensor rounds the elements to their type.
-func (a array) tensor() op.Tensor {
-	t := op.New(op.T(a.DType, op.Shared, a.dims...))
-	for i, x := range a.x {
+// Tensor rounds the elements to their type.
+func (a Array) Tensor() op.Tensor {
+	t := op.New(op.T(a.DType, op.Shared, a.Dims...))
+	for i, x := range a.X {
 		switch a.DType {
 		case op.F32:
 			t.SetF(i, float32(x))
@@ -60,18 +62,20 @@ func (a array) tensor() op.Tensor {
 	return t
 }
 
-func (a array) offset(at ...int) int {
+// Offset is where an element stands in X.
+func (a Array) Offset(at ...int) int {
 	i := 0
-	for d, n := range a.dims {
+	for d, n := range a.Dims {
 		i = i*n + at[d]
 	}
 	return i
 }
 
-func (a array) at(at ...int) float64 { return a.x[a.offset(at...)] }
+// At is an element.
+func (a Array) At(at ...int) float64 { return a.X[a.Offset(at...)] }
 
-// each visits every index of a shape in row-major order; f must not keep it.
-func each(dims []int, f func(at []int)) {
+// Each visits every index of a shape in row-major order; f must not keep it.
+func Each(dims []int, f func(at []int)) {
 	at := make([]int, len(dims))
 	var visit func(d int)
 	visit = func(d int) {
@@ -86,41 +90,43 @@ func each(dims []int, f func(at []int)) {
 	visit(0)
 }
 
-// build makes an array from a formula of the index.
-func build(d op.DType, dims []int, f func(at []int) float64) array {
-	y := newArray(d, dims...)
-	each(dims, func(at []int) { y.x[y.offset(at...)] = f(at) })
+// Build makes an array from a formula of the index.
+func Build(d op.DType, dims []int, f func(at []int) float64) Array {
+	y := New(d, dims...)
+	Each(dims, func(at []int) { y.X[y.Offset(at...)] = f(at) })
 	return y
 }
 
-func with(at []int, axis, v int) []int {
+// With is a copy of at, with v at an axis.
+func With(at []int, axis, v int) []int {
 	at = slices.Clone(at)
 	at[axis] = v
 	return at
 }
 
-// reference is an op's truth: what it would give in exact arithmetic (for draws there is none).
-type reference func(o op.Op, in []array) []array
+// reference is what an op would give in exact arithmetic.
+type reference func(o op.Op, in []Array) []Array
 
-func single(f func(o op.Op, in []array) array) reference {
-	return func(o op.Op, in []array) []array { return []array{f(o, in)} }
+func single(f func(o op.Op, in []Array) Array) reference {
+	return func(o op.Op, in []Array) []Array { return []Array{f(o, in)} }
 }
 
 func mapped(d op.DType, f func(x ...float64) float64) reference {
-	return single(func(_ op.Op, in []array) array {
-		y := newArray(d, in[0].dims...)
+	return single(func(_ op.Op, in []Array) Array {
+		y := New(d, in[0].Dims...)
 		args := make([]float64, len(in))
-		for i := range y.x {
+		for i := range y.X {
 			for j := range in {
-				args[j] = in[j].x[i]
+				args[j] = in[j].X[i]
 			}
-			y.x[i] = f(args...)
+			y.X[i] = f(args...)
 		}
 		return y
 	})
 }
 
-func truth(b bool) float64 {
+// Bit is 1 for true.
+func Bit(b bool) float64 {
 	if b {
 		return 1
 	}
@@ -131,8 +137,8 @@ func geluTruth(x float64) float64 {
 	return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 }
 
-// larger and smaller restate IEEE 754-2019 maximum and minimum by cases.
-func larger(a, b float64) float64 {
+// Larger is the IEEE 754-2019 maximum, by cases; smaller the minimum.
+func Larger(a, b float64) float64 {
 	switch {
 	case a != a || b != b:
 		return math.NaN()
@@ -144,7 +150,7 @@ func larger(a, b float64) float64 {
 	return b
 }
 
-func smaller(a, b float64) float64 { return -larger(-a, -b) }
+func smaller(a, b float64) float64 { return -Larger(-a, -b) }
 
 var references map[string]reference
 
@@ -170,15 +176,15 @@ func init() {
 		"sub":     mapped(op.F32, func(x ...float64) float64 { return x[0] - x[1] }),
 		"mul":     mapped(op.F32, func(x ...float64) float64 { return x[0] * x[1] }),
 		"div":     mapped(op.F32, func(x ...float64) float64 { return x[0] / x[1] }),
-		"max":     mapped(op.F32, func(x ...float64) float64 { return larger(x[0], x[1]) }),
+		"max":     mapped(op.F32, func(x ...float64) float64 { return Larger(x[0], x[1]) }),
 		"min":     mapped(op.F32, func(x ...float64) float64 { return smaller(x[0], x[1]) }),
-		"gt":      mapped(op.Bool, func(x ...float64) float64 { return truth(x[0] > x[1]) }),
-		"ge":      mapped(op.Bool, func(x ...float64) float64 { return truth(x[0] >= x[1]) }),
-		"lt":      mapped(op.Bool, func(x ...float64) float64 { return truth(x[0] < x[1]) }),
-		"le":      mapped(op.Bool, func(x ...float64) float64 { return truth(x[0] <= x[1]) }),
-		"eq":      mapped(op.Bool, func(x ...float64) float64 { return truth(x[0] == x[1]) }),
+		"gt":      mapped(op.Bool, func(x ...float64) float64 { return Bit(x[0] > x[1]) }),
+		"ge":      mapped(op.Bool, func(x ...float64) float64 { return Bit(x[0] >= x[1]) }),
+		"lt":      mapped(op.Bool, func(x ...float64) float64 { return Bit(x[0] < x[1]) }),
+		"le":      mapped(op.Bool, func(x ...float64) float64 { return Bit(x[0] <= x[1]) }),
+		"eq":      mapped(op.Bool, func(x ...float64) float64 { return Bit(x[0] == x[1]) }),
 		"same": mapped(op.Bool, func(x ...float64) float64 {
-			return truth(x[0] != x[0] && x[1] != x[1] || x[0] == x[1] && math.Signbit(x[0]) == math.Signbit(x[1]))
+			return Bit(x[0] != x[0] && x[1] != x[1] || x[0] == x[1] && math.Signbit(x[0]) == math.Signbit(x[1]))
 		}),
 		"select": single(selectTruth), "fill": single(fillTruth), "iota": single(iotaTruth), "cast": single(castTruth), "iadd": single(iaddTruth),
 		"matmul": single(matmulTruth), "matmuljvp": single(matmuljvpTruth), "ternarymm": single(ternaryTruth), "ternarymmtail": single(ternaryTailTruth),
@@ -190,21 +196,19 @@ func init() {
 	}
 }
 
-// law runs an op's law.
-func law(t *testing.T, o op.Op, in ...op.Tensor) []op.Tensor {
-	t.Helper()
-	out, err := op.Run(o, in...)
-	if err != nil {
-		t.Fatal(err)
+// Of is what an op gives; nil for a draw, of which there is no truth.
+func Of(o op.Op, in []Array) []Array {
+	if f := references[o.Name()]; f != nil {
+		return f(o, in)
 	}
-	return out
+	return nil
 }
 
-// truthOf is the reference's result for the op.
-func truthOf(o op.Op, in []op.Tensor) []array {
-	a := make([]array, len(in))
+// All are the arrays of tensors.
+func All(in []op.Tensor) []Array {
+	a := make([]Array, len(in))
 	for i, x := range in {
-		a[i] = arrayOf(x)
+		a[i] = From(x)
 	}
-	return references[o.Name()](o, a)
+	return a
 }

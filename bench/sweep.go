@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lockstep/graph"
+	"lockstep/sweep"
+)
+
+// SweepSpec is a whole sweep on the digits, from cells to results, without a ledger: nine dimensions of the subspace and the
+// full space, for each of some seeds, as in studies/intrinsic-digits.toml.
+type SweepSpec struct {
+	Layers []int `json:"layers"`
+	Seeds  int   `json:"seeds"`
+	Steps  int   `json:"steps"` // of each cell
+	Batch  int   `json:"batch"`
+}
+
+func sweepCases() []*Case {
+	s := &SweepSpec{Layers: []int{64, 64, 64, 10}, Seeds: 3, Steps: 100, Batch: 128}
+	return []*Case{{Name: "sweep/digits-w64/cells=30", Cells: 30, Unit: "cells/s", sweep: s}}
+}
+
+func (s *SweepSpec) cells() ([]sweep.Cell, error) {
+	card, err := sweep.ParseCard("bench", fmt.Appendf(nil, `
+name  = "bench"
+seeds = {range = [0, %d]}
+steps = %d
+batch = %d
+data  = {name = "digits"}
+model = {init = "he", layers = [{type = "linear", out = %d}, {type = "relu"}, {type = "linear", out = %d}, {type = "relu"}, {type = "linear", out = %d}]}
+rule  = {type = "adam", lr = 0.1}
+map   = {type = "ternary", d = "$d"}
+
+[[arms]]
+name = "subspace"
+axes = {d = [10, 25, 50, 75, 100, 125, 150, 200, 300]}
+
+[[arms]]
+name = "baseline"
+map  = {type = "identity"}
+rule = {lr = 0.003}
+`, s.Seeds-1, s.Steps, s.Batch, s.Layers[1], s.Layers[2], s.Layers[3]))
+	if err != nil {
+		return nil, err
+	}
+	return card.Cells()
+}
+
+// openSweep makes a case of a whole sweep ready: one execution is all of it.
+func (c *Case) openSweep(ctx context.Context, o *Options) (*workload, error) {
+	cells, err := c.sweep.cells()
+	if err != nil {
+		return nil, err
+	}
+	packs, err := sweep.Programs(cells, len(cells))
+	if err != nil {
+		return nil, err
+	}
+	w := &workload{sets: 1, cached: true, close: func() error { return nil }}
+	for _, p := range packs {
+		need, err := o.Engine.Plan([]*graph.Program{p.Step, p.Setup}, len(p.Cells), p.Groups)
+		switch {
+		case errors.Is(err, graph.ErrNoKernel):
+			return nil, &Skip{err.Error()}
+		case err != nil:
+			return nil, err
+		case need.Bytes > o.Memory:
+			return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
+		}
+		w.bytes = max(w.bytes, need.Bytes)
+		t, err := sweep.NewTraining(ctx, p.Cells, o.Engine)
+		if err != nil {
+			return nil, err
+		}
+		w.kernels = append(w.kernels, t.Kernels()...)
+		if err := t.Close(); err != nil {
+			return nil, err
+		}
+	}
+	w.run = func(ctx context.Context, n int) error {
+		for range n {
+			if _, err := sweep.Run(ctx, cells, sweep.Options{Engine: o.Engine}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return w, nil
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lockstep/bench/record"
+)
+
+// peersPart is the part of a record that bin/peers writes.
+const peersPart = "cpu-peers"
+
+// rivals is what a record says of lockstep beside other libraries on a CPU.
+type rivals struct {
+	file     string
+	begin    *record.Begin
+	machine  string
+	threads  int
+	versions map[string]string
+	results  []result
+	changes  []change
+	busy     float64 // the share of the processors that other programs took
+}
+
+// result and change are lines of bench/peers: what was measured of a side, and how much of a result changes.
+type result struct {
+	Case, Side, Unit string
+	Threads          int
+	Values           []float64 // by round
+	Median           float64
+}
+
+type change struct {
+	Case, Side string
+	Of, Words  int
+}
+
+// readRivals reads the record's part of peers. Error: it did not end well, or holds no figures.
+func readRivals(path string, p *record.Part) (*rivals, error) {
+	r := &rivals{file: filepath.ToSlash(path), begin: p.Begin, versions: map[string]string{}}
+	if p.End.Status != record.OK {
+		return nil, fmt.Errorf("record %s: part %s is %s: %s", path, peersPart, p.End.Status, p.End.Why)
+	}
+	err := each(p, func(x struct {
+		result
+		Of, Words int
+		Machine   *struct {
+			Host    string
+			Threads int
+		}
+		Versions map[string]string
+		Quiet    *struct{ Elsewhere float64 }
+	}) {
+		switch {
+		case x.Machine != nil:
+			r.machine, r.threads = x.Machine.Host, x.Machine.Threads
+		case x.Quiet != nil:
+			r.busy = x.Quiet.Elsewhere
+		case strings.HasPrefix(x.Case, "bits/"):
+			r.changes = append(r.changes, change{x.Case, x.Side, x.Of, x.Words})
+		case x.Values != nil:
+			r.results = append(r.results, x.result)
+		}
+		for name, v := range x.Versions {
+			r.versions[name] = v
+		}
+	})
+	if err == nil && (r.machine == "" || len(r.results) == 0 || r.begin == nil) {
+		err = errors.New("it holds no figures")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record %s, part %s: %w", path, peersPart, err)
+	}
+	return r, nil
+}
+
+// of is what was measured of a side on a case; nil: nothing.
+func (r *rivals) of(name, side string, threads int) *result {
+	for i, x := range r.results {
+		if x.Case == name && x.Side == side && x.Threads == threads {
+			return &r.results[i]
+		}
+	}
+	return nil
+}
+
+// ratio is how many times as fast one side was as another: the median over the rounds, in each of which both were measured.
+func ratio(ours, theirs *result) (float64, bool) {
+	if ours == nil || theirs == nil || len(ours.Values) != len(theirs.Values) {
+		return 0, false
+	}
+	var all []float64
+	for i, v := range ours.Values {
+		if ours.Unit == "s" {
+			all = append(all, theirs.Values[i]/v)
+		} else {
+			all = append(all, v/theirs.Values[i])
+		}
+	}
+	slices.Sort(all)
+	n := len(all)
+	return (all[(n-1)/2] + all[n/2]) / 2, n > 0
+}
+
+// names of the sides, as the tables write them.
+var sideNames = map[string]string{"lockstep": "lockstep", "lockstep gaussian": "lockstep, Gaussian map", "jax": "JAX", "torch": "PyTorch", "openblas": "OpenBLAS", "gonum": "gonum"}
+
+// spaces are the trainings, in words.
+var spaces = []struct{ name, title string }{
+	{"full", "all 8,970 parameters"},
+	{"each", "d = 100, a basis for each network"},
+	{"one", "d = 100, one basis for all"},
+}
+
+// markdownPeers are the tables of a record: speed in training, speed of products, bits. Of several records the last one counts.
+func markdownPeers(all []*rivals) string {
+	if len(all) == 0 {
+		return "Not measured yet.\n"
+	}
+	r := all[len(all)-1]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d threads for every side, %s, %s ([record](%s)); %s. Medians over rounds in each of which every side was measured once, ratios within rounds; other programs took %.0f %% of the processors.\n",
+		r.machine, r.threads, r.begin.At.Format("2006-01-02"), r.begin.Build, r.file, r.libraries(), 100*r.busy)
+	r.training(&b)
+	r.products(&b)
+	r.bits(&b)
+	return b.String()
+}
+
+// libraries names what was measured beside lockstep.
+func (r *rivals) libraries() string {
+	return fmt.Sprintf("JAX %s, PyTorch %s, OpenBLAS %s (%s) by way of numpy %s, gonum %s", cmp.Or(r.versions["jax"], "?"), cmp.Or(r.versions["torch"], "?"),
+		cmp.Or(r.versions["openblas"], "?"), cmp.Or(r.versions["core"], "?"), cmp.Or(r.versions["numpy"], "?"), cmp.Or(r.versions["gonum"], "?"))
+}
+
+// table writes a table: the first column of text, the others of figures.
+func table(b *strings.Builder, head []string, rows [][]string) {
+	fmt.Fprintf(b, "\n| %s |\n|---|%s\n", strings.Join(head, " | "), strings.Repeat("---:|", len(head)-1))
+	for _, row := range rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
+// training is the speed of packs and of the whole job.
+func (r *rivals) training(b *strings.Builder) {
+	sides := []string{"lockstep", "lockstep gaussian", "jax", "torch"}
+	head := []string{"steps of training a second, of all networks together"}
+	for _, s := range sides {
+		head = append(head, sideNames[s])
+	}
+	head = append(head, "lockstep / JAX", "Gaussian map / JAX", "lockstep / PyTorch")
+	row := func(title, name string, show func(*result) string) []string {
+		cells, of := []string{title}, map[string]*result{}
+		for _, s := range sides {
+			of[s] = r.of(name, s, r.threads)
+			if of[s] == nil {
+				cells = append(cells, "")
+				continue
+			}
+			cells = append(cells, show(of[s]))
+		}
+		for _, p := range [][2]string{{"lockstep", "jax"}, {"lockstep gaussian", "jax"}, {"lockstep", "torch"}} {
+			text := ""
+			if x, ok := ratio(of[p[0]], of[p[1]]); ok {
+				text = fmt.Sprintf("%.2f", x)
+			}
+			cells = append(cells, text)
+		}
+		return cells
+	}
+	var rows [][]string
+	for _, s := range spaces {
+		for _, n := range r.numbers("train/" + s.name + "/cells=") {
+			name := fmt.Sprintf("train/%s/cells=%d", s.name, n)
+			rows = append(rows, row(fmt.Sprintf("%s; %s", s.title, plural(n, "network")), name, func(x *result) string {
+				return digits(x.Median)
+			}))
+		}
+	}
+	for _, n := range r.numbers("job/") {
+		rows = append(rows, row(fmt.Sprintf("a whole sweep of 30 networks, %s, from nothing: seconds", plural(n, "step")), fmt.Sprintf("job/%d", n), func(x *result) string {
+			return fmt.Sprintf("%s s", digits(x.Median))
+		}))
+	}
+	table(b, head, rows)
+}
+
+// products is the speed of matrix products.
+func (r *rivals) products(b *strings.Builder) {
+	var rows [][]string
+	for _, p := range []struct{ name, title string }{
+		{"matmul/512x512x512/cells=1", "512 x 512 x 512"}, {"matmul/64x64x64/cells=64", "64 products 64 x 64 x 64"}, {"matmul/32x32x32/cells=256", "256 products 32 x 32 x 32"},
+	} {
+		for _, threads := range slices.Compact([]int{1, r.threads}) {
+			row := []string{fmt.Sprintf("%s, %s", p.title, plural(threads, "thread"))}
+			ours := r.of(p.name, "lockstep", threads)
+			for _, side := range []string{"lockstep", "openblas", "gonum"} {
+				text := ""
+				if x := r.of(p.name, side, threads); x != nil {
+					text = digits(x.Median)
+					if share, ok := ratio(x, r.of("peak", "lockstep", threads)); ok {
+						text += fmt.Sprintf(" (%.0f %%)", 100*share)
+					}
+				}
+				row = append(row, text)
+			}
+			text := ""
+			if x, ok := ratio(ours, r.of(p.name, "openblas", threads)); ok {
+				text = fmt.Sprintf("%.2f", x)
+			}
+			rows = append(rows, append(row, text))
+		}
+	}
+	table(b, []string{"float32 products: GMAC/s (of the multiply-add peak)", "lockstep", "OpenBLAS", "gonum", "lockstep / OpenBLAS"}, rows)
+}
+
+// bits is how many words of a result change with what should not matter: the most of the variations tried.
+func (r *rivals) bits(b *strings.Builder) {
+	sides := []string{"lockstep", "lockstep gaussian", "jax", "torch", "openblas", "gonum"}
+	type kind struct{ prefix, title string }
+	var kinds []kind
+	for _, by := range []kind{{"bits/pack/", "the size of the pack"}, {"bits/threads/", "the number of threads"}} {
+		for _, s := range spaces {
+			kinds = append(kinds, kind{by.prefix + s.name + "/", fmt.Sprintf("z after 20 steps, with %s: %s", by.title, s.title)})
+		}
+	}
+	kinds = append(kinds, kind{"bits/batch/", "logits of the test set, with the rows of a batch"}, kind{"bits/threads/rows=", "logits of the test set, with the number of threads"})
+	head := []string{"float32 words that change"}
+	for _, s := range sides {
+		head = append(head, sideNames[s])
+	}
+	var rows [][]string
+	for _, k := range kinds {
+		row := []string{k.title}
+		for _, s := range sides {
+			most, of := -1, 0
+			for _, c := range r.changes {
+				if c.Side == s && strings.HasPrefix(c.Case, k.prefix) && c.Words > most {
+					most, of = c.Words, c.Of
+				}
+			}
+			text := ""
+			if most >= 0 {
+				text = fmt.Sprintf("%s of %s", digits(float64(most)), digits(float64(of)))
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, row)
+	}
+	table(b, head, rows)
+}
+
+// numbers are what follows the prefix in the cases' names, ascending.
+func (r *rivals) numbers(prefix string) (all []int) {
+	for _, x := range r.results {
+		if rest, ok := strings.CutPrefix(x.Case, prefix); ok {
+			if n, err := strconv.Atoi(rest); err == nil {
+				all = append(all, n)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%s %ss", digits(float64(n)), what)
+}
+
+// digits writes a number: with three digits, or all of its whole part with commas.
+func digits(x float64) string {
+	if math.Abs(x) < 100 && x != math.Trunc(x) {
+		return fmt.Sprintf("%.3g", x)
+	}
+	s := fmt.Sprintf("%.0f", x)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lockstep/cpu"
+)
+
+// wideCard has layers wide enough for chains, in the full space, by a ternary and by a dense basis.
+const wideCard = `
+name = "wide"
+seeds = [1, 2]
+steps = 3
+batch = 32
+data = {name = "digits"}
+model = {layers = [{type = "linear", out = 16}, {type = "relu"}, {type = "linear", out = 10}]}
+rule = {type = "adam", lr = 0.01}
+map = {type = "$map", d = 40}
+axes = {map = ["ternary", "gaussian"]}
+`
+
+// graphs parses what lockstep graph --json prints.
+func graphs(t *testing.T, args ...string) (all []packGraph) {
+	t.Helper()
+	lines := json.NewDecoder(strings.NewReader(must(t, append([]string{"graph", "--json"}, args...)...)))
+	for lines.More() {
+		var g packGraph
+		if err := lines.Decode(&g); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+func kinds(g packGraph) (kinds []string) {
+	for _, u := range g.Units {
+		kinds = append(kinds, u.Kind)
+	}
+	return kinds
+}
+
+func TestGraph(t *testing.T) {
+	if !slices.Contains(cpu.Variants(), "avx2") {
+		t.Skip("SKIPPED: chains and joint products need AVX2")
+	}
+	card := write(t, t.TempDir(), "wide.toml", wideCard)
+	fused, plain := graphs(t, card), graphs(t, card, "--no-fuse")
+	if len(fused) != 2 || len(plain) != 2 {
+		t.Fatalf("%d and %d packs; want 2", len(fused), len(plain))
+	}
+	for i, f := range fused {
+		p := plain[i]
+		if f.Program != p.Program || f.FLOPs != p.FLOPs || f.Sum != p.Sum || f.Peak != p.Peak {
+			t.Errorf("pack %d: what the program is hangs on fusion", i)
+		}
+		// 64 x 16 + 16 + 16 x 10 + 10 parameters; the forward products, the gradients of both weights, that of the hidden layer.
+		if macs := int64(32 * (64*16 + 16*10 + 64*16 + 2*16*10)); i == 0 && f.MACs != macs || i == 0 && f.Codes != 2*40*1210 {
+			t.Errorf("%d multiply-adds and %d codes; want %d and %d", f.MACs, f.Codes, macs, 2*40*1210)
+		}
+		if !slices.Contains(kinds(f), "chain") || slices.Contains(kinds(p), "chain") || slices.Contains(kinds(p), "joint") {
+			t.Errorf("pack %d: fused %v, not fused %v", i, kinds(f), kinds(p))
+		}
+		if f.Scratch+f.Kept >= f.Sum || f.Peak > f.Sum || f.Parts == 0 || p.Parts != 0 {
+			t.Errorf("pack %d: %+v", i, f)
+		}
+		if f.Kept > 0 != (i == 1) || slices.Contains(kinds(f), "joint") != (i == 1) || p.Block != 1 {
+			t.Errorf("pack %d: the dense basis, and it alone, is for blocks of cells; got %v, %d bytes kept", i, kinds(f), f.Kept)
+		}
+	}
+	text := must(t, "graph", card)
+	for _, want := range []string{"pack 2 of 2: 2 cells of 2 seeds, d = 40", "broadcast, add, relu", "FLOPs", "alive at once"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// --no-fuse changes no bit of a sweep.
+func TestNoFuseHasTheSameDigest(t *testing.T) {
+	card := write(t, t.TempDir(), "wide.toml", wideCard)
+	fused, plain := must(t, "sweep", "run", card), must(t, "sweep", "run", card, "--no-fuse", "--threads", "1")
+	if fused != plain {
+		t.Errorf("fused\n%s\nnot fused\n%s", fused, plain)
+	}
+}
+
+func TestGraphRefuses(t *testing.T) {
+	card := write(t, t.TempDir(), "tiny.toml", tiny)
+	for _, c := range [][]string{
+		{},
+		{card, card},
+		{filepath.Join(t.TempDir(), "none.toml")},
+		{t.TempDir()},
+		{card, "--pack", "0"},
+		{card, "--threads", "-1"},
+		{card, "--variant", "sse9"},
+		{card, "--variant", "avx2,,"},
+		{card, "--set", "nothing"},
+	} {
+		if status, out, stderr := lockstep(append([]string{"graph"}, c...)...); status != 1 || out != "" || stderr == "" {
+			t.Errorf("graph %q: status %d, %q, %q", c, status, out, stderr)
+		}
+	}
+	if status, _, stderr := lockstep("bench", "--device", "cuda", "--no-fuse", "relu"); status != 1 || !strings.Contains(stderr, "no-fuse") {
+		t.Errorf("--no-fuse on a card: status %d, %q", status, stderr)
+	}
+}
