@@ -13,8 +13,11 @@ import (
 // numbers q into bytes, and take rows and columns as they like.
 //
 // Where the contraction runs over the rows of W, a vector holds columns. Two rows make a 4-bit index for each column, which
-// a byte shuffle looks up in four tables, the bytes of the 16 sums that the pair's two numbers can have. Where it runs along
-// the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that are plus 1, unsigned.
+// a byte shuffle looks up in four tables, the bytes of the 16 sums that the pair's two numbers can have. VBMI permutes 64 bytes at
+// once, and so has the tables of four pairs in one register; VNNI adds what it finds, four bytes at a time.
+//
+// Where the contraction runs along the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that
+// are plus 1, unsigned. VNNI multiplies and adds four bytes at a time in 32 bits, which AVX2 and AVX-512BW do two at a time in 16.
 
 // ternarySet is how a family computes the products of rows of activations with one W.
 type ternarySet struct {
@@ -125,16 +128,21 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 			finite = append(finite, p)
 		}
 	}
-	switch {
-	case len(finite) == 0:
-	case tb:
-		for i := range finite {
-			finite[i].dots(w, s.dots)
+	mark := w.used
+	for len(finite) > 0 {
+		n := 1
+		if tb {
+			finite[0].dots(w, s.dots)
+		} else {
+			n = min(len(finite), max(1, tableBytes/(2*4*entryWords*len(finite[0].x))))
+			s.columns(w, finite[:n])
 		}
-	default:
-		s.columns(w, finite)
+		finite, w.used = finite[n:], mark // what these rows needed is free for the next
 	}
 }
+
+// tableBytes is the size of the tables of the rows that go through W together: they should stay in the second-level cache.
+const tableBytes = 256 << 10
 
 // largest is the largest magnitude in x, as bits.
 func largest(x []float32) (m uint32) {

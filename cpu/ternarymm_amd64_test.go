@@ -48,6 +48,7 @@ func TestTernaryBlocks(t *testing.T) {
 			bothWays(t, normals(r, 1+r.IntN(2), k), random, n)
 		}
 	}
+	bothWays(t, normals(r, 93, 200), random, 70) // more rows than go through W together
 	lengths := []int{columnRows - 1, columnRows, columnRows + 1, 2*columnRows - 1, 2*columnRows + 1, 3 * columnRows}
 	for _, s := range ternarySets {
 		if d := s.dots; d != nil {
@@ -75,7 +76,7 @@ func TestTernarySums(t *testing.T) {
 	}
 	for name, q := range numbers {
 		t.Run(name, func(t *testing.T) {
-			for _, k := range []int{2, 64, 257, 511, 512, 513, 2048, 2049, 4097} {
+			for _, k := range []int{2, 64, 257, 511, 512, 513, 2048, 2049, 4097, 8 * vbmiGroups, 8*vbmiGroups + 1} {
 				x := op.New(op.T(op.F32, op.Shared, 1, k))
 				for l := range x.W {
 					x.SetF(l, q)
