@@ -3251,7 +3251,7 @@ store:
 	RET
 
 // func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3265,8 +3265,8 @@ TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
 	MOVQ       c+72(FP), DX
 	MOVQ       cm+80(FP), BX
 	SHLQ       $0x02, BX
@@ -3330,7 +3330,7 @@ store:
 	RET
 
 // func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3344,10 +3344,10 @@ TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
 	MOVQ       c+72(FP), BX
 	MOVQ       cm+80(FP), SI
 	SHLQ       $0x02, SI
@@ -3429,7 +3429,7 @@ store:
 	RET
 
 // func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3443,12 +3443,12 @@ TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
 	MOVQ       c+72(FP), BX
 	MOVQ       cm+80(FP), SI
 	SHLQ       $0x02, SI
@@ -3548,7 +3548,7 @@ store:
 	RET
 
 // func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3563,14 +3563,14 @@ TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
 	MOVQ       c+72(FP), SI
 	MOVQ       cm+80(FP), DI
 	SHLQ       $0x02, DI
@@ -3688,7 +3688,7 @@ store:
 	RET
 
 // func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3703,16 +3703,16 @@ TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
 	MOVQ       c+72(FP), SI
 	MOVQ       cm+80(FP), DI
 	SHLQ       $0x02, DI
@@ -3848,7 +3848,7 @@ store:
 	RET
 
 // func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3864,18 +3864,18 @@ TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
 	MOVQ       c+72(FP), DI
 	MOVQ       cm+80(FP), R8
 	SHLQ       $0x02, R8
@@ -4029,7 +4029,7 @@ store:
 	RET
 
 // func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4045,20 +4045,20 @@ TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
 	MOVQ       c+72(FP), DI
 	MOVQ       cm+80(FP), R8
 	SHLQ       $0x02, R8
@@ -4230,7 +4230,7 @@ store:
 	RET
 
 // func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4247,22 +4247,22 @@ TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
 	MOVQ       c+72(FP), R8
 	MOVQ       cm+80(FP), R9
 	SHLQ       $0x02, R9
@@ -4452,7 +4452,7 @@ store:
 	RET
 
 // func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4466,7 +4466,7 @@ TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
+	VXORPS     Z0, Z0, Z0
 	MOVQ       c+72(FP), DX
 	MOVQ       cm+80(FP), BX
 	SHLQ       $0x02, BX
@@ -4521,7 +4521,7 @@ store:
 	RET
 
 // func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4535,8 +4535,8 @@ TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
 	MOVQ       c+72(FP), BX
 	MOVQ       cm+80(FP), SI
 	SHLQ       $0x02, SI
@@ -4602,7 +4602,7 @@ store:
 	RET
 
 // func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4616,9 +4616,9 @@ TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
 	MOVQ       c+72(FP), BX
 	MOVQ       cm+80(FP), SI
 	SHLQ       $0x02, SI
@@ -4695,7 +4695,7 @@ store:
 	RET
 
 // func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4710,10 +4710,10 @@ TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
 	MOVQ       c+72(FP), SI
 	MOVQ       cm+80(FP), DI
 	SHLQ       $0x02, DI
@@ -4801,7 +4801,7 @@ store:
 	RET
 
 // func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4816,11 +4816,11 @@ TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
 	MOVQ       c+72(FP), SI
 	MOVQ       cm+80(FP), DI
 	SHLQ       $0x02, DI
@@ -4919,7 +4919,7 @@ store:
 	RET
 
 // func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4935,12 +4935,12 @@ TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
 	MOVQ       c+72(FP), DI
 	MOVQ       cm+80(FP), R8
 	SHLQ       $0x02, R8
@@ -5050,7 +5050,7 @@ store:
 	RET
 
 // func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5066,13 +5066,13 @@ TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
 	MOVQ       c+72(FP), DI
 	MOVQ       cm+80(FP), R8
 	SHLQ       $0x02, R8
@@ -5193,7 +5193,7 @@ store:
 	RET
 
 // func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5210,14 +5210,14 @@ TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
 	MOVQ       c+72(FP), R8
 	MOVQ       cm+80(FP), R9
 	SHLQ       $0x02, R9
@@ -5349,7 +5349,7 @@ store:
 	RET
 
 // func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5366,15 +5366,15 @@ TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
 	MOVQ       c+72(FP), R8
 	MOVQ       cm+80(FP), R9
 	SHLQ       $0x02, R9
@@ -5517,7 +5517,7 @@ store:
 	RET
 
 // func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5535,16 +5535,16 @@ TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
 	MOVQ       c+72(FP), R9
 	MOVQ       cm+80(FP), R10
 	SHLQ       $0x02, R10
@@ -5698,7 +5698,7 @@ store:
 	RET
 
 // func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5716,17 +5716,17 @@ TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
 	MOVQ       c+72(FP), R9
 	MOVQ       cm+80(FP), R10
 	SHLQ       $0x02, R10
@@ -5891,7 +5891,7 @@ store:
 	RET
 
 // func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5910,18 +5910,18 @@ TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (R8)(DX*2), R9
 
 block:
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
 	MOVQ       c+72(FP), R10
 	MOVQ       cm+80(FP), R11
 	SHLQ       $0x02, R11

@@ -3401,7 +3401,7 @@ store:
 	RET
 
 // func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3415,8 +3415,8 @@ TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	MOVQ   da+24(FP), DX
 	MOVQ   b+48(FP), BX
 	MOVQ   a+16(FP), SI
@@ -3480,7 +3480,7 @@ store:
 	RET
 
 // func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3494,10 +3494,10 @@ TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
 	MOVQ   da+24(FP), BX
 	MOVQ   b+48(FP), SI
 	MOVQ   a+16(FP), DI
@@ -3580,7 +3580,7 @@ store:
 	RET
 
 // func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3594,12 +3594,12 @@ TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
 	MOVQ   da+24(FP), BX
 	MOVQ   b+48(FP), SI
 	MOVQ   a+16(FP), DI
@@ -3701,7 +3701,7 @@ store:
 	RET
 
 // func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3716,14 +3716,14 @@ TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
 	MOVQ   da+24(FP), SI
 	MOVQ   b+48(FP), DI
 	MOVQ   a+16(FP), R8
@@ -3844,7 +3844,7 @@ store:
 	RET
 
 // func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -3859,16 +3859,16 @@ TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
 	MOVQ   da+24(FP), SI
 	MOVQ   b+48(FP), DI
 	MOVQ   a+16(FP), R8
@@ -4008,7 +4008,7 @@ store:
 	RET
 
 // func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4024,18 +4024,18 @@ TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
 	MOVQ   da+24(FP), DI
 	MOVQ   b+48(FP), R8
 	MOVQ   a+16(FP), R9
@@ -4194,7 +4194,7 @@ store:
 	RET
 
 // func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4210,20 +4210,20 @@ TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
 	MOVQ   da+24(FP), DI
 	MOVQ   b+48(FP), R8
 	MOVQ   a+16(FP), R9
@@ -4401,7 +4401,7 @@ store:
 	RET
 
 // func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4418,22 +4418,22 @@ TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
 	MOVQ   da+24(FP), R8
 	MOVQ   b+48(FP), R9
 	MOVQ   a+16(FP), R10
@@ -4630,7 +4630,7 @@ store:
 	RET
 
 // func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4644,7 +4644,7 @@ TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
+	VXORPS Z0, Z0, Z0
 	MOVQ   da+24(FP), DX
 	MOVQ   b+48(FP), BX
 	MOVQ   a+16(FP), SI
@@ -4698,7 +4698,7 @@ store:
 	RET
 
 // func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4712,8 +4712,8 @@ TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	MOVQ   da+24(FP), BX
 	MOVQ   b+48(FP), SI
 	MOVQ   a+16(FP), DI
@@ -4778,7 +4778,7 @@ store:
 	RET
 
 // func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4792,9 +4792,9 @@ TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-120
 	SHLQ  $0x02, DX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
 	MOVQ   da+24(FP), BX
 	MOVQ   b+48(FP), SI
 	MOVQ   a+16(FP), DI
@@ -4870,7 +4870,7 @@ store:
 	RET
 
 // func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4885,10 +4885,10 @@ TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
 	MOVQ   da+24(FP), SI
 	MOVQ   b+48(FP), DI
 	MOVQ   a+16(FP), R8
@@ -4975,7 +4975,7 @@ store:
 	RET
 
 // func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -4990,11 +4990,11 @@ TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
 	MOVQ   da+24(FP), SI
 	MOVQ   b+48(FP), DI
 	MOVQ   a+16(FP), R8
@@ -5092,7 +5092,7 @@ store:
 	RET
 
 // func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5108,12 +5108,12 @@ TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
 	MOVQ   da+24(FP), DI
 	MOVQ   b+48(FP), R8
 	MOVQ   a+16(FP), R9
@@ -5222,7 +5222,7 @@ store:
 	RET
 
 // func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5238,13 +5238,13 @@ TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
 	MOVQ   da+24(FP), DI
 	MOVQ   b+48(FP), R8
 	MOVQ   a+16(FP), R9
@@ -5364,7 +5364,7 @@ store:
 	RET
 
 // func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5381,14 +5381,14 @@ TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
 	MOVQ   da+24(FP), R8
 	MOVQ   b+48(FP), R9
 	MOVQ   a+16(FP), R10
@@ -5519,7 +5519,7 @@ store:
 	RET
 
 // func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5536,15 +5536,15 @@ TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
 	MOVQ   da+24(FP), R8
 	MOVQ   b+48(FP), R9
 	MOVQ   a+16(FP), R10
@@ -5686,7 +5686,7 @@ store:
 	RET
 
 // func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5704,16 +5704,16 @@ TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
 	MOVQ   da+24(FP), R9
 	MOVQ   b+48(FP), R10
 	MOVQ   a+16(FP), R11
@@ -5866,7 +5866,7 @@ store:
 	RET
 
 // func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -5884,17 +5884,17 @@ TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
 	MOVQ   da+24(FP), R9
 	MOVQ   b+48(FP), R10
 	MOVQ   a+16(FP), R11
@@ -6058,7 +6058,7 @@ store:
 	RET
 
 // func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-120
 	MOVQ  cols+96(FP), AX
 	MOVL  $0xffffffff, CX
@@ -6077,18 +6077,18 @@ TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-120
 	LEAQ  (R8)(DX*2), R9
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
 	MOVQ   da+24(FP), R10
 	MOVQ   b+48(FP), R11
 	MOVQ   a+16(FP), R12

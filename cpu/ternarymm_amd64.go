@@ -29,9 +29,9 @@ type ternarySet struct {
 
 var ternarySets = []ternarySet{
 	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
-	{"avx512", nil, 0, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
+	{"avx512", columnsAVX512.run, groupRows * columnsAVX512.groups, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
 	{"vnni", nil, 0, &ternaryDotSet{256, 24, digitsAVX512, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
-	{"vbmi", columnsVBMI, 8 * vbmiGroups, nil},
+	{"vbmi", columnsVBMI.run, groupRows * columnsVBMI.groups, nil},
 }
 
 func init() {

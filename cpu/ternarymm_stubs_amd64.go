@@ -69,10 +69,23 @@ func ternaryDotsAVX512(sums *int64, w *uint32, pitch int, rows int, digits *uint
 //go:noescape
 func ternaryDotsVNNI(sums *int64, w *uint32, pitch int, rows int, digits *uint32, blocks int, rest int)
 
+// ternaryIndexAVX512 makes, for groups of 8 rows and the 256 columns at w, 16 vectors of 64 bytes a group: byte b of vector 4p+i are the codes of
+// column 4b+i in rows 2p and 2p+1. Of a row only so many words are in memory. The pitch from row to row and the offset of the last row,
+// which stands for those behind it, too, are in bytes.
+//
+//go:noescape
+func ternaryIndexAVX512(index *uint32, w *uint32, pitch int, last int, groups int, words int)
+
+// ternaryColumnsAVX512 computes 256 outputs y = f32(f32(T) * 2^exponent), where T is the sum of what the tables give for the indices over at most
+// 64 groups, less 2^33 a group.
+//
+//go:noescape
+func ternaryColumnsAVX512(y *float32, index *uint32, tables *uint32, stride int, groups int, exponent float32)
+
 // ternaryIndexVBMI makes, for groups of 8 rows and the 256 columns at w, 8 vectors of 64 bytes a group: byte 4e+p of 128-bit lane l of vector 2u+i
 // are the codes in rows 2p and 2p+1, of column 64l+16u+4e+i in the low nibble, and of the column two further in the high one.
-// Of a row only so many words are in memory. The pitch from row to row and the offset of the last row, which stands for those
-// behind it, too, are in bytes.
+// Of a row only so many words are in memory. The pitch from row to row and the offset of the last row,
+// which stands for those behind it, too, are in bytes.
 //
 //go:noescape
 func ternaryIndexVBMI(index *uint32, w *uint32, pitch int, last int, groups int, words int)
