@@ -3,30 +3,41 @@
 package cpu
 
 const (
-	wideCodes  = 256           // codes in a 512-bit register
-	vbmiRows   = 8             // rows of W that make one index
-	vbmiGroups = 1024          // groups of so many rows, of which 32 bits hold the sums of two planes
-	indexWords = wideCodes / 2 // of a group, for a block of columns: a nibble for each column and pair of rows
-	pairs      = vbmiRows / 2  // of rows
+	wideCodes = 256 // codes in a 512-bit register
+	groupRows = 8   // rows of W that are indexed together
+	rowPairs  = groupRows / 2
 )
 
-// columnsVBMI computes y[j], the sum over l of q[l] times weight j of row l, for rows of activations that share W: what they look up
+// columnSet is the kernels of sums over rows of W for 512-bit registers.
+type columnSet struct {
+	groups     int // of 8 rows, at most: what the kernel adds up in 16 bits, or two planes of it in 32
+	indexWords int // of a group, for the columns of a block
+	index      func(index, w *uint32, pitch, last, groups, words int)
+	columns    func(y *float32, index, tables *uint32, stride, groups int, exponent float32)
+}
+
+var (
+	columnsAVX512 = &columnSet{64, wideCodes, ternaryIndexAVX512, ternaryColumnsAVX512}
+	columnsVBMI   = &columnSet{1024, wideCodes / 2, ternaryIndexVBMI, ternaryColumnsVBMI}
+)
+
+// run computes y[j], the sum over l of q[l] times weight j of row l, for rows of activations that share W: what they look up
 // is made once for all. Rows may be of different lengths.
-func columnsVBMI(w *workspace, rows []ternary) {
+func (s *columnSet) run(w *workspace, rows []ternary) {
 	most, outputs := 0, 0
 	for _, p := range rows {
 		most, outputs = max(most, len(p.x)), max(outputs, len(p.y))
 	}
 	tables := make([][]uint32, len(rows)) // [4 bytes][pairs][16 entries]
 	for i := range rows {
-		tables[i] = rows[i].tables(w, vbmiRows, most)
+		tables[i] = rows[i].tables(w, groupRows, most)
 	}
 	codes, pitch := rows[0].codes, rows[0].pitch
-	groups := (most + vbmiRows - 1) / vbmiRows
-	index := w.Words(groups * indexWords)
+	groups := (most + groupRows - 1) / groupRows
+	index := w.Words(groups * s.indexWords)
 	rest := floats(w.Words(wideCodes))
 	for j := 0; j < outputs; j += wideCodes {
-		ternaryIndexVBMI(&index[0], &codes[j/16], 4*pitch, 4*pitch*(most-1), groups, min(wideCodes/16, pitch-j/16))
+		s.index(&index[0], &codes[j/16], 4*pitch, 4*pitch*(most-1), groups, min(wideCodes/16, pitch-j/16))
 		for i, p := range rows {
 			if j >= len(p.y) {
 				continue
@@ -35,10 +46,22 @@ func columnsVBMI(w *workspace, rows []ternary) {
 			if !whole {
 				y = rest
 			}
-			ternaryColumnsVBMI(&y[0], &index[0], &tables[i][0], len(tables[i]), len(tables[i])/(4*entryWords*pairs), float32(p.E-29))
+			s.columns(&y[0], &index[0], &tables[i][0], len(tables[i]), len(tables[i])/(4*entryWords*rowPairs), float32(p.E-29))
 			if !whole {
 				copy(p.y[j:], rest)
 			}
 		}
 	}
+}
+
+// digitsAVX512 is digitsAVX2 for wide blocks.
+func digitsAVX512(digits []uint32, x []float32, exponent int) (sum int64) {
+	var lanes [8]int64
+	if len(x) > 0 {
+		ternaryDigitsAVX512(&digits[0], &x[0], len(x)/wideCodes, float32(exponent), &lanes)
+	}
+	for _, s := range lanes {
+		sum += s
+	}
+	return sum - 0x80808080*int64(len(x))
 }

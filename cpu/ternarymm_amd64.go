@@ -13,8 +13,11 @@ import (
 // numbers q into bytes, and take rows and columns as they like.
 //
 // Where the contraction runs over the rows of W, a vector holds columns. Two rows make a 4-bit index for each column, which
-// a byte shuffle looks up in four tables, the bytes of the 16 sums that the pair's two numbers can have. Where it runs along
-// the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that are plus 1, unsigned.
+// a byte shuffle looks up in four tables, the bytes of the 16 sums that the pair's two numbers can have. VBMI permutes 64 bytes at
+// once, and so has the tables of four pairs in one register; VNNI adds what it finds, four bytes at a time.
+//
+// Where the contraction runs along the rows of W, a vector holds terms: q in balanced digits of base 256, multiplied by weights that
+// are plus 1, unsigned. VNNI multiplies and adds four bytes at a time in 32 bits, which AVX2 and AVX-512BW do two at a time in 16.
 
 // ternarySet is how a family computes the products of rows of activations with one W.
 type ternarySet struct {
@@ -25,10 +28,10 @@ type ternarySet struct {
 }
 
 var ternarySets = []ternarySet{
-	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 8, ternaryDigits, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
-	{"avx512", nil, 0, &ternaryDotSet{256, 16, ternaryDigitsWide, ternaryDotsAVX512}},
-	{"vnni", nil, 0, &ternaryDotSet{256, 24, ternaryDigitsWide, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
-	{"vbmi", columnsVBMI, 8 * vbmiGroups, nil},
+	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
+	{"avx512", columnsAVX512.run, groupRows * columnsAVX512.groups, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
+	{"vnni", nil, 0, &ternaryDotSet{256, 24, digitsAVX512, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
+	{"vbmi", columnsVBMI.run, groupRows * columnsVBMI.groups, nil},
 }
 
 func init() {
@@ -125,16 +128,21 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 			finite = append(finite, p)
 		}
 	}
-	switch {
-	case len(finite) == 0:
-	case tb:
-		for i := range finite {
-			finite[i].dots(w, s.dots)
+	mark := w.used
+	for len(finite) > 0 {
+		n := 1
+		if tb {
+			finite[0].dots(w, s.dots)
+		} else {
+			n = min(len(finite), max(1, tableBytes/(2*4*entryWords*len(finite[0].x))))
+			s.columns(w, finite[:n])
 		}
-	default:
-		s.columns(w, finite)
+		finite, w.used = finite[n:], mark // what these rows needed is free for the next
 	}
 }
+
+// tableBytes is the size of the tables of the rows that go through W together: they should stay in the second-level cache.
+const tableBytes = 256 << 10
 
 // largest is the largest magnitude in x, as bits.
 func largest(x []float32) (m uint32) {
@@ -228,10 +236,22 @@ func (p *ternary) tables(w *workspace, group, longest int) []uint32 {
 
 // ternaryDotSet is the kernels of sums along rows of W.
 type ternaryDotSet struct {
-	block  int // codes of a vector
-	most   int // blocks at a time
-	digits func(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
+	block  int                                                          // codes of a vector
+	most   int                                                          // blocks at a time
+	digits func(digits []uint32, x []float32, exponent int) (sum int64) // of whole blocks of numbers x * 2^exponent
 	dots   func(sums *int64, w *uint32, pitch, rows int, digits *uint32, blocks, rest int)
+}
+
+// digitsAVX2 makes the digits of numbers and adds the numbers up.
+func digitsAVX2(digits []uint32, x []float32, exponent int) (sum int64) {
+	var lanes [4]int64
+	if len(x) > 0 {
+		ternaryDigits(&digits[0], &x[0], len(x)/blockCodes, math.Ldexp(1, exponent), &lanes)
+	}
+	for _, s := range lanes {
+		sum += s
+	}
+	return sum
 }
 
 // dots computes y[j], the sum over l of q[l] times weight l of row j.
@@ -239,14 +259,11 @@ func (p *ternary) dots(w *workspace, s *ternaryDotSet) {
 	k := len(p.x)
 	blocks, whole := (k+s.block-1)/s.block, k/s.block
 	digits := w.Words(blocks * s.block)
-	var sum, restSum [4]int64
-	if whole > 0 {
-		s.digits(&digits[0], &p.x[0], whole*s.block/blockCodes, math.Ldexp(1, 29-p.E), &sum)
-	}
+	total := s.digits(digits, p.x[:whole*s.block], 29-p.E)
 	if whole < blocks {
 		rest := floats(w.Words(s.block))
 		clear(rest[copy(rest, p.x[whole*s.block:]):])
-		s.digits(&digits[whole*s.block], &rest[0], s.block/blockCodes, math.Ldexp(1, 29-p.E), &restSum)
+		total += s.digits(digits[whole*s.block:], rest, 29-p.E)
 	}
 	sums := int64s(w.Words(2 * len(p.y)))
 	clear(sums)
@@ -257,10 +274,6 @@ func (p *ternary) dots(w *workspace, s *ternaryDotSet) {
 			n, rest = n-1, p.pitch%words
 		}
 		s.dots(&sums[0], &p.codes[b*words], 4*p.pitch, len(p.y), &digits[b*s.block], n, rest)
-	}
-	var total int64
-	for i := range sum {
-		total += sum[i] + restSum[i]
 	}
 	for j, t := range sums {
 		p.y[j] = p.Result(t - total)

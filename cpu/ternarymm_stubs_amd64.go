@@ -38,9 +38,8 @@ func ternaryColumns(sums *float64, index *uint32, tables *uint32, stride int, pa
 //go:noescape
 func ternaryScale(y *float32, sums *float64, scale float64)
 
-// ternaryDigits makes, for each 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t
+// ternaryDigits makes, for each block of 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t
 // of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.
-// Blocks are of 128 numbers.
 //
 //go:noescape
 func ternaryDigits(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
@@ -51,12 +50,12 @@ func ternaryDigits(digits *uint32, x *float32, blocks int, scale float64, sum *[
 //go:noescape
 func ternaryDots(sums *int64, w *uint32, pitch int, rows int, digits *uint32, blocks int, half int)
 
-// ternaryDigitsWide makes, for each 256 numbers q = RNE(x * scale), 16 vectors of 64 bytes: byte b of vector 4*i+t is digit t
-// of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.
-// Blocks are of 128 numbers.
+// ternaryDigitsAVX512 makes, for each block of 256 numbers q = RNE(x * 2^exponent), 16 vectors of 64 bytes: byte b of vector 4*i+t is digit t
+// of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q + 0x80808080 is that of the
+// eight sums.
 //
 //go:noescape
-func ternaryDigitsWide(digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64)
+func ternaryDigitsAVX512(digits *uint32, x *float32, blocks int, exponent float32, sum *[8]int64)
 
 // ternaryDotsAVX512 adds to sums[j], for the codes at row j of w, the sum of (weight + 1) * q over blocks blocks of 256 codes and, if rest is
 // not 0, one of which only rest words are in memory. The pitch from row to row is in bytes. At most 16 blocks.
@@ -70,10 +69,23 @@ func ternaryDotsAVX512(sums *int64, w *uint32, pitch int, rows int, digits *uint
 //go:noescape
 func ternaryDotsVNNI(sums *int64, w *uint32, pitch int, rows int, digits *uint32, blocks int, rest int)
 
+// ternaryIndexAVX512 makes, for groups of 8 rows and the 256 columns at w, 16 vectors of 64 bytes a group: byte b of vector 4p+i are the codes of
+// column 4b+i in rows 2p and 2p+1. Of a row only so many words are in memory. The pitch from row to row and the offset of the last row,
+// which stands for those behind it, too, are in bytes.
+//
+//go:noescape
+func ternaryIndexAVX512(index *uint32, w *uint32, pitch int, last int, groups int, words int)
+
+// ternaryColumnsAVX512 computes 256 outputs y = f32(f32(T) * 2^exponent), where T is the sum of what the tables give for the indices over at most
+// 64 groups, less 2^33 a group.
+//
+//go:noescape
+func ternaryColumnsAVX512(y *float32, index *uint32, tables *uint32, stride int, groups int, exponent float32)
+
 // ternaryIndexVBMI makes, for groups of 8 rows and the 256 columns at w, 8 vectors of 64 bytes a group: byte 4e+p of 128-bit lane l of vector 2u+i
 // are the codes in rows 2p and 2p+1, of column 64l+16u+4e+i in the low nibble, and of the column two further in the high one.
-// Of a row only so many words are in memory. The pitch from row to row and the offset of the last row, which stands for those
-// behind it, too, are in bytes.
+// Of a row only so many words are in memory. The pitch from row to row and the offset of the last row,
+// which stands for those behind it, too, are in bytes.
 //
 //go:noescape
 func ternaryIndexVBMI(index *uint32, w *uint32, pitch int, last int, groups int, words int)

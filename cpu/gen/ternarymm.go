@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/mmcloughlin/avo/build"
@@ -27,7 +26,7 @@ func ternarymm(c *build.Context) {
 	ternaryIndex(c, "ternaryIndexHalf", ymm/2, "is ternaryIndex where only 64 columns are in memory; it indexes them twice.")
 	ternaryColumns(c)
 	ternaryScale(c)
-	ternaryDigits(c, "ternaryDigits", ymm)
+	ternaryDigits(c)
 	shifts := c.ConstData("digitShifts", operand.U32(24<<24|16<<16|8<<8))
 	ternaryDots(c, shifts)
 	ternaryWide(c, shifts)
@@ -268,18 +267,13 @@ func ternaryScale(c *build.Context) {
 	end(c)
 }
 
-// ternaryDigits generates the fixed-point numbers of blocks of activations as balanced digits of base 256, in vectors of so many
-// bytes, one for each position and digit, and adds up the numbers. Wide vectors take the digits of two blocks side by side.
-func ternaryDigits(c *build.Context, name string, width int) {
-	begin(c, name, "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64",
-		fmt.Sprintf("makes, for each %d numbers q = RNE(x * scale), 16 vectors of %d bytes: byte b of vector 4*i+t is digit t", positions*width, width),
-		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.",
-		"Blocks are of 128 numbers.")
+// ternaryDigits generates the fixed-point numbers of blocks of activations as balanced digits of base 256, one register for
+// each position and digit, and adds up the numbers.
+func ternaryDigits(c *build.Context) {
+	begin(c, "ternaryDigits", "digits *uint32, x *float32, blocks int, scale float64, sum *[4]int64",
+		"makes, for each block of 128 numbers q = RNE(x * scale), 16 vectors of 32 bytes: byte b of vector 4*i+t is digit t",
+		"of number 4*b+i, where q is the sum of its four digits, -128 to 127, times 256^t. The sum of all q is that of the four sums.")
 	digits, x, blocks := load(c, "digits", 0), load(c, "x", 0), load(c, "blocks", 0)
-	step := c.GP64() // to the next block's bytes: half a vector on, then to the next vectors
-	if width > ymm {
-		c.MOVQ(operand.U32(ymm), step)
-	}
 	scale := broadcastParam(c, "scale")
 	balance := yword(c, 0x80808080)
 	sum := c.YMM()
@@ -309,18 +303,12 @@ func ternaryDigits(c *build.Context, name string, width int) {
 				c.VPUNPCKHBW(rows.Offset(32*(k+8)), r[k], r[k])
 			}
 		}
-		for i, column := range shuffled(c, r) {
-			c.VMOVDQU(column, mem(digits, width*(8*half+i)))
+		for i, column := range shuffled(newCode(c, newAVX2), r) {
+			c.VMOVDQU(column, mem(digits, 32*(8*half+i)))
 		}
 	}
 	c.ADDQ(operand.U32(128*4), x)
-	if width > ymm {
-		c.ADDQ(step, digits)
-		c.NEGQ(step)
-		c.ADDQ(operand.U32(positions*planes*width), step)
-	} else {
-		c.ADDQ(operand.U32(positions*planes*width), digits)
-	}
+	c.ADDQ(operand.U32(128*planes), digits)
 	c.DECQ(blocks)
 	c.JNZ(operand.LabelRef("block"))
 	at := load(c, "sum", 0)
@@ -330,17 +318,17 @@ func ternaryDigits(c *build.Context, name string, width int) {
 
 // shuffled interleaves the bytes of the first and the second half of the registers, and so on with the halves that result,
 // until each register is by itself.
-func shuffled(c *build.Context, r []reg.VecVirtual) []reg.VecVirtual {
+func shuffled(v *code, r []reg.VecVirtual) []reg.VecVirtual {
 	n := len(r) / 2
 	if n == 0 {
 		return r
 	}
-	low, high := yregs(c, n), yregs(c, n)
+	low, high := v.regs(n), v.regs(n)
 	for k := range n {
-		c.VPUNPCKLBW(r[k+n], r[k], low[k])
-		c.VPUNPCKHBW(r[k+n], r[k], high[k])
+		v.VPUNPCKLBW(r[k+n], r[k], low[k])
+		v.VPUNPCKHBW(r[k+n], r[k], high[k])
 	}
-	return append(shuffled(c, low), shuffled(c, high)...)
+	return append(shuffled(v, low), shuffled(v, high)...)
 }
 
 // ternaryDots generates the sums along rows of W. A weight plus 1 is an unsigned byte, as the byte products want it, and
