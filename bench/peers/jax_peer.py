@@ -2,7 +2,7 @@
 of the steps are on the device. With one basis for all cells P z is one matrix product."""
 
 import time
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -52,28 +52,33 @@ class Jax(Peer):
         self.X, self.Y = jnp.asarray(self.x), jnp.asarray(self.y[:, 0])
         return answer
 
-    def pack(self, space, lr, steps):
-        """A function that advances the state by so many steps, the state, and what it takes beside."""
-        seeds = 1 if space == "one" else len(lr)
-        X, Y, gradient, rates = self.X, self.Y, jax.grad(total(space)), jnp.asarray(np.array(lr, np.float32))[:, None]
+    @cache
+    def advance(self, space, steps):
+        """A function that advances the state of a pack by so many steps."""
+        X, Y, gradient = self.X, self.Y, jax.grad(total(space))
 
         @partial(jax.jit, donate_argnums=0)
-        def run(state, theta0, p, batches):
+        def run(state, lr, theta0, p, batches):
             def step(carry, _):
                 state, t = carry
                 i = jax.lax.dynamic_index_in_dim(batches, t % batches.shape[1], 1, keepdims=False)  # [seeds, BATCH]
-                return (adam(state, gradient(state[0], theta0, p, X[i], Y[i]), rates), t + 1), None
+                return (adam(state, gradient(state[0], theta0, p, X[i], Y[i]), lr), t + 1), None
 
             return jax.lax.scan(step, state, None, length=steps)[0]
 
+        return run
+
+    def pack(self, space, lr):
+        """The state of a pack at its beginning, and what advance takes beside: learning rates [cells, 1], and by seed theta0, P, rows."""
+        seeds = 1 if space == "one" else len(lr)
         theta0 = jnp.asarray(self.theta0[:seeds])
         z = theta0.copy() if space == "full" else jnp.zeros((len(lr), DIM), jnp.float32)
         p = None if space == "full" else jnp.asarray(self.basis(seeds))
-        return run, (fresh(z), jnp.int32(0)), (theta0, p, jnp.asarray(self.batches[:seeds]))
+        return (fresh(z), jnp.int32(0)), (jnp.asarray(np.array(lr, np.float32))[:, None], theta0, p, jnp.asarray(self.batches[:seeds]))
 
     def train(self, id, space, lr):
         steps = max(2, CHUNK // len(lr))
-        run, state, beside = self.pack(space, lr, steps)
+        run, (state, beside) = self.advance(space, steps), self.pack(space, lr)
         now = None
 
         def begin():
@@ -91,7 +96,7 @@ class Jax(Peer):
         return {"way": "vmap, scan, jit", "seconds": time.perf_counter() - start}
 
     def after(self, space, lr, steps):
-        run, state, beside = self.pack(space, lr, steps)
+        run, (state, beside) = self.advance(space, steps), self.pack(space, lr)
         (state, _) = run(state, *beside)
         return words(state[0][0])
 

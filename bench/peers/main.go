@@ -1,7 +1,7 @@
 // Command peers measures lockstep on the CPU beside JAX, PyTorch, OpenBLAS and gonum, in one run: training steps of packs, matrix
 // products, a whole small sweep, and how many bits of a result change with what should not matter. `make peers` runs it.
 //
-//	bin/peers [-quick] [-rounds N] [-burst TIME] [-threads N] [-python FILE] [-scripts DIR] > record
+//	bin/peers [-quick] [-only PATTERN] [-rounds N] [-burst TIME] [-threads N] [-python FILE] [-scripts DIR] > record
 //
 // Each peer is a process that rests while another side is measured. Every round measures every side on every case, one after the
 // other; medians over rounds, and ratios within a round, are what a slow moment of the machine changes least. Standard output is a
@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -43,7 +44,11 @@ type options struct {
 	products []product
 	job      job
 	peers    map[string][]string // the command of each
+	only     *regexp.Regexp      // cases whose names match
 }
+
+// wants tells whether a case is to be measured.
+func (o options) wants(name fmt.Stringer) bool { return o.only.MatchString(name.String()) }
 
 func main() {
 	log.SetFlags(0)
@@ -53,9 +58,14 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 7, "measure everything `N` times, the job half as often")
 	flag.DurationVar(&o.burst, "burst", 700*time.Millisecond, "train for `TIME` without a pause")
 	flag.IntVar(&o.threads, "threads", 2, "every side has `N` threads, on as many processors")
+	only := flag.String("only", "", "measure the cases that match the regular expression `PATTERN`, such as job or train/full; bits are a case, too")
 	python := flag.String("python", ".tools/peers/bin/python3", "the interpreter `FILE` that has the peers' packages")
 	scripts := flag.String("scripts", "bench/peers", "the `DIR` of jax_peer.py and the others")
 	flag.Parse()
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		log.Fatalf("-only: %v", err)
+	}
 	if *quick {
 		o.rounds, o.burst, o.packs, o.job = 2, 50*time.Millisecond, []int{1, 4}, job{20, []int{10, 50}}
 	}

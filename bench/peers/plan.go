@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"lockstep/bench"
@@ -16,20 +17,8 @@ func measureAll(ctx context.Context, o options, s *sides, w *watch, emit func(an
 			return err
 		}
 	}
-	for _, t := range []struct {
-		name        string
-		all, single trainer
-	}{{"lockstep", s.ternary, s.single}, {"lockstep gaussian", s.gaussian, s.gaussianSingle}, {"jax", s.jax[0], s.jax[1]}, {"torch", s.torch[0], s.torch[1]}} {
-		say("bits of " + t.name)
-		if err := compareTraining(ctx, t.name, t.all, t.single, o.packs, emit); err != nil {
-			return err
-		}
-	}
-	for _, c := range []struct {
-		name        string
-		all, single classifier
-	}{{"lockstep", s.ternary, s.single}, {"jax", s.jax[0], s.jax[1]}, {"torch", s.torch[0], s.torch[1]}, {"openblas", s.numpy[0], s.numpy[1]}, {"gonum", s.gonum[0], s.gonum[1]}} {
-		if err := compareLogits(ctx, c.name, c.all, c.single, s.ternary.data.testX.At(0), emit); err != nil {
+	if o.only.MatchString("bits") {
+		if err := compareAll(ctx, o, s, emit, say); err != nil {
 			return err
 		}
 	}
@@ -54,12 +43,37 @@ func measureAll(ctx context.Context, o options, s *sides, w *watch, emit func(an
 	return emit(map[string]quiet{"quiet": q})
 }
 
+// compareAll tells what changes the bits of each side.
+func compareAll(ctx context.Context, o options, s *sides, emit func(any) error, say func(string)) error {
+	for _, t := range []struct {
+		name        string
+		all, single trainer
+	}{{"lockstep", s.ternary, s.single}, {"lockstep gaussian", s.gaussian, s.gaussianSingle}, {"jax", s.jax[0], s.jax[1]}, {"torch", s.torch[0], s.torch[1]}} {
+		say("bits of " + t.name)
+		if err := compareTraining(ctx, t.name, t.all, t.single, o.packs, emit); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		name        string
+		all, single classifier
+	}{{"lockstep", s.ternary, s.single}, {"jax", s.jax[0], s.jax[1]}, {"torch", s.torch[0], s.torch[1]}, {"openblas", s.numpy[0], s.numpy[1]}, {"gonum", s.gonum[0], s.gonum[1]}} {
+		if err := compareLogits(ctx, c.name, c.all, c.single, s.ternary.data.testX.At(0), emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // trainingCases are the packs, in every space.
 func trainingCases(ctx context.Context, o options, s *sides, say func(string)) (cases [][]*entry, err error) {
 	self := os.Getpid()
 	for _, sp := range []space{full, each, one} {
 		for _, n := range o.packs {
 			wl := workload{sp, n}
+			if !o.wants(wl) {
+				continue
+			}
 			say("making ready " + wl.String())
 			var c []*entry
 			for _, t := range []struct {
@@ -92,11 +106,17 @@ func matmulCases(ctx context.Context, o options, s *sides) (cases [][]*entry, er
 	self := os.Getpid()
 	for i, threads := range []int{o.threads, 1} {
 		engine := []*ours{s.ternary, s.single}[i]
+		if !slices.ContainsFunc(o.products, func(m product) bool { return o.wants(m) }) {
+			continue
+		}
 		cases = append(cases, []*entry{{result{Case: "peak", Side: "lockstep", Threads: threads, Unit: "GMAC/s"}, self, func(ctx context.Context) (float64, error) {
 			p, err := bench.Peak(ctx, engine.engine)
 			return p.FMA / 1e9, err
 		}}})
 		for _, m := range o.products {
+			if !o.wants(m) {
+				continue
+			}
 			var c []*entry
 			for _, t := range []struct {
 				name string
@@ -117,13 +137,16 @@ func matmulCases(ctx context.Context, o options, s *sides) (cases [][]*entry, er
 
 // jobCases is the whole small sweep: cards to results on lockstep's side, compilation and basis included on all.
 func jobCases(o options, s *sides) [][]*entry {
+	if !o.wants(o.job) {
+		return nil
+	}
 	var c []*entry
 	for _, t := range []struct {
 		name string
 		is   trainer
 		pid  int
 	}{{"lockstep", s.ternary, os.Getpid()}, {"lockstep gaussian", s.gaussian, os.Getpid()}, {"jax", s.jax[0], s.jax[0].pid()}, {"torch", s.torch[0], s.torch[0].pid()}} {
-		e := &entry{result: result{Case: fmt.Sprintf("job/%d", o.job.steps), Side: t.name, Threads: o.threads, Unit: "s"}, pid: t.pid}
+		e := &entry{result: result{Case: o.job.String(), Side: t.name, Threads: o.threads, Unit: "s"}, pid: t.pid}
 		e.measure = func(ctx context.Context) (float64, error) {
 			seconds, accuracy, err := t.is.job(ctx, o.job)
 			e.Accuracy = &accuracy

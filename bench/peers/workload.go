@@ -98,6 +98,8 @@ type job struct {
 	d     []int // few: of a rehearsal; nil: the study's
 }
 
+func (j job) String() string { return fmt.Sprintf("job/%d", j.steps) }
+
 func (j job) cells(mapType string) ([]sweep.Cell, error) {
 	card, err := studies.Named("intrinsic-digits")
 	if err != nil {
