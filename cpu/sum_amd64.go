@@ -9,15 +9,16 @@ import "lockstep/op"
 
 // sumSet is the kernels of one family.
 type sumSet struct {
-	runs    func(y, x *float32, runs, n int)
-	short   []func(y, x *float32, groups, n int) // by the registers of a run, less one
-	columns func(y, x *float32, n, columns, stride int)
-	divide  func(y, x, s *uint32, n int)
+	runs       func(y, x *float32, runs, n int)
+	short      []func(y, x *float32, groups, n int) // by the registers of a run, less one
+	columns    func(y, x *float32, n, columns, stride int)
+	accumulate func(y, x *float32, n int)
+	divide     func(y, x, s *uint32, n int)
 }
 
 var sumSets = map[string]*sumSet{
-	"avx2":   {sumRunsAVX2, []func(y, x *float32, groups, n int){sumShort1AVX2, sumShort2AVX2, sumShort3AVX2, sumShort4AVX2}, sumColumnsAVX2, stripDivOneAVX2},
-	"avx512": {sumRunsAVX512, []func(y, x *float32, groups, n int){sumShort1AVX512, sumShort2AVX512}, sumColumnsAVX512, stripDivOneAVX512},
+	"avx2":   {sumRunsAVX2, []func(y, x *float32, groups, n int){sumShort1AVX2, sumShort2AVX2, sumShort3AVX2, sumShort4AVX2}, sumColumnsAVX2, accumulateAVX2, stripDivOneAVX2},
+	"avx512": {sumRunsAVX512, []func(y, x *float32, groups, n int){sumShort1AVX512, sumShort2AVX512}, sumColumnsAVX512, accumulateAVX512, stripDivOneAVX512},
 }
 
 func init() {
@@ -39,8 +40,15 @@ func (s *sumSet) sum(o op.Sum, shape op.Shape) kernel {
 			s.contiguous(w, y, x, n)
 			return
 		}
+		var lanes []float32
+		if n*inner > streamed {
+			lanes = floats(w.Words(op.Lanes * inner))
+		}
 		for i := range lead {
-			s.across(w, y[i*inner:(i+1)*inner], x[i*n*inner:(i+1)*n*inner])
+			s.across(w, y[i*inner:(i+1)*inner], x[i*n*inner:(i+1)*n*inner], lanes)
+		}
+		if len(lanes) > 0 {
+			op.Canonical(out[0].W)
 		}
 	}
 }
@@ -88,21 +96,44 @@ func (s *sumSet) segments(y, x []float32, n int) {
 	}
 }
 
-// across sums the columns of x [rows, len(y)] into y.
-func (s *sumSet) across(w *workspace, y, x []float32) {
+// across sums the columns of x [rows, len(y)] into y. If it streams them, for which it needs lanes [32, len(y)], NaNs may be any.
+func (s *sumSet) across(w *workspace, y, x, lanes []float32) {
 	c := len(y)
 	if c == 0 {
 		return
 	}
-	if rows := len(x) / c; rows <= op.Chunk {
-		s.columns(&y[0], &x[0], rows, c, c)
+	segment := op.Chunk * c
+	switch {
+	case len(x) <= min(segment, streamed):
+		s.columns(&y[0], &x[0], len(x)/c, c, c)
+		return
+	case len(x) <= segment:
+		s.stream(y, x, lanes)
 		return
 	}
-	segment := op.Chunk * c
 	parts := floats(w.Words((len(x) + segment - 1) / segment * c))
 	for i := 0; len(x) > 0; i += c {
-		s.across(w, parts[i:i+c], x[:min(segment, len(x))])
+		s.across(w, parts[i:i+c], x[:min(segment, len(x))], lanes)
 		x = x[min(segment, len(x)):]
 	}
-	s.across(w, y, parts)
+	s.across(w, y, parts, lanes)
+}
+
+// streamed is the number of words from which columns are better read row after row, as the processor fetches memory ahead, than
+// lane after lane.
+const streamed = 16 << 10
+
+// stream sums the columns of a segment, all side by side: lanes hold the partial sums, and the rows of a round lie as they do.
+// NaNs may be any.
+func (s *sumSet) stream(y, x, lanes []float32) {
+	clear(lanes)
+	for len(x) > 0 {
+		round := min(len(lanes), len(x))
+		s.accumulate(&lanes[0], &x[0], round)
+		x = x[round:]
+	}
+	for h := op.Lanes / 2; h > 0; h /= 2 {
+		s.accumulate(&lanes[0], &lanes[h*len(y)], h*len(y))
+	}
+	copy(y, lanes)
 }

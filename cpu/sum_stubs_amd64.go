@@ -34,6 +34,11 @@ func sumShort4AVX2(y *float32, x *float32, groups int, n int)
 //go:noescape
 func sumColumnsAVX2(y *float32, x *float32, n int, columns int, stride int)
 
+// accumulateAVX2 adds x[i] to y[i] for n > 0 elements; NaNs may be any.
+//
+//go:noescape
+func accumulateAVX2(y *float32, x *float32, n int)
+
 // sumRunsAVX512 sums runs > 0 runs of n elements, 0 < n <= 1024, that follow one another, each in the order of one segment.
 //
 //go:noescape
@@ -53,3 +58,8 @@ func sumShort2AVX512(y *float32, x *float32, groups int, n int)
 //
 //go:noescape
 func sumColumnsAVX512(y *float32, x *float32, n int, columns int, stride int)
+
+// accumulateAVX512 adds x[i] to y[i] for n > 0 elements; NaNs may be any.
+//
+//go:noescape
+func accumulateAVX512(y *float32, x *float32, n int)

@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"lockstep/op"
@@ -41,7 +42,7 @@ func reductions() (list []reduction) {
 	}
 	return append(list,
 		reduction{[]int{40, 30, 3}, []int{0, 1}}, reduction{[]int{40, 3, 30}, []int{0, 2}}, reduction{[]int{2, 33, 33}, []int{1, 2}},
-		reduction{[]int{1100, 17}, []int{0}}, reduction{[]int{129, 65}, []int{0}}, reduction{[]int{65, 129}, []int{1}},
+		reduction{[]int{1100, 17}, []int{0}}, reduction{[]int{300, 61}, []int{0}}, reduction{[]int{2, 1024, 17}, []int{1}}, reduction{[]int{129, 65}, []int{0}}, reduction{[]int{65, 129}, []int{1}},
 		reduction{[]int{1024*1024 + 1025}, []int{0}}) // three levels
 }
 
@@ -53,6 +54,10 @@ func reduce(g *table, o func(axes op.Ints) op.Op) {
 	for _, f := range flavours {
 		g.add(o(op.List(0)), f.name, f32(f, 1500, 3))
 		g.add(o(op.List(1)), f.name, f32(f, 9, 300))
+	}
+	negative := flavour{"only -0", func(*rand.Rand, int) float32 { return float32(math.Copysign(0, -1)) }}
+	for _, n := range short {
+		g.add(o(op.List(1)), negative.name, f32(negative, 35, n))
 	}
 }
 

@@ -15,8 +15,12 @@ func FuzzCard(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := readCard(path); err == nil && markdown([]*card{c}) == "" {
+		cards, peers, err := readAll([]string{path})
+		if err == nil && len(cards) > 0 && markdown(cards) == "" {
 			t.Fatal("a card without a table")
+		}
+		if err == nil && len(peers) > 0 && markdownPeers(peers) == "" {
+			t.Fatal("peers without a table")
 		}
 	})
 }

@@ -19,6 +19,7 @@ func sum(c *build.Context) {
 			sumShort(k, v)
 		}
 		sumColumns(k)
+		accumulate(k)
 	})
 }
 
@@ -184,4 +185,45 @@ func (b columnBlock) lane(l int) []reg.VecVirtual {
 	k.JG(operand.LabelRef(loop))
 	k.Label(done)
 	return s
+}
+
+// accumulate generates y[i] += x[i] for the lanes of many columns at once, in an array.
+func accumulate(k *code) {
+	k.begin("accumulate", "y, x *float32, n int", "adds x[i] to y[i] for n > 0 elements; NaNs may be any.")
+	y, x, n := load(k.Context, "y", 0), load(k.Context, "x", 0), load(k.Context, "n", 0)
+	const unroll = 4
+	r, size := k.regs(unroll), k.bytes()
+	k.SUBQ(operand.U32(unroll*k.lanes()), n)
+	k.JL(operand.LabelRef("vectors"))
+	k.Label("quads")
+	for i := range r {
+		k.VMOVUPS(mem(y, size*i), r[i])
+		k.VADDPS(mem(x, size*i), r[i], r[i])
+		k.VMOVUPS(r[i], mem(y, size*i))
+	}
+	k.ADDQ(operand.U32(unroll*size), x)
+	k.ADDQ(operand.U32(unroll*size), y)
+	k.SUBQ(operand.U32(unroll*k.lanes()), n)
+	k.JGE(operand.LabelRef("quads"))
+	k.Label("vectors")
+	k.ADDQ(operand.U32((unroll-1)*k.lanes()), n)
+	k.JL(operand.LabelRef("rest"))
+	k.Label("vector")
+	k.VMOVUPS(mem(y, 0), r[0])
+	k.VADDPS(mem(x, 0), r[0], r[0])
+	k.VMOVUPS(r[0], mem(y, 0))
+	k.ADDQ(operand.U8(size), x)
+	k.ADDQ(operand.U8(size), y)
+	k.SUBQ(operand.U8(k.lanes()), n)
+	k.JGE(operand.LabelRef("vector"))
+	k.Label("rest")
+	k.ADDQ(operand.U8(k.lanes()), n)
+	k.JZ(operand.LabelRef("done"))
+	mask := k.firstLanes(n)
+	k.loadMasked(mem(y, 0), mask, r[0])
+	k.loadMasked(mem(x, 0), mask, r[1])
+	k.VADDPS(r[1], r[0], r[0])
+	k.storeMasked(r[0], mask, mem(y, 0))
+	k.Label("done")
+	end(k.Context)
 }
