@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -90,21 +91,25 @@ func sided(transposed bool, rows, cols int) []int {
 }
 
 // reportMACs times a family's kernel that makes so many multiply-adds, with the given peak beside it. Its rate is the median over
-// short bursts, and so is the peak's, burst by burst: on a busy machine the mean time says more about the neighbours.
+// short bursts of the thread's own time, and so is the peak's, burst by burst: on a busy machine the mean time says more about the
+// neighbours.
 func reportMACs(b *testing.B, family string, macs int, peak func(families []string) float64, o op.Op, in ...op.Tensor) {
 	run, _ := prepareOf(b, []string{family}, o, in...)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	start := threadTime()
 	for b.Loop() {
 		run()
 	}
 	const bursts, burst = 41, 50 * time.Microsecond
-	n := 1 + int(burst*time.Duration(b.N)/(b.Elapsed()+1))
+	n := 1 + int(burst*time.Duration(b.N)/(threadTime()-start+1))
 	var rates, peaks []float64
 	for range bursts {
-		start := time.Now()
+		start := threadTime()
 		for range n {
 			run()
 		}
-		rates = append(rates, float64(macs)*float64(n)/time.Since(start).Seconds())
+		rates = append(rates, float64(macs)*float64(n)/(threadTime()-start).Seconds())
 		peaks = append(peaks, peak([]string{family}))
 	}
 	slices.Sort(rates)
