@@ -28,6 +28,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"lockstep/bench"
@@ -89,7 +90,7 @@ func main() {
 			}
 		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	lines := json.NewEncoder(os.Stdout)
 	if err := run(ctx, o, lines.Encode, func(s string) { log.Print(s) }); err != nil {
