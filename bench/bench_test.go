@@ -337,7 +337,7 @@ func TestSweepCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := (&Case{Name: c.Name, Cells: c.Cells, Unit: c.Unit, sweep: &small}).openSweep(context.Background(), &Options{Engine: e, Memory: 1 << 32})
+	w, err := (&Case{Name: c.Name, Cells: c.Cells, Unit: c.Unit, sweep: &small}).openSweep(context.Background(), &Options{Engine: e, Memory: 1 << 32, Time: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,6 +346,9 @@ func TestSweepCase(t *testing.T) {
 	}
 	if len(w.kernels) == 0 || w.bytes == 0 {
 		t.Errorf("%d kernels, %d bytes", len(w.kernels), w.bytes)
+	}
+	if _, err := c.openSweep(context.Background(), &Options{Engine: e, Memory: 1 << 32, Time: 1}); err == nil || !strings.Contains(err.Error(), "one cell alone") {
+		t.Errorf("in a nanosecond: %v; want a reason to skip it", err)
 	}
 	if _, err := c.openSweep(context.Background(), &Options{Engine: e, Memory: 1000}); err == nil || !strings.Contains(err.Error(), "MB") {
 		t.Errorf("in 1 kB: %v; want a reason to skip it", err)
