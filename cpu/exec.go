@@ -25,6 +25,7 @@ type exec struct {
 	still   []bool            // by state: its Next is itself
 	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
 	pool    []*worker
+	idle    []*workspace // of threads without a worker
 }
 
 // unit is what a cell does at a time: a node, or a chain of them.
@@ -194,6 +195,7 @@ func (x *exec) Close() error {
 
 // each runs f for 0 to n-1 on the engine's threads, each thread with its own worker.
 func (x *exec) each(n int, workers []*worker, f func(w *worker, i int)) {
+	x.shareOut(workers[:min(n, len(workers))])
 	if len(workers) == 1 || n == 1 {
 		for i := range n {
 			f(workers[0], i)
@@ -210,6 +212,20 @@ func (x *exec) each(n int, workers []*worker, f func(w *worker, i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// shareOut gives the workers that have something to do the workspaces of the threads that have not.
+func (x *exec) shareOut(busy []*worker) {
+	if len(busy) == 0 {
+		return
+	}
+	each := (x.p.engine.threads - len(busy)) / len(busy)
+	for len(x.idle) < each*len(busy) {
+		x.idle = append(x.idle, &workspace{})
+	}
+	for i, w := range busy {
+		w.ws.spare = x.idle[i*each : (i+1)*each]
+	}
 }
 
 // workers are made once: one for each thread that has a cell to work on.

@@ -128,6 +128,11 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		clear(c)
 		return
 	}
+	w.split(p.N, p.tiles.panel(), p.Batch*p.M*p.N*terms, func(w *workspace, from, to int) { p.columns(w, terms, from, to, c, a, b) })
+}
+
+// columns computes the columns of C from from to to, which begin with whole panels.
+func (p *product) columns(w *workspace, terms, from, to int, c []float32, a, b operandsAB) {
 	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {
@@ -141,7 +146,7 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
 			k := min(op.Chunk, terms-r)
 			bands = p.bands(bands[:0], e, r, k, a, bufA)
-			for j := 0; j < p.N; j += p.tiles.panel() {
+			for j := from; j < to; j += p.tiles.panel() {
 				p.panel(e, j, r, k, bands, c, b, buf)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"lockstep/op"
@@ -98,8 +99,28 @@ func checkVariants(names []string) error {
 
 // workspace is a thread's scratch memory for kernels.
 type workspace struct {
-	buf  []uint32
-	used int
+	buf   []uint32
+	used  int
+	spare []*workspace // of threads that have no cell to work on, and help with large products
+}
+
+// worthSplitting is the work, in multiply-adds, of which a thread needs ten times as long as to wake another one.
+const worthSplitting = 1 << 21
+
+// split runs f on parts of [0, n) that begin at multiples of step: on this thread, and on spare ones if the work is worth it.
+func (w *workspace) split(n, step, work int, f func(w *workspace, from, to int)) {
+	steps := (n + step - 1) / step
+	parts := max(1, min(1+len(w.spare), steps, work/worthSplitting))
+	at := func(i int) int { return min(n, steps*i/parts*step) }
+	var helpers sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		helpers.Go(func() {
+			f(w.spare[i-1], at(i), at(i+1))
+			w.spare[i-1].reset()
+		})
+	}
+	f(w, 0, at(1))
+	helpers.Wait()
 }
 
 // Words hands out n words of undefined content, aligned to 64 bytes, until the kernel returns.
