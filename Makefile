@@ -27,8 +27,8 @@ test:
 	@echo "variants of the CPU's kernels, each held alone against the laws:"
 	@$(GO) test -v -run '^TestConformance$$' ./cpu | sed -n 's/^    --- \([A-Z]*\): TestConformance\/\([a-z0-9]*\) .*/  \1 \2/p'
 
-# Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests.
-# The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
+# Every elementwise function of one operand over all 2^32 inputs, by its law and on the CPU engine, against the committed digests; and how far the engine's results
+# are from the exact ones, against optest/ulp/errors.txt. The laws alone take some 45 minutes of one core. RUN chooses functions, such as RUN=/exp.
 test-exhaustive:
 	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'OverAllInputs$(RUN)' ./optest/exhaustive
 
@@ -36,17 +36,22 @@ test-exhaustive:
 exhaustive-digests:
 	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'LawOverAllInputs$(RUN)' ./optest/exhaustive -update
 
+# The errors of the functions, into optest/ulp/errors.txt and the table of docs/NUMERICS.md.
+exhaustive-errors:
+	LOCKSTEP_EXHAUSTIVE=1 $(GO) test -count=1 -v -timeout 0 -run 'EngineOverAllInputs' ./optest/exhaustive -publish
+	$(GO) run ./optest/ulp/table
+
 # Every fuzz target, FUZZTIME each: the readers of files, attributes and shapes, random programs and their derivatives. What one finds stands in
 # testdata/fuzz of its package, and go test runs it from then on. FUZZ chooses targets, such as FUZZ=FuzzPrograms.
 FUZZTIME ?= 20s
 FUZZ ?= Fuzz\w+
 fuzz:
 	@grep -roE --include='*_test.go' '^func $(FUZZ)\(' cmd cpu cuda data bench graph internal model op optest report studies subspace sweep | sed 's|/[^/]*:func | |; s|($$||' | sort | \
-	while read -r package target; do echo "$$target of $$package"; $(GO) test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; done
+	while read -r package target; do echo "$$target of $$package"; $(GO) test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$package || exit 1; done
 
-# Known faults, planted one at a time: the tests must notice each.
+# Known faults, planted one at a time: the tests must notice each. MUTANTS=-quick runs only the tests that are known to; MUTANTS='-run REGEXP' chooses faults.
 mutants:
-	$(GO) run ./internal/mutants
+	$(GO) run ./internal/mutants $(MUTANTS)
 
 # A record of the full suite, and of the kernels' speed, with every variant that this CPU has, to commit under bench/results: what is on
 # record may run by default (see cpu/twin.go).

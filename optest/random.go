@@ -282,7 +282,11 @@ func (g *generator) anySuch(d op.DType, lo, hi int, fits func(s op.Shape) bool) 
 
 // emit appends an op of a kind, with attributes and operands.
 func (g *generator) emit(kind op.Op) {
-	o, in := growers[kind.Name()](g, kind)
+	grow := growers[kind.Name()]
+	if grow == nil {
+		g.b.Fail(fmt.Errorf("no grower for %s: add one to growers.go of package optest", kind.Name()))
+	}
+	o, in := grow(g, kind)
 	if _, ok := o.(op.MatMulJVP); ok {
 		g.forward = true
 	}

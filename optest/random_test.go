@@ -39,9 +39,12 @@ func engines(t testing.TB) (all []graph.Engine) {
 
 // TestRandomPrograms runs random programs on every engine.
 func TestRandomPrograms(t *testing.T) {
-	all := engines(t)
+	all, programs := engines(t), 400
+	if testing.Short() {
+		programs = 80
+	}
 	ops := map[string]int{}
-	for i := range 400 {
+	for i := range programs {
 		r, err := optest.NewRandom(entropyOf(i))
 		if err != nil {
 			t.Fatalf("program %d: %v", i, err)
@@ -56,8 +59,8 @@ func TestRandomPrograms(t *testing.T) {
 		}
 	}
 	for _, o := range op.All {
-		if ops[o.Name()] < 5 {
-			t.Errorf("%s occurs %d times in 400 programs", o.Name(), ops[o.Name()])
+		if ops[o.Name()] < programs/80 {
+			t.Errorf("%s occurs %d times in %d programs", o.Name(), ops[o.Name()], programs)
 		}
 	}
 }
@@ -98,7 +101,7 @@ func FuzzDerivatives(f *testing.F) {
 // TestRandomDerivatives holds derivatives of random programs against central differences, and the two modes against each other.
 func TestRandomDerivatives(t *testing.T) {
 	sure := 0
-	for i := range 400 {
+	for i := range 400 { // of which few are near a kink
 		s, err := optest.NewSmooth(entropyOf(i))
 		if err != nil {
 			t.Fatalf("program %d: %v", i, err)
@@ -111,8 +114,7 @@ func TestRandomDerivatives(t *testing.T) {
 			sure++
 		}
 	}
-	if sure < 300 {
-		t.Errorf("%d of 400 programs were told from central differences", sure)
+	if sure < 380 {
+		t.Errorf("central differences tell of %d of 400 programs only", sure)
 	}
-	t.Log(sure)
 }

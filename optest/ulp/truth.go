@@ -29,7 +29,11 @@ var Functions = []Function{
 
 // turn is sin(pi (|x| + quarters/2)). The reduction to an angle of at most pi/4 is exact, but for the product with pi. A zero is +0.
 func turn(x float64, quarters int) float64 {
-	z := math.Mod(math.Abs(x), 2)
+	z := math.Abs(x)
+	if z >= 1<<24 { // a float32, which is even there; or no number
+		z -= z
+	}
+	z -= 2 * math.Floor(z/2)
 	n := math.RoundToEven(2 * z)
 	r := math.Pi * (z - n/2)
 	switch (int(n) + quarters) % 4 {

@@ -40,6 +40,7 @@ const smallest = 0x1p-126 // normal number
 // Measure finds the errors of the results y[i] for the arguments of bits first + i; both have the form in which tensors are stored. Error: a result
 // that is a NaN or infinite and must not be, or the other way round.
 func (f Function) Measure(first uint32, y []uint32) (e Error, err error) {
+	uncertain := math.Ldexp(1, -f.bits)
 	for i, word := range y {
 		x, got := math.Float32frombits(first+uint32(i)), math.Float32frombits(word)
 		exact := f.real(float64(x))
@@ -50,9 +51,9 @@ func (f Function) Measure(first uint32, y []uint32) (e Error, err error) {
 			}
 			continue
 		}
-		unit := unitOf(exact)
-		scaled := math.Abs(exact) / unit // exact: unit is a power of two
-		if tie := math.Abs(scaled - math.Floor(scaled) - 0.5); tie <= math.Ldexp(scaled, -f.bits) {
+		units := unitsOf(exact)
+		scaled := math.Abs(exact) * units // exact, and below 2^24
+		if tie := math.Abs(scaled - float64(int64(scaled)) - 0.5); tie <= scaled*uncertain {
 			want = f.Round(x)
 		}
 		if got != want {
@@ -61,7 +62,7 @@ func (f Function) Measure(first uint32, y []uint32) (e Error, err error) {
 				e.Zeros++
 			}
 		}
-		off := math.Abs(float64(got)-exact) / unit
+		off := math.Abs(float64(got)-exact) * units
 		if off > e.Largest {
 			e.Largest, e.At = off, x
 		}
@@ -72,10 +73,10 @@ func (f Function) Measure(first uint32, y []uint32) (e Error, err error) {
 	return e, nil
 }
 
-// unitOf is the unit of y, a float64 that is 0 or so large that its unit is that of the number that it stands for.
-func unitOf(y float64) float64 {
+// unitsOf is how many units of y are 1. y is 0 or so large that its unit is that of the number that it stands for.
+func unitsOf(y float64) float64 {
 	exponent := max(int(math.Float64bits(y)>>52&0x7ff)-1023, -126)
-	return math.Float64frombits(uint64(exponent-23+1023) << 52)
+	return math.Float64frombits(uint64(23-exponent+1023) << 52)
 }
 
 // Round is the float32 next to the exact result for x; both must be finite and not zero.
