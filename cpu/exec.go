@@ -14,18 +14,18 @@ import (
 // exec is a program compiled for a pack.
 type exec struct {
 	*layout
-	p       *pack
-	home    []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
-	once    []compiled
-	shared  []compiled        // those of a step that are not per cell
-	units   [][]unit          // those that are, by phase
-	updates []unit            // those of active cells that end a step
-	coarse  bool              // a step computes or keeps something for several cells, so threads meet in every step
-	staged  []bool            // by state: its Next is (part of) a state, so all are read before one is written
-	still   []bool            // by state: its Next is itself
-	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
-	pool    []*worker
-	idle    []*workspace // of threads without a worker
+	p      *pack
+	home   []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
+	once   []compiled
+	shared []compiled        // those of a step that are not per cell
+	units  [][]unit          // those that are, by phase
+	last   []*chain          // the updates: chains of active cells that end a step
+	coarse bool              // a step computes or keeps something for several cells, so threads meet in every step
+	staged []bool            // by state: its Next is (part of) a state, so all are read before one is written
+	still  []bool            // by state: its Next is itself
+	seen   map[*array]uint64 // the versions of the inputs that the once nodes have used
+	pool   []*worker
+	idle   []*workspace // of threads without a worker
 }
 
 // unit is what a cell does at a time: a node, or a chain of them.
@@ -143,8 +143,8 @@ func (x *exec) compileAll() {
 		}
 		x.units = append(x.units, units)
 	}
-	for _, g := range x.layout.updates {
-		x.updates = append(x.updates, unit{chain: newChain(x.t, &g, variants)})
+	for _, g := range x.updates {
+		x.last = append(x.last, newChain(x.t, &g, variants))
 	}
 }
 
@@ -168,28 +168,31 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 	for _, c := range x.shared {
 		add(c, false)
 	}
-	for i, units := range append(slices.Clone(x.units), x.updates) {
-		for _, u := range units {
-			if u.chain == nil {
-				add(u.compiled, false)
-				continue
-			}
-			for _, l := range slices.Concat(u.chain.fixed, u.chain.links) {
-				add(l.compiled, false)
-			}
+	chain := func(c *chain) {
+		for _, l := range slices.Concat(c.fixed, c.links) {
+			add(l.compiled, false)
 		}
-		if i == len(x.units) {
-			break
+	}
+	for i, units := range x.units {
+		for _, u := range units {
+			if u.chain != nil {
+				chain(u.chain)
+			} else {
+				add(u.compiled, false)
+			}
 		}
 		if j := x.phases[i].joint; j != nil {
 			k = append(k, graph.KernelInfo{Op: op.Describe(j.Op), Variant: j.variant})
 		}
 	}
+	for _, c := range x.last {
+		chain(c)
+	}
 	return k
 }
 
 func (x *exec) Close() error {
-	x.home, x.once, x.shared, x.units, x.updates, x.pool = nil, nil, nil, nil, nil, nil
+	x.home, x.once, x.shared, x.units, x.last, x.pool = nil, nil, nil, nil, nil, nil
 	return nil
 }
 

@@ -369,7 +369,11 @@ func TestPlanCounts(t *testing.T) {
 	if tape.Scratch.Words != 224 || tape.Scratch.Peak != 224 || tape.Scratch.Sum != 336 {
 		t.Errorf("scratch of %d words (peak %d, without sharing %d); want 224 (224, 336)", tape.Scratch.Words, tape.Scratch.Peak, tape.Scratch.Sum)
 	}
-	if by := int64(4 * (5*2*112 + 3*(64+64+112) + 112 + 2*(224+112))); m.Bytes != by {
+	buffer := 112
+	if !hasGo {
+		buffer = 0 // a purego build has no chains: log takes the place of exp
+	}
+	if by := int64(4 * (5*2*112 + 3*(64+64+112) + 112 + 2*(224+buffer))); m.Bytes != by {
 		t.Errorf("plan of %d bytes; want %d", m.Bytes, by)
 	}
 }

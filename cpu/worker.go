@@ -114,8 +114,8 @@ func (w *worker) take(cells []int) {
 	}
 	w.updates = make([][]*bound, len(cells))
 	for i := range cells {
-		for _, u := range w.x.updates {
-			w.updates[i] = append(w.updates[i], w.bind(u.chain, i))
+		for _, c := range w.x.last {
+			w.updates[i] = append(w.updates[i], w.bind(c, i))
 		}
 	}
 }
