@@ -9,15 +9,15 @@ test -x "$nvcc" || { echo "no nvcc${nvcc:+ at $nvcc}: set NVCC, or run make cuda
 name=$(basename "$source" .cu)
 ptx=$(cd "$(dirname "$0")/.." && pwd)/bin/ptx/$name
 rm -rf "$ptx"
-mkdir -p "$ptx/work" "$(dirname "$out")"
+mkdir -p "$ptx/kept" "$(dirname "$out")"
 
 # Each rounding as it is written, none left out, nothing approximated or flushed.
 "$nvcc" -O3 -std=c++17 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true \
   -gencode 'arch=compute_80,code=[sm_80,compute_80]' -gencode arch=compute_90a,code=sm_90a \
   -gencode arch=compute_100,code=sm_100 -gencode arch=compute_120,code=sm_120 \
   -Xptxas -warn-spills,-warn-lmem-usage,-Werror \
-  --keep --keep-dir "$ptx/work" -fatbin -o "$ptx/fatbin" "$source"
-mv "$ptx"/work/*.ptx "$ptx"
-rm -r "$ptx/work"
+  --keep --keep-dir "$ptx/kept" -fatbin -o "$ptx/fatbin" "$source"
+mv "$ptx"/kept/*.ptx "$ptx"
+rm -r "$ptx/kept"
 "$lint" "$ptx"/*.ptx
 mv "$ptx/fatbin" "$out"
