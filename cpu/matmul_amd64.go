@@ -133,6 +133,12 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 
 // columns computes the columns of C from from to to, which begin with whole panels.
 func (p *product) columns(w *workspace, terms, from, to int, c []float32, a, b operandsAB) {
+	if p.rowPays(to-from, b) {
+		for e := range p.Batch {
+			p.row(w, e, terms, from, to, c, a[0], b[0])
+		}
+		return
+	}
 	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {

@@ -6429,3 +6429,2837 @@ tail:
 done:
 	VZEROUPPER
 	RET
+
+// func matmulRow1AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow1AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	SUBQ         $0x08, BX
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y2
+	VFMADD231PS (DX), Y1, Y2
+	VCMPPS      $0x03, Y2, Y2, Y3
+	VBLENDVPS   Y3, Y0, Y2, Y2
+	VMOVUPS     Y2, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, BX
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, BX
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), CX
+	NEGQ        BX
+	VMOVUPS     32(CX)(BX*4), Y2
+	VMASKMOVPS  (AX), Y2, Y3
+	VMASKMOVPS  (DX), Y2, Y4
+	VFMADD231PS Y4, Y1, Y3
+	VCMPPS      $0x03, Y3, Y3, Y1
+	VBLENDVPS   Y1, Y0, Y3, Y3
+	VMASKMOVPS  Y3, Y2, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow2AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow2AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y3
+	VFMADD231PS (DX), Y1, Y3
+	VFMADD231PS (DX)(BX*1), Y2, Y3
+	VCMPPS      $0x03, Y3, Y3, Y4
+	VBLENDVPS   Y4, Y0, Y3, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), CX
+	NEGQ        SI
+	VMOVUPS     32(CX)(SI*4), Y3
+	VMASKMOVPS  (AX), Y3, Y4
+	VMASKMOVPS  (DX), Y3, Y5
+	VFMADD231PS Y5, Y1, Y4
+	VMASKMOVPS  (DX)(BX*1), Y3, Y5
+	VFMADD231PS Y5, Y2, Y4
+	VCMPPS      $0x03, Y4, Y4, Y1
+	VBLENDVPS   Y1, Y0, Y4, Y4
+	VMASKMOVPS  Y4, Y3, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow3AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow3AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y4
+	VFMADD231PS (DX), Y1, Y4
+	VFMADD231PS (DX)(BX*1), Y2, Y4
+	VFMADD231PS (DX)(BX*2), Y3, Y4
+	VCMPPS      $0x03, Y4, Y4, Y5
+	VBLENDVPS   Y5, Y0, Y4, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), CX
+	NEGQ        SI
+	VMOVUPS     32(CX)(SI*4), Y4
+	VMASKMOVPS  (AX), Y4, Y5
+	VMASKMOVPS  (DX), Y4, Y6
+	VFMADD231PS Y6, Y1, Y5
+	VMASKMOVPS  (DX)(BX*1), Y4, Y6
+	VFMADD231PS Y6, Y2, Y5
+	VMASKMOVPS  (DX)(BX*2), Y4, Y6
+	VFMADD231PS Y6, Y3, Y5
+	VCMPPS      $0x03, Y5, Y5, Y1
+	VBLENDVPS   Y1, Y0, Y5, Y5
+	VMASKMOVPS  Y5, Y4, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow4AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow4AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	VBROADCASTSS 12(CX), Y4
+	LEAQ         (BX)(BX*2), CX
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y5
+	VFMADD231PS (DX), Y1, Y5
+	VFMADD231PS (DX)(BX*1), Y2, Y5
+	VFMADD231PS (DX)(BX*2), Y3, Y5
+	VFMADD231PS (DX)(CX*1), Y4, Y5
+	VCMPPS      $0x03, Y5, Y5, Y6
+	VBLENDVPS   Y6, Y0, Y5, Y5
+	VMOVUPS     Y5, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), DI
+	NEGQ        SI
+	VMOVUPS     32(DI)(SI*4), Y5
+	VMASKMOVPS  (AX), Y5, Y6
+	VMASKMOVPS  (DX), Y5, Y7
+	VFMADD231PS Y7, Y1, Y6
+	VMASKMOVPS  (DX)(BX*1), Y5, Y7
+	VFMADD231PS Y7, Y2, Y6
+	VMASKMOVPS  (DX)(BX*2), Y5, Y7
+	VFMADD231PS Y7, Y3, Y6
+	VMASKMOVPS  (DX)(CX*1), Y5, Y7
+	VFMADD231PS Y7, Y4, Y6
+	VCMPPS      $0x03, Y6, Y6, Y1
+	VBLENDVPS   Y1, Y0, Y6, Y6
+	VMASKMOVPS  Y6, Y5, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow5AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow5AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	VBROADCASTSS 12(CX), Y4
+	VBROADCASTSS 16(CX), Y5
+	LEAQ         (BX)(BX*2), CX
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y6
+	VFMADD231PS (DX), Y1, Y6
+	VFMADD231PS (DX)(BX*1), Y2, Y6
+	VFMADD231PS (DX)(BX*2), Y3, Y6
+	VFMADD231PS (DX)(CX*1), Y4, Y6
+	VFMADD231PS (DX)(BX*4), Y5, Y6
+	VCMPPS      $0x03, Y6, Y6, Y7
+	VBLENDVPS   Y7, Y0, Y6, Y6
+	VMOVUPS     Y6, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), DI
+	NEGQ        SI
+	VMOVUPS     32(DI)(SI*4), Y6
+	VMASKMOVPS  (AX), Y6, Y7
+	VMASKMOVPS  (DX), Y6, Y8
+	VFMADD231PS Y8, Y1, Y7
+	VMASKMOVPS  (DX)(BX*1), Y6, Y8
+	VFMADD231PS Y8, Y2, Y7
+	VMASKMOVPS  (DX)(BX*2), Y6, Y8
+	VFMADD231PS Y8, Y3, Y7
+	VMASKMOVPS  (DX)(CX*1), Y6, Y8
+	VFMADD231PS Y8, Y4, Y7
+	VMASKMOVPS  (DX)(BX*4), Y6, Y8
+	VFMADD231PS Y8, Y5, Y7
+	VCMPPS      $0x03, Y7, Y7, Y1
+	VBLENDVPS   Y1, Y0, Y7, Y7
+	VMASKMOVPS  Y7, Y6, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow6AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow6AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	VBROADCASTSS 12(CX), Y4
+	VBROADCASTSS 16(CX), Y5
+	VBROADCASTSS 20(CX), Y6
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y7
+	VFMADD231PS (DX), Y1, Y7
+	VFMADD231PS (DX)(BX*1), Y2, Y7
+	VFMADD231PS (DX)(BX*2), Y3, Y7
+	VFMADD231PS (DX)(CX*1), Y4, Y7
+	VFMADD231PS (DX)(BX*4), Y5, Y7
+	VFMADD231PS (DX)(DI*1), Y6, Y7
+	VCMPPS      $0x03, Y7, Y7, Y8
+	VBLENDVPS   Y8, Y0, Y7, Y7
+	VMOVUPS     Y7, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), R8
+	NEGQ        SI
+	VMOVUPS     32(R8)(SI*4), Y7
+	VMASKMOVPS  (AX), Y7, Y8
+	VMASKMOVPS  (DX), Y7, Y9
+	VFMADD231PS Y9, Y1, Y8
+	VMASKMOVPS  (DX)(BX*1), Y7, Y9
+	VFMADD231PS Y9, Y2, Y8
+	VMASKMOVPS  (DX)(BX*2), Y7, Y9
+	VFMADD231PS Y9, Y3, Y8
+	VMASKMOVPS  (DX)(CX*1), Y7, Y9
+	VFMADD231PS Y9, Y4, Y8
+	VMASKMOVPS  (DX)(BX*4), Y7, Y9
+	VFMADD231PS Y9, Y5, Y8
+	VMASKMOVPS  (DX)(DI*1), Y7, Y9
+	VFMADD231PS Y9, Y6, Y8
+	VCMPPS      $0x03, Y8, Y8, Y1
+	VBLENDVPS   Y1, Y0, Y8, Y8
+	VMASKMOVPS  Y8, Y7, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow7AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow7AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	VBROADCASTSS 12(CX), Y4
+	VBROADCASTSS 16(CX), Y5
+	VBROADCASTSS 20(CX), Y6
+	VBROADCASTSS 24(CX), Y7
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y8
+	VFMADD231PS (DX), Y1, Y8
+	VFMADD231PS (DX)(BX*1), Y2, Y8
+	VFMADD231PS (DX)(BX*2), Y3, Y8
+	VFMADD231PS (DX)(CX*1), Y4, Y8
+	VFMADD231PS (DX)(BX*4), Y5, Y8
+	VFMADD231PS (DX)(DI*1), Y6, Y8
+	VFMADD231PS (DX)(CX*2), Y7, Y8
+	VCMPPS      $0x03, Y8, Y8, Y9
+	VBLENDVPS   Y9, Y0, Y8, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), R8
+	NEGQ        SI
+	VMOVUPS     32(R8)(SI*4), Y8
+	VMASKMOVPS  (AX), Y8, Y9
+	VMASKMOVPS  (DX), Y8, Y10
+	VFMADD231PS Y10, Y1, Y9
+	VMASKMOVPS  (DX)(BX*1), Y8, Y10
+	VFMADD231PS Y10, Y2, Y9
+	VMASKMOVPS  (DX)(BX*2), Y8, Y10
+	VFMADD231PS Y10, Y3, Y9
+	VMASKMOVPS  (DX)(CX*1), Y8, Y10
+	VFMADD231PS Y10, Y4, Y9
+	VMASKMOVPS  (DX)(BX*4), Y8, Y10
+	VFMADD231PS Y10, Y5, Y9
+	VMASKMOVPS  (DX)(DI*1), Y8, Y10
+	VFMADD231PS Y10, Y6, Y9
+	VMASKMOVPS  (DX)(CX*2), Y8, Y10
+	VFMADD231PS Y10, Y7, Y9
+	VCMPPS      $0x03, Y9, Y9, Y1
+	VBLENDVPS   Y1, Y0, Y9, Y9
+	VMASKMOVPS  Y9, Y8, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow8AVX2(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRow8AVX2(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS 4(CX), Y2
+	VBROADCASTSS 8(CX), Y3
+	VBROADCASTSS 12(CX), Y4
+	VBROADCASTSS 16(CX), Y5
+	VBROADCASTSS 20(CX), Y6
+	VBROADCASTSS 24(CX), Y7
+	VBROADCASTSS 28(CX), Y8
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	LEAQ         (DI)(BX*2), R8
+	SUBQ         $0x08, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Y9
+	VFMADD231PS (DX), Y1, Y9
+	VFMADD231PS (DX)(BX*1), Y2, Y9
+	VFMADD231PS (DX)(BX*2), Y3, Y9
+	VFMADD231PS (DX)(CX*1), Y4, Y9
+	VFMADD231PS (DX)(BX*4), Y5, Y9
+	VFMADD231PS (DX)(DI*1), Y6, Y9
+	VFMADD231PS (DX)(CX*2), Y7, Y9
+	VFMADD231PS (DX)(R8*1), Y8, Y9
+	VCMPPS      $0x03, Y9, Y9, Y10
+	VBLENDVPS   Y10, Y0, Y9, Y9
+	VMOVUPS     Y9, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x08, SI
+	JZ          done
+	LEAQ        firstLanes<>+0(SB), R9
+	NEGQ        SI
+	VMOVUPS     32(R9)(SI*4), Y9
+	VMASKMOVPS  (AX), Y9, Y10
+	VMASKMOVPS  (DX), Y9, Y11
+	VFMADD231PS Y11, Y1, Y10
+	VMASKMOVPS  (DX)(BX*1), Y9, Y11
+	VFMADD231PS Y11, Y2, Y10
+	VMASKMOVPS  (DX)(BX*2), Y9, Y11
+	VFMADD231PS Y11, Y3, Y10
+	VMASKMOVPS  (DX)(CX*1), Y9, Y11
+	VFMADD231PS Y11, Y4, Y10
+	VMASKMOVPS  (DX)(BX*4), Y9, Y11
+	VFMADD231PS Y11, Y5, Y10
+	VMASKMOVPS  (DX)(DI*1), Y9, Y11
+	VFMADD231PS Y11, Y6, Y10
+	VMASKMOVPS  (DX)(CX*2), Y9, Y11
+	VFMADD231PS Y11, Y7, Y10
+	VMASKMOVPS  (DX)(R8*1), Y9, Y11
+	VFMADD231PS Y11, Y8, Y10
+	VCMPPS      $0x03, Y10, Y10, Y1
+	VBLENDVPS   Y1, Y0, Y10, Y10
+	VMASKMOVPS  Y10, Y9, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow1AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow1AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), BX
+	MOVL         $0x7fc00000, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	SUBQ         $0x10, BX
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z2
+	VFMADD231PS (DX), Z1, Z2
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPBLENDMD   Z0, Z2, K1, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, BX
+	JZ          done
+	MOVL        $0xffffffff, CX
+	BZHIL       BX, CX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   (AX), K1, Z2
+	VMOVUPS.Z   (DX), K1, Z3
+	VFMADD231PS Z3, Z1, Z2
+	VCMPPS      $0x03, Z2, Z2, K2
+	VPBLENDMD   Z0, Z2, K2, Z2
+	VMOVUPS     Z2, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow2AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow2AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z3
+	VFMADD231PS (DX), Z1, Z3
+	VFMADD231PS (DX)(BX*1), Z2, Z3
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPBLENDMD   Z0, Z3, K1, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, CX
+	BZHIL       SI, CX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   (AX), K1, Z3
+	VMOVUPS.Z   (DX), K1, Z4
+	VFMADD231PS Z4, Z1, Z3
+	VMOVUPS.Z   (DX)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z2, Z3
+	VCMPPS      $0x03, Z3, Z3, K2
+	VPBLENDMD   Z0, Z3, K2, Z3
+	VMOVUPS     Z3, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow3AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow3AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z4
+	VFMADD231PS (DX), Z1, Z4
+	VFMADD231PS (DX)(BX*1), Z2, Z4
+	VFMADD231PS (DX)(BX*2), Z3, Z4
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPBLENDMD   Z0, Z4, K1, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, CX
+	BZHIL       SI, CX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   (AX), K1, Z4
+	VMOVUPS.Z   (DX), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS.Z   (DX)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z2, Z4
+	VMOVUPS.Z   (DX)(BX*2), K1, Z5
+	VFMADD231PS Z5, Z3, Z4
+	VCMPPS      $0x03, Z4, Z4, K2
+	VPBLENDMD   Z0, Z4, K2, Z4
+	VMOVUPS     Z4, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow4AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow4AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	VBROADCASTSS 12(CX), Z4
+	LEAQ         (BX)(BX*2), CX
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z5
+	VFMADD231PS (DX), Z1, Z5
+	VFMADD231PS (DX)(BX*1), Z2, Z5
+	VFMADD231PS (DX)(BX*2), Z3, Z5
+	VFMADD231PS (DX)(CX*1), Z4, Z5
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPBLENDMD   Z0, Z5, K1, Z5
+	VMOVUPS     Z5, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX), K1, Z5
+	VMOVUPS.Z   (DX), K1, Z6
+	VFMADD231PS Z6, Z1, Z5
+	VMOVUPS.Z   (DX)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z2, Z5
+	VMOVUPS.Z   (DX)(BX*2), K1, Z6
+	VFMADD231PS Z6, Z3, Z5
+	VMOVUPS.Z   (DX)(CX*1), K1, Z6
+	VFMADD231PS Z6, Z4, Z5
+	VCMPPS      $0x03, Z5, Z5, K2
+	VPBLENDMD   Z0, Z5, K2, Z5
+	VMOVUPS     Z5, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow5AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow5AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	VBROADCASTSS 12(CX), Z4
+	VBROADCASTSS 16(CX), Z5
+	LEAQ         (BX)(BX*2), CX
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z6
+	VFMADD231PS (DX), Z1, Z6
+	VFMADD231PS (DX)(BX*1), Z2, Z6
+	VFMADD231PS (DX)(BX*2), Z3, Z6
+	VFMADD231PS (DX)(CX*1), Z4, Z6
+	VFMADD231PS (DX)(BX*4), Z5, Z6
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPBLENDMD   Z0, Z6, K1, Z6
+	VMOVUPS     Z6, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX), K1, Z6
+	VMOVUPS.Z   (DX), K1, Z7
+	VFMADD231PS Z7, Z1, Z6
+	VMOVUPS.Z   (DX)(BX*1), K1, Z7
+	VFMADD231PS Z7, Z2, Z6
+	VMOVUPS.Z   (DX)(BX*2), K1, Z7
+	VFMADD231PS Z7, Z3, Z6
+	VMOVUPS.Z   (DX)(CX*1), K1, Z7
+	VFMADD231PS Z7, Z4, Z6
+	VMOVUPS.Z   (DX)(BX*4), K1, Z7
+	VFMADD231PS Z7, Z5, Z6
+	VCMPPS      $0x03, Z6, Z6, K2
+	VPBLENDMD   Z0, Z6, K2, Z6
+	VMOVUPS     Z6, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow6AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow6AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	VBROADCASTSS 12(CX), Z4
+	VBROADCASTSS 16(CX), Z5
+	VBROADCASTSS 20(CX), Z6
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z7
+	VFMADD231PS (DX), Z1, Z7
+	VFMADD231PS (DX)(BX*1), Z2, Z7
+	VFMADD231PS (DX)(BX*2), Z3, Z7
+	VFMADD231PS (DX)(CX*1), Z4, Z7
+	VFMADD231PS (DX)(BX*4), Z5, Z7
+	VFMADD231PS (DX)(DI*1), Z6, Z7
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPBLENDMD   Z0, Z7, K1, Z7
+	VMOVUPS     Z7, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX), K1, Z7
+	VMOVUPS.Z   (DX), K1, Z8
+	VFMADD231PS Z8, Z1, Z7
+	VMOVUPS.Z   (DX)(BX*1), K1, Z8
+	VFMADD231PS Z8, Z2, Z7
+	VMOVUPS.Z   (DX)(BX*2), K1, Z8
+	VFMADD231PS Z8, Z3, Z7
+	VMOVUPS.Z   (DX)(CX*1), K1, Z8
+	VFMADD231PS Z8, Z4, Z7
+	VMOVUPS.Z   (DX)(BX*4), K1, Z8
+	VFMADD231PS Z8, Z5, Z7
+	VMOVUPS.Z   (DX)(DI*1), K1, Z8
+	VFMADD231PS Z8, Z6, Z7
+	VCMPPS      $0x03, Z7, Z7, K2
+	VPBLENDMD   Z0, Z7, K2, Z7
+	VMOVUPS     Z7, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow7AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow7AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	VBROADCASTSS 12(CX), Z4
+	VBROADCASTSS 16(CX), Z5
+	VBROADCASTSS 20(CX), Z6
+	VBROADCASTSS 24(CX), Z7
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z8
+	VFMADD231PS (DX), Z1, Z8
+	VFMADD231PS (DX)(BX*1), Z2, Z8
+	VFMADD231PS (DX)(BX*2), Z3, Z8
+	VFMADD231PS (DX)(CX*1), Z4, Z8
+	VFMADD231PS (DX)(BX*4), Z5, Z8
+	VFMADD231PS (DX)(DI*1), Z6, Z8
+	VFMADD231PS (DX)(CX*2), Z7, Z8
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPBLENDMD   Z0, Z8, K1, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX), K1, Z8
+	VMOVUPS.Z   (DX), K1, Z9
+	VFMADD231PS Z9, Z1, Z8
+	VMOVUPS.Z   (DX)(BX*1), K1, Z9
+	VFMADD231PS Z9, Z2, Z8
+	VMOVUPS.Z   (DX)(BX*2), K1, Z9
+	VFMADD231PS Z9, Z3, Z8
+	VMOVUPS.Z   (DX)(CX*1), K1, Z9
+	VFMADD231PS Z9, Z4, Z8
+	VMOVUPS.Z   (DX)(BX*4), K1, Z9
+	VFMADD231PS Z9, Z5, Z8
+	VMOVUPS.Z   (DX)(DI*1), K1, Z9
+	VFMADD231PS Z9, Z6, Z8
+	VMOVUPS.Z   (DX)(CX*2), K1, Z9
+	VFMADD231PS Z9, Z7, Z8
+	VCMPPS      $0x03, Z8, Z8, K2
+	VPBLENDMD   Z0, Z8, K2, Z8
+	VMOVUPS     Z8, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRow8AVX512(c *float32, a *float32, b *float32, bk int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·matmulRow8AVX512(SB), NOSPLIT, $0-40
+	MOVQ         c+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         bk+24(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+	VBROADCASTSS (CX), Z1
+	VBROADCASTSS 4(CX), Z2
+	VBROADCASTSS 8(CX), Z3
+	VBROADCASTSS 12(CX), Z4
+	VBROADCASTSS 16(CX), Z5
+	VBROADCASTSS 20(CX), Z6
+	VBROADCASTSS 24(CX), Z7
+	VBROADCASTSS 28(CX), Z8
+	LEAQ         (BX)(BX*2), CX
+	LEAQ         (CX)(BX*2), DI
+	LEAQ         (DI)(BX*2), R8
+	SUBQ         $0x10, SI
+	JL           tail
+
+columns:
+	VMOVUPS     (AX), Z9
+	VFMADD231PS (DX), Z1, Z9
+	VFMADD231PS (DX)(BX*1), Z2, Z9
+	VFMADD231PS (DX)(BX*2), Z3, Z9
+	VFMADD231PS (DX)(CX*1), Z4, Z9
+	VFMADD231PS (DX)(BX*4), Z5, Z9
+	VFMADD231PS (DX)(DI*1), Z6, Z9
+	VFMADD231PS (DX)(CX*2), Z7, Z9
+	VFMADD231PS (DX)(R8*1), Z8, Z9
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPBLENDMD   Z0, Z9, K1, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, SI
+	JGE         columns
+
+tail:
+	ADDQ        $0x10, SI
+	JZ          done
+	MOVL        $0xffffffff, R9
+	BZHIL       SI, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX), K1, Z9
+	VMOVUPS.Z   (DX), K1, Z10
+	VFMADD231PS Z10, Z1, Z9
+	VMOVUPS.Z   (DX)(BX*1), K1, Z10
+	VFMADD231PS Z10, Z2, Z9
+	VMOVUPS.Z   (DX)(BX*2), K1, Z10
+	VFMADD231PS Z10, Z3, Z9
+	VMOVUPS.Z   (DX)(CX*1), K1, Z10
+	VFMADD231PS Z10, Z4, Z9
+	VMOVUPS.Z   (DX)(BX*4), K1, Z10
+	VFMADD231PS Z10, Z5, Z9
+	VMOVUPS.Z   (DX)(DI*1), K1, Z10
+	VFMADD231PS Z10, Z6, Z9
+	VMOVUPS.Z   (DX)(CX*2), K1, Z10
+	VFMADD231PS Z10, Z7, Z9
+	VMOVUPS.Z   (DX)(R8*1), K1, Z10
+	VFMADD231PS Z10, Z8, Z9
+	VCMPPS      $0x03, Z9, Z9, K2
+	VPBLENDMD   Z0, Z9, K2, Z9
+	VMOVUPS     Z9, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func matmulRowTransposed1AVX2(c *float32, a *float32, b *float32, bn int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmulRowTransposed1AVX2(SB), NOSPLIT, $0-40
+	MOVQ  c+0(FP), AX
+	MOVQ  a+8(FP), CX
+	MOVQ  b+16(FP), DX
+	MOVQ  bn+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  k+32(FP), SI
+	LEAQ  (BX)(BX*2), DI
+	LEAQ  (DI)(BX*2), R8
+	LEAQ  (R8)(BX*2), R9
+	VPXOR Y0, Y0, Y0
+	SUBQ  $0x10, SI
+	JL    rest
+
+line:
+	VBROADCASTSS   (CX), Y1
+	VBROADCASTSS   4(CX), Y2
+	VBROADCASTSS   8(CX), Y3
+	VBROADCASTSS   12(CX), Y4
+	MOVQ           DX, R10
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y5
+	VINSERTF128    $0x01, (R10)(BX*4), Y5, Y5
+	VBROADCASTF128 (R10)(BX*1), Y6
+	VINSERTF128    $0x01, (R10)(R8*1), Y6, Y6
+	VBROADCASTF128 (R10)(BX*2), Y7
+	VINSERTF128    $0x01, (R10)(DI*2), Y7, Y7
+	VBROADCASTF128 (R10)(DI*1), Y8
+	VINSERTF128    $0x01, (R10)(R9*1), Y8, Y8
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y6, Y5, Y9
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPS      Y8, Y7, Y6
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPD      Y6, Y9, Y8
+	VUNPCKHPD      Y6, Y9, Y6
+	VUNPCKLPD      Y7, Y5, Y9
+	VUNPCKHPD      Y7, Y5, Y5
+	VFMADD231PS    Y8, Y1, Y0
+	VFMADD231PS    Y6, Y2, Y0
+	VFMADD231PS    Y9, Y3, Y0
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y1
+	VBROADCASTSS   4(CX), Y2
+	VBROADCASTSS   8(CX), Y3
+	VBROADCASTSS   12(CX), Y4
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y5
+	VINSERTF128    $0x01, (R10)(BX*4), Y5, Y5
+	VBROADCASTF128 (R10)(BX*1), Y6
+	VINSERTF128    $0x01, (R10)(R8*1), Y6, Y6
+	VBROADCASTF128 (R10)(BX*2), Y7
+	VINSERTF128    $0x01, (R10)(DI*2), Y7, Y7
+	VBROADCASTF128 (R10)(DI*1), Y8
+	VINSERTF128    $0x01, (R10)(R9*1), Y8, Y8
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y6, Y5, Y9
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPS      Y8, Y7, Y6
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPD      Y6, Y9, Y8
+	VUNPCKHPD      Y6, Y9, Y6
+	VUNPCKLPD      Y7, Y5, Y9
+	VUNPCKHPD      Y7, Y5, Y5
+	VFMADD231PS    Y8, Y1, Y0
+	VFMADD231PS    Y6, Y2, Y0
+	VFMADD231PS    Y9, Y3, Y0
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y1
+	VBROADCASTSS   4(CX), Y2
+	VBROADCASTSS   8(CX), Y3
+	VBROADCASTSS   12(CX), Y4
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y5
+	VINSERTF128    $0x01, (R10)(BX*4), Y5, Y5
+	VBROADCASTF128 (R10)(BX*1), Y6
+	VINSERTF128    $0x01, (R10)(R8*1), Y6, Y6
+	VBROADCASTF128 (R10)(BX*2), Y7
+	VINSERTF128    $0x01, (R10)(DI*2), Y7, Y7
+	VBROADCASTF128 (R10)(DI*1), Y8
+	VINSERTF128    $0x01, (R10)(R9*1), Y8, Y8
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y6, Y5, Y9
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPS      Y8, Y7, Y6
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPD      Y6, Y9, Y8
+	VUNPCKHPD      Y6, Y9, Y6
+	VUNPCKLPD      Y7, Y5, Y9
+	VUNPCKHPD      Y7, Y5, Y5
+	VFMADD231PS    Y8, Y1, Y0
+	VFMADD231PS    Y6, Y2, Y0
+	VFMADD231PS    Y9, Y3, Y0
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y1
+	VBROADCASTSS   4(CX), Y2
+	VBROADCASTSS   8(CX), Y3
+	VBROADCASTSS   12(CX), Y4
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y5
+	VINSERTF128    $0x01, (R10)(BX*4), Y5, Y5
+	VBROADCASTF128 (R10)(BX*1), Y6
+	VINSERTF128    $0x01, (R10)(R8*1), Y6, Y6
+	VBROADCASTF128 (R10)(BX*2), Y7
+	VINSERTF128    $0x01, (R10)(DI*2), Y7, Y7
+	VBROADCASTF128 (R10)(DI*1), Y8
+	VINSERTF128    $0x01, (R10)(R9*1), Y8, Y8
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y6, Y5, Y9
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPS      Y8, Y7, Y6
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPD      Y6, Y9, Y8
+	VUNPCKHPD      Y6, Y9, Y6
+	VUNPCKLPD      Y7, Y5, Y9
+	VUNPCKHPD      Y7, Y5, Y5
+	VFMADD231PS    Y8, Y1, Y0
+	VFMADD231PS    Y6, Y2, Y0
+	VFMADD231PS    Y9, Y3, Y0
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, SI
+	JGE            line
+
+rest:
+	ADDQ $0x0c, SI
+	JL   tail
+
+terms:
+	VBROADCASTSS   (CX), Y1
+	VBROADCASTSS   4(CX), Y2
+	VBROADCASTSS   8(CX), Y3
+	VBROADCASTSS   12(CX), Y4
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y5
+	VINSERTF128    $0x01, (R10)(BX*4), Y5, Y5
+	VBROADCASTF128 (R10)(BX*1), Y6
+	VINSERTF128    $0x01, (R10)(R8*1), Y6, Y6
+	VBROADCASTF128 (R10)(BX*2), Y7
+	VINSERTF128    $0x01, (R10)(DI*2), Y7, Y7
+	VBROADCASTF128 (R10)(DI*1), Y8
+	VINSERTF128    $0x01, (R10)(R9*1), Y8, Y8
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y6, Y5, Y9
+	VUNPCKHPS      Y6, Y5, Y5
+	VUNPCKLPS      Y8, Y7, Y6
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPD      Y6, Y9, Y8
+	VUNPCKHPD      Y6, Y9, Y6
+	VUNPCKLPD      Y7, Y5, Y9
+	VUNPCKHPD      Y7, Y5, Y5
+	VFMADD231PS    Y8, Y1, Y0
+	VFMADD231PS    Y6, Y2, Y0
+	VFMADD231PS    Y9, Y3, Y0
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x04, SI
+	JGE            terms
+
+tail:
+	ADDQ         $0x04, SI
+	JZ           store
+	MOVQ         SI, R10
+	LEAQ         firstLanes<>+0(SB), R11
+	NEGQ         R10
+	VMOVUPS      32(R11)(R10*4), Y1
+	MOVQ         DX, R10
+	VPXOR        Y3, Y3, Y3
+	VMASKMOVPS   (R10), X1, X2
+	VINSERTF128  $0x00, X2, Y3, Y3
+	VMASKMOVPS   (R10)(BX*4), X1, X2
+	VINSERTF128  $0x01, X2, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VMASKMOVPS   (R10)(BX*1), X1, X2
+	VINSERTF128  $0x00, X2, Y4, Y4
+	VMASKMOVPS   (R10)(R8*1), X1, X2
+	VINSERTF128  $0x01, X2, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10)(BX*2), X1, X2
+	VINSERTF128  $0x00, X2, Y5, Y5
+	VMASKMOVPS   (R10)(DI*2), X1, X2
+	VINSERTF128  $0x01, X2, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(DI*1), X1, X2
+	VINSERTF128  $0x00, X2, Y6, Y6
+	VMASKMOVPS   (R10)(R9*1), X1, X2
+	VINSERTF128  $0x01, X2, Y6, Y6
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y4, Y3, Y1
+	VUNPCKHPS    Y4, Y3, Y2
+	VUNPCKLPS    Y6, Y5, Y3
+	VUNPCKHPS    Y6, Y5, Y4
+	VUNPCKLPD    Y3, Y1, Y5
+	VUNPCKHPD    Y3, Y1, Y1
+	VUNPCKLPD    Y4, Y2, Y3
+	VUNPCKHPD    Y4, Y2, Y2
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y5, Y2, Y0
+	CMPQ         SI, $0x01
+	JE           next0
+	VBROADCASTSS 4(CX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	CMPQ         SI, $0x02
+	JE           next0
+	VBROADCASTSS 8(CX), Y2
+	VFMADD231PS  Y3, Y2, Y0
+
+next0:
+store:
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X1
+	VPBROADCASTD X1, Y1
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowTransposed2AVX2(c *float32, a *float32, b *float32, bn int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmulRowTransposed2AVX2(SB), NOSPLIT, $0-40
+	MOVQ  c+0(FP), AX
+	MOVQ  a+8(FP), CX
+	MOVQ  b+16(FP), DX
+	MOVQ  bn+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  k+32(FP), SI
+	LEAQ  (BX)(BX*2), DI
+	LEAQ  (DI)(BX*2), R8
+	LEAQ  (R8)(BX*2), R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	SUBQ  $0x10, SI
+	JL    rest
+
+line:
+	VBROADCASTSS   (CX), Y2
+	VBROADCASTSS   4(CX), Y3
+	VBROADCASTSS   8(CX), Y4
+	VBROADCASTSS   12(CX), Y5
+	MOVQ           DX, R10
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y0
+	VFMADD231PS    Y7, Y3, Y0
+	VFMADD231PS    Y10, Y4, Y0
+	VFMADD231PS    Y6, Y5, Y0
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y1
+	VFMADD231PS    Y7, Y3, Y1
+	VFMADD231PS    Y10, Y4, Y1
+	VFMADD231PS    Y6, Y5, Y1
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y2
+	VBROADCASTSS   4(CX), Y3
+	VBROADCASTSS   8(CX), Y4
+	VBROADCASTSS   12(CX), Y5
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y0
+	VFMADD231PS    Y7, Y3, Y0
+	VFMADD231PS    Y10, Y4, Y0
+	VFMADD231PS    Y6, Y5, Y0
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y1
+	VFMADD231PS    Y7, Y3, Y1
+	VFMADD231PS    Y10, Y4, Y1
+	VFMADD231PS    Y6, Y5, Y1
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y2
+	VBROADCASTSS   4(CX), Y3
+	VBROADCASTSS   8(CX), Y4
+	VBROADCASTSS   12(CX), Y5
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y0
+	VFMADD231PS    Y7, Y3, Y0
+	VFMADD231PS    Y10, Y4, Y0
+	VFMADD231PS    Y6, Y5, Y0
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y1
+	VFMADD231PS    Y7, Y3, Y1
+	VFMADD231PS    Y10, Y4, Y1
+	VFMADD231PS    Y6, Y5, Y1
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y2
+	VBROADCASTSS   4(CX), Y3
+	VBROADCASTSS   8(CX), Y4
+	VBROADCASTSS   12(CX), Y5
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y0
+	VFMADD231PS    Y7, Y3, Y0
+	VFMADD231PS    Y10, Y4, Y0
+	VFMADD231PS    Y6, Y5, Y0
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y1
+	VFMADD231PS    Y7, Y3, Y1
+	VFMADD231PS    Y10, Y4, Y1
+	VFMADD231PS    Y6, Y5, Y1
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, SI
+	JGE            line
+
+rest:
+	ADDQ $0x0c, SI
+	JL   tail
+
+terms:
+	VBROADCASTSS   (CX), Y2
+	VBROADCASTSS   4(CX), Y3
+	VBROADCASTSS   8(CX), Y4
+	VBROADCASTSS   12(CX), Y5
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y0
+	VFMADD231PS    Y7, Y3, Y0
+	VFMADD231PS    Y10, Y4, Y0
+	VFMADD231PS    Y6, Y5, Y0
+	VBROADCASTF128 (R10), Y6
+	VINSERTF128    $0x01, (R10)(BX*4), Y6, Y6
+	VBROADCASTF128 (R10)(BX*1), Y7
+	VINSERTF128    $0x01, (R10)(R8*1), Y7, Y7
+	VBROADCASTF128 (R10)(BX*2), Y8
+	VINSERTF128    $0x01, (R10)(DI*2), Y8, Y8
+	VBROADCASTF128 (R10)(DI*1), Y9
+	VINSERTF128    $0x01, (R10)(R9*1), Y9, Y9
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y7, Y6, Y10
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPS      Y9, Y8, Y7
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPD      Y7, Y10, Y9
+	VUNPCKHPD      Y7, Y10, Y7
+	VUNPCKLPD      Y8, Y6, Y10
+	VUNPCKHPD      Y8, Y6, Y6
+	VFMADD231PS    Y9, Y2, Y1
+	VFMADD231PS    Y7, Y3, Y1
+	VFMADD231PS    Y10, Y4, Y1
+	VFMADD231PS    Y6, Y5, Y1
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x04, SI
+	JGE            terms
+
+tail:
+	ADDQ         $0x04, SI
+	JZ           store
+	MOVQ         SI, R10
+	LEAQ         firstLanes<>+0(SB), R11
+	NEGQ         R10
+	VMOVUPS      32(R11)(R10*4), Y2
+	MOVQ         DX, R10
+	VPXOR        Y4, Y4, Y4
+	VMASKMOVPS   (R10), X2, X3
+	VINSERTF128  $0x00, X3, Y4, Y4
+	VMASKMOVPS   (R10)(BX*4), X2, X3
+	VINSERTF128  $0x01, X3, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10)(BX*1), X2, X3
+	VINSERTF128  $0x00, X3, Y5, Y5
+	VMASKMOVPS   (R10)(R8*1), X2, X3
+	VINSERTF128  $0x01, X3, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(BX*2), X2, X3
+	VINSERTF128  $0x00, X3, Y6, Y6
+	VMASKMOVPS   (R10)(DI*2), X2, X3
+	VINSERTF128  $0x01, X3, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(DI*1), X2, X3
+	VINSERTF128  $0x00, X3, Y7, Y7
+	VMASKMOVPS   (R10)(R9*1), X2, X3
+	VINSERTF128  $0x01, X3, Y7, Y7
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y4
+	VUNPCKLPS    Y7, Y6, Y5
+	VUNPCKHPS    Y7, Y6, Y6
+	VUNPCKLPD    Y5, Y3, Y7
+	VUNPCKHPD    Y5, Y3, Y3
+	VUNPCKLPD    Y6, Y4, Y5
+	VUNPCKHPD    Y6, Y4, Y4
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y7, Y4, Y0
+	CMPQ         SI, $0x01
+	JE           next0
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	CMPQ         SI, $0x02
+	JE           next0
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+
+next0:
+	VPXOR        Y4, Y4, Y4
+	VMASKMOVPS   (R10), X2, X3
+	VINSERTF128  $0x00, X3, Y4, Y4
+	VMASKMOVPS   (R10)(BX*4), X2, X3
+	VINSERTF128  $0x01, X3, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10)(BX*1), X2, X3
+	VINSERTF128  $0x00, X3, Y5, Y5
+	VMASKMOVPS   (R10)(R8*1), X2, X3
+	VINSERTF128  $0x01, X3, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(BX*2), X2, X3
+	VINSERTF128  $0x00, X3, Y6, Y6
+	VMASKMOVPS   (R10)(DI*2), X2, X3
+	VINSERTF128  $0x01, X3, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(DI*1), X2, X3
+	VINSERTF128  $0x00, X3, Y7, Y7
+	VMASKMOVPS   (R10)(R9*1), X2, X3
+	VINSERTF128  $0x01, X3, Y7, Y7
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y5, Y4, Y2
+	VUNPCKHPS    Y5, Y4, Y3
+	VUNPCKLPS    Y7, Y6, Y4
+	VUNPCKHPS    Y7, Y6, Y5
+	VUNPCKLPD    Y4, Y2, Y6
+	VUNPCKHPD    Y4, Y2, Y2
+	VUNPCKLPD    Y5, Y3, Y7
+	VUNPCKHPD    Y5, Y3, Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y6, Y4, Y1
+	CMPQ         SI, $0x01
+	JE           next1
+	VBROADCASTSS 4(CX), Y4
+	VFMADD231PS  Y2, Y4, Y1
+	CMPQ         SI, $0x02
+	JE           next1
+	VBROADCASTSS 8(CX), Y4
+	VFMADD231PS  Y7, Y4, Y1
+
+next1:
+store:
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Y2
+	VCMPPS       $0x03, Y0, Y0, Y3
+	VBLENDVPS    Y3, Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowTransposed3AVX2(c *float32, a *float32, b *float32, bn int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmulRowTransposed3AVX2(SB), NOSPLIT, $0-40
+	MOVQ  c+0(FP), AX
+	MOVQ  a+8(FP), CX
+	MOVQ  b+16(FP), DX
+	MOVQ  bn+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  k+32(FP), SI
+	LEAQ  (BX)(BX*2), DI
+	LEAQ  (DI)(BX*2), R8
+	LEAQ  (R8)(BX*2), R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	SUBQ  $0x10, SI
+	JL    rest
+
+line:
+	VBROADCASTSS   (CX), Y3
+	VBROADCASTSS   4(CX), Y4
+	VBROADCASTSS   8(CX), Y5
+	VBROADCASTSS   12(CX), Y6
+	MOVQ           DX, R10
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y0
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y11, Y5, Y0
+	VFMADD231PS    Y7, Y6, Y0
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y1
+	VFMADD231PS    Y8, Y4, Y1
+	VFMADD231PS    Y11, Y5, Y1
+	VFMADD231PS    Y7, Y6, Y1
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y2
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y11, Y5, Y2
+	VFMADD231PS    Y7, Y6, Y2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y3
+	VBROADCASTSS   4(CX), Y4
+	VBROADCASTSS   8(CX), Y5
+	VBROADCASTSS   12(CX), Y6
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y0
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y11, Y5, Y0
+	VFMADD231PS    Y7, Y6, Y0
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y1
+	VFMADD231PS    Y8, Y4, Y1
+	VFMADD231PS    Y11, Y5, Y1
+	VFMADD231PS    Y7, Y6, Y1
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y2
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y11, Y5, Y2
+	VFMADD231PS    Y7, Y6, Y2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y3
+	VBROADCASTSS   4(CX), Y4
+	VBROADCASTSS   8(CX), Y5
+	VBROADCASTSS   12(CX), Y6
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y0
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y11, Y5, Y0
+	VFMADD231PS    Y7, Y6, Y0
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y1
+	VFMADD231PS    Y8, Y4, Y1
+	VFMADD231PS    Y11, Y5, Y1
+	VFMADD231PS    Y7, Y6, Y1
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y2
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y11, Y5, Y2
+	VFMADD231PS    Y7, Y6, Y2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y3
+	VBROADCASTSS   4(CX), Y4
+	VBROADCASTSS   8(CX), Y5
+	VBROADCASTSS   12(CX), Y6
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y0
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y11, Y5, Y0
+	VFMADD231PS    Y7, Y6, Y0
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y1
+	VFMADD231PS    Y8, Y4, Y1
+	VFMADD231PS    Y11, Y5, Y1
+	VFMADD231PS    Y7, Y6, Y1
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y2
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y11, Y5, Y2
+	VFMADD231PS    Y7, Y6, Y2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, SI
+	JGE            line
+
+rest:
+	ADDQ $0x0c, SI
+	JL   tail
+
+terms:
+	VBROADCASTSS   (CX), Y3
+	VBROADCASTSS   4(CX), Y4
+	VBROADCASTSS   8(CX), Y5
+	VBROADCASTSS   12(CX), Y6
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y0
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y11, Y5, Y0
+	VFMADD231PS    Y7, Y6, Y0
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y1
+	VFMADD231PS    Y8, Y4, Y1
+	VFMADD231PS    Y11, Y5, Y1
+	VFMADD231PS    Y7, Y6, Y1
+	VBROADCASTF128 (R10), Y7
+	VINSERTF128    $0x01, (R10)(BX*4), Y7, Y7
+	VBROADCASTF128 (R10)(BX*1), Y8
+	VINSERTF128    $0x01, (R10)(R8*1), Y8, Y8
+	VBROADCASTF128 (R10)(BX*2), Y9
+	VINSERTF128    $0x01, (R10)(DI*2), Y9, Y9
+	VBROADCASTF128 (R10)(DI*1), Y10
+	VINSERTF128    $0x01, (R10)(R9*1), Y10, Y10
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y8, Y7, Y11
+	VUNPCKHPS      Y8, Y7, Y7
+	VUNPCKLPS      Y10, Y9, Y8
+	VUNPCKHPS      Y10, Y9, Y9
+	VUNPCKLPD      Y8, Y11, Y10
+	VUNPCKHPD      Y8, Y11, Y8
+	VUNPCKLPD      Y9, Y7, Y11
+	VUNPCKHPD      Y9, Y7, Y7
+	VFMADD231PS    Y10, Y3, Y2
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y11, Y5, Y2
+	VFMADD231PS    Y7, Y6, Y2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x04, SI
+	JGE            terms
+
+tail:
+	ADDQ         $0x04, SI
+	JZ           store
+	MOVQ         SI, R10
+	LEAQ         firstLanes<>+0(SB), R11
+	NEGQ         R10
+	VMOVUPS      32(R11)(R10*4), Y3
+	MOVQ         DX, R10
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10), X3, X4
+	VINSERTF128  $0x00, X4, Y5, Y5
+	VMASKMOVPS   (R10)(BX*4), X3, X4
+	VINSERTF128  $0x01, X4, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(BX*1), X3, X4
+	VINSERTF128  $0x00, X4, Y6, Y6
+	VMASKMOVPS   (R10)(R8*1), X3, X4
+	VINSERTF128  $0x01, X4, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*2), X3, X4
+	VINSERTF128  $0x00, X4, Y7, Y7
+	VMASKMOVPS   (R10)(DI*2), X3, X4
+	VINSERTF128  $0x01, X4, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(DI*1), X3, X4
+	VINSERTF128  $0x00, X4, Y8, Y8
+	VMASKMOVPS   (R10)(R9*1), X3, X4
+	VINSERTF128  $0x01, X4, Y8, Y8
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y6, Y5, Y4
+	VUNPCKHPS    Y6, Y5, Y5
+	VUNPCKLPS    Y8, Y7, Y6
+	VUNPCKHPS    Y8, Y7, Y7
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VUNPCKLPD    Y7, Y5, Y6
+	VUNPCKHPD    Y7, Y5, Y5
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y8, Y5, Y0
+	CMPQ         SI, $0x01
+	JE           next0
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	CMPQ         SI, $0x02
+	JE           next0
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y6, Y5, Y0
+
+next0:
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10), X3, X4
+	VINSERTF128  $0x00, X4, Y5, Y5
+	VMASKMOVPS   (R10)(BX*4), X3, X4
+	VINSERTF128  $0x01, X4, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(BX*1), X3, X4
+	VINSERTF128  $0x00, X4, Y6, Y6
+	VMASKMOVPS   (R10)(R8*1), X3, X4
+	VINSERTF128  $0x01, X4, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*2), X3, X4
+	VINSERTF128  $0x00, X4, Y7, Y7
+	VMASKMOVPS   (R10)(DI*2), X3, X4
+	VINSERTF128  $0x01, X4, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(DI*1), X3, X4
+	VINSERTF128  $0x00, X4, Y8, Y8
+	VMASKMOVPS   (R10)(R9*1), X3, X4
+	VINSERTF128  $0x01, X4, Y8, Y8
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y6, Y5, Y4
+	VUNPCKHPS    Y6, Y5, Y5
+	VUNPCKLPS    Y8, Y7, Y6
+	VUNPCKHPS    Y8, Y7, Y7
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VUNPCKLPD    Y7, Y5, Y6
+	VUNPCKHPD    Y7, Y5, Y5
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y8, Y5, Y1
+	CMPQ         SI, $0x01
+	JE           next1
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	CMPQ         SI, $0x02
+	JE           next1
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y6, Y5, Y1
+
+next1:
+	VPXOR        Y5, Y5, Y5
+	VMASKMOVPS   (R10), X3, X4
+	VINSERTF128  $0x00, X4, Y5, Y5
+	VMASKMOVPS   (R10)(BX*4), X3, X4
+	VINSERTF128  $0x01, X4, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10)(BX*1), X3, X4
+	VINSERTF128  $0x00, X4, Y6, Y6
+	VMASKMOVPS   (R10)(R8*1), X3, X4
+	VINSERTF128  $0x01, X4, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*2), X3, X4
+	VINSERTF128  $0x00, X4, Y7, Y7
+	VMASKMOVPS   (R10)(DI*2), X3, X4
+	VINSERTF128  $0x01, X4, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(DI*1), X3, X4
+	VINSERTF128  $0x00, X4, Y8, Y8
+	VMASKMOVPS   (R10)(R9*1), X3, X4
+	VINSERTF128  $0x01, X4, Y8, Y8
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y6, Y5, Y3
+	VUNPCKHPS    Y6, Y5, Y4
+	VUNPCKLPS    Y8, Y7, Y5
+	VUNPCKHPS    Y8, Y7, Y6
+	VUNPCKLPD    Y5, Y3, Y7
+	VUNPCKHPD    Y5, Y3, Y3
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y7, Y5, Y2
+	CMPQ         SI, $0x01
+	JE           next2
+	VBROADCASTSS 4(CX), Y5
+	VFMADD231PS  Y3, Y5, Y2
+	CMPQ         SI, $0x02
+	JE           next2
+	VBROADCASTSS 8(CX), Y5
+	VFMADD231PS  Y8, Y5, Y2
+
+next2:
+store:
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X3
+	VPBROADCASTD X3, Y3
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y3, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowTransposed4AVX2(c *float32, a *float32, b *float32, bn int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·matmulRowTransposed4AVX2(SB), NOSPLIT, $0-40
+	MOVQ  c+0(FP), AX
+	MOVQ  a+8(FP), CX
+	MOVQ  b+16(FP), DX
+	MOVQ  bn+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  k+32(FP), SI
+	LEAQ  (BX)(BX*2), DI
+	LEAQ  (DI)(BX*2), R8
+	LEAQ  (R8)(BX*2), R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	SUBQ  $0x10, SI
+	JL    rest
+
+line:
+	VBROADCASTSS   (CX), Y4
+	VBROADCASTSS   4(CX), Y5
+	VBROADCASTSS   8(CX), Y6
+	VBROADCASTSS   12(CX), Y7
+	MOVQ           DX, R10
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y0
+	VFMADD231PS    Y9, Y5, Y0
+	VFMADD231PS    Y12, Y6, Y0
+	VFMADD231PS    Y8, Y7, Y0
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y1
+	VFMADD231PS    Y9, Y5, Y1
+	VFMADD231PS    Y12, Y6, Y1
+	VFMADD231PS    Y8, Y7, Y1
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y2
+	VFMADD231PS    Y9, Y5, Y2
+	VFMADD231PS    Y12, Y6, Y2
+	VFMADD231PS    Y8, Y7, Y2
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y3
+	VFMADD231PS    Y9, Y5, Y3
+	VFMADD231PS    Y12, Y6, Y3
+	VFMADD231PS    Y8, Y7, Y3
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y4
+	VBROADCASTSS   4(CX), Y5
+	VBROADCASTSS   8(CX), Y6
+	VBROADCASTSS   12(CX), Y7
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y0
+	VFMADD231PS    Y9, Y5, Y0
+	VFMADD231PS    Y12, Y6, Y0
+	VFMADD231PS    Y8, Y7, Y0
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y1
+	VFMADD231PS    Y9, Y5, Y1
+	VFMADD231PS    Y12, Y6, Y1
+	VFMADD231PS    Y8, Y7, Y1
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y2
+	VFMADD231PS    Y9, Y5, Y2
+	VFMADD231PS    Y12, Y6, Y2
+	VFMADD231PS    Y8, Y7, Y2
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y3
+	VFMADD231PS    Y9, Y5, Y3
+	VFMADD231PS    Y12, Y6, Y3
+	VFMADD231PS    Y8, Y7, Y3
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y4
+	VBROADCASTSS   4(CX), Y5
+	VBROADCASTSS   8(CX), Y6
+	VBROADCASTSS   12(CX), Y7
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y0
+	VFMADD231PS    Y9, Y5, Y0
+	VFMADD231PS    Y12, Y6, Y0
+	VFMADD231PS    Y8, Y7, Y0
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y1
+	VFMADD231PS    Y9, Y5, Y1
+	VFMADD231PS    Y12, Y6, Y1
+	VFMADD231PS    Y8, Y7, Y1
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y2
+	VFMADD231PS    Y9, Y5, Y2
+	VFMADD231PS    Y12, Y6, Y2
+	VFMADD231PS    Y8, Y7, Y2
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y3
+	VFMADD231PS    Y9, Y5, Y3
+	VFMADD231PS    Y12, Y6, Y3
+	VFMADD231PS    Y8, Y7, Y3
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VBROADCASTSS   (CX), Y4
+	VBROADCASTSS   4(CX), Y5
+	VBROADCASTSS   8(CX), Y6
+	VBROADCASTSS   12(CX), Y7
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y0
+	VFMADD231PS    Y9, Y5, Y0
+	VFMADD231PS    Y12, Y6, Y0
+	VFMADD231PS    Y8, Y7, Y0
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y1
+	VFMADD231PS    Y9, Y5, Y1
+	VFMADD231PS    Y12, Y6, Y1
+	VFMADD231PS    Y8, Y7, Y1
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y2
+	VFMADD231PS    Y9, Y5, Y2
+	VFMADD231PS    Y12, Y6, Y2
+	VFMADD231PS    Y8, Y7, Y2
+	PREFETCHT0     256(R10)
+	PREFETCHT0     256(R10)(BX*1)
+	PREFETCHT0     256(R10)(BX*2)
+	PREFETCHT0     256(R10)(DI*1)
+	PREFETCHT0     256(R10)(BX*4)
+	PREFETCHT0     256(R10)(R8*1)
+	PREFETCHT0     256(R10)(DI*2)
+	PREFETCHT0     256(R10)(R9*1)
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y3
+	VFMADD231PS    Y9, Y5, Y3
+	VFMADD231PS    Y12, Y6, Y3
+	VFMADD231PS    Y8, Y7, Y3
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, SI
+	JGE            line
+
+rest:
+	ADDQ $0x0c, SI
+	JL   tail
+
+terms:
+	VBROADCASTSS   (CX), Y4
+	VBROADCASTSS   4(CX), Y5
+	VBROADCASTSS   8(CX), Y6
+	VBROADCASTSS   12(CX), Y7
+	MOVQ           DX, R10
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y0
+	VFMADD231PS    Y9, Y5, Y0
+	VFMADD231PS    Y12, Y6, Y0
+	VFMADD231PS    Y8, Y7, Y0
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y1
+	VFMADD231PS    Y9, Y5, Y1
+	VFMADD231PS    Y12, Y6, Y1
+	VFMADD231PS    Y8, Y7, Y1
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y2
+	VFMADD231PS    Y9, Y5, Y2
+	VFMADD231PS    Y12, Y6, Y2
+	VFMADD231PS    Y8, Y7, Y2
+	VBROADCASTF128 (R10), Y8
+	VINSERTF128    $0x01, (R10)(BX*4), Y8, Y8
+	VBROADCASTF128 (R10)(BX*1), Y9
+	VINSERTF128    $0x01, (R10)(R8*1), Y9, Y9
+	VBROADCASTF128 (R10)(BX*2), Y10
+	VINSERTF128    $0x01, (R10)(DI*2), Y10, Y10
+	VBROADCASTF128 (R10)(DI*1), Y11
+	VINSERTF128    $0x01, (R10)(R9*1), Y11, Y11
+	LEAQ           (R10)(BX*8), R10
+	VUNPCKLPS      Y9, Y8, Y12
+	VUNPCKHPS      Y9, Y8, Y8
+	VUNPCKLPS      Y11, Y10, Y9
+	VUNPCKHPS      Y11, Y10, Y10
+	VUNPCKLPD      Y9, Y12, Y11
+	VUNPCKHPD      Y9, Y12, Y9
+	VUNPCKLPD      Y10, Y8, Y12
+	VUNPCKHPD      Y10, Y8, Y8
+	VFMADD231PS    Y11, Y4, Y3
+	VFMADD231PS    Y9, Y5, Y3
+	VFMADD231PS    Y12, Y6, Y3
+	VFMADD231PS    Y8, Y7, Y3
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x04, SI
+	JGE            terms
+
+tail:
+	ADDQ         $0x04, SI
+	JZ           store
+	MOVQ         SI, R10
+	LEAQ         firstLanes<>+0(SB), R11
+	NEGQ         R10
+	VMOVUPS      32(R11)(R10*4), Y4
+	MOVQ         DX, R10
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10), X4, X5
+	VINSERTF128  $0x00, X5, Y6, Y6
+	VMASKMOVPS   (R10)(BX*4), X4, X5
+	VINSERTF128  $0x01, X5, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*1), X4, X5
+	VINSERTF128  $0x00, X5, Y7, Y7
+	VMASKMOVPS   (R10)(R8*1), X4, X5
+	VINSERTF128  $0x01, X5, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(BX*2), X4, X5
+	VINSERTF128  $0x00, X5, Y8, Y8
+	VMASKMOVPS   (R10)(DI*2), X4, X5
+	VINSERTF128  $0x01, X5, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VMASKMOVPS   (R10)(DI*1), X4, X5
+	VINSERTF128  $0x00, X5, Y9, Y9
+	VMASKMOVPS   (R10)(R9*1), X4, X5
+	VINSERTF128  $0x01, X5, Y9, Y9
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y7, Y6, Y5
+	VUNPCKHPS    Y7, Y6, Y6
+	VUNPCKLPS    Y9, Y8, Y7
+	VUNPCKHPS    Y9, Y8, Y8
+	VUNPCKLPD    Y7, Y5, Y9
+	VUNPCKHPD    Y7, Y5, Y5
+	VUNPCKLPD    Y8, Y6, Y7
+	VUNPCKHPD    Y8, Y6, Y6
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y9, Y6, Y0
+	CMPQ         SI, $0x01
+	JE           next0
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	CMPQ         SI, $0x02
+	JE           next0
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y0
+
+next0:
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10), X4, X5
+	VINSERTF128  $0x00, X5, Y6, Y6
+	VMASKMOVPS   (R10)(BX*4), X4, X5
+	VINSERTF128  $0x01, X5, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*1), X4, X5
+	VINSERTF128  $0x00, X5, Y7, Y7
+	VMASKMOVPS   (R10)(R8*1), X4, X5
+	VINSERTF128  $0x01, X5, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(BX*2), X4, X5
+	VINSERTF128  $0x00, X5, Y8, Y8
+	VMASKMOVPS   (R10)(DI*2), X4, X5
+	VINSERTF128  $0x01, X5, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VMASKMOVPS   (R10)(DI*1), X4, X5
+	VINSERTF128  $0x00, X5, Y9, Y9
+	VMASKMOVPS   (R10)(R9*1), X4, X5
+	VINSERTF128  $0x01, X5, Y9, Y9
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y7, Y6, Y5
+	VUNPCKHPS    Y7, Y6, Y6
+	VUNPCKLPS    Y9, Y8, Y7
+	VUNPCKHPS    Y9, Y8, Y8
+	VUNPCKLPD    Y7, Y5, Y9
+	VUNPCKHPD    Y7, Y5, Y5
+	VUNPCKLPD    Y8, Y6, Y7
+	VUNPCKHPD    Y8, Y6, Y6
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y9, Y6, Y1
+	CMPQ         SI, $0x01
+	JE           next1
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	CMPQ         SI, $0x02
+	JE           next1
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y1
+
+next1:
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10), X4, X5
+	VINSERTF128  $0x00, X5, Y6, Y6
+	VMASKMOVPS   (R10)(BX*4), X4, X5
+	VINSERTF128  $0x01, X5, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*1), X4, X5
+	VINSERTF128  $0x00, X5, Y7, Y7
+	VMASKMOVPS   (R10)(R8*1), X4, X5
+	VINSERTF128  $0x01, X5, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(BX*2), X4, X5
+	VINSERTF128  $0x00, X5, Y8, Y8
+	VMASKMOVPS   (R10)(DI*2), X4, X5
+	VINSERTF128  $0x01, X5, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VMASKMOVPS   (R10)(DI*1), X4, X5
+	VINSERTF128  $0x00, X5, Y9, Y9
+	VMASKMOVPS   (R10)(R9*1), X4, X5
+	VINSERTF128  $0x01, X5, Y9, Y9
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y7, Y6, Y5
+	VUNPCKHPS    Y7, Y6, Y6
+	VUNPCKLPS    Y9, Y8, Y7
+	VUNPCKHPS    Y9, Y8, Y8
+	VUNPCKLPD    Y7, Y5, Y9
+	VUNPCKHPD    Y7, Y5, Y5
+	VUNPCKLPD    Y8, Y6, Y7
+	VUNPCKHPD    Y8, Y6, Y6
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y9, Y6, Y2
+	CMPQ         SI, $0x01
+	JE           next2
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	CMPQ         SI, $0x02
+	JE           next2
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y7, Y6, Y2
+
+next2:
+	VPXOR        Y6, Y6, Y6
+	VMASKMOVPS   (R10), X4, X5
+	VINSERTF128  $0x00, X5, Y6, Y6
+	VMASKMOVPS   (R10)(BX*4), X4, X5
+	VINSERTF128  $0x01, X5, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMASKMOVPS   (R10)(BX*1), X4, X5
+	VINSERTF128  $0x00, X5, Y7, Y7
+	VMASKMOVPS   (R10)(R8*1), X4, X5
+	VINSERTF128  $0x01, X5, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMASKMOVPS   (R10)(BX*2), X4, X5
+	VINSERTF128  $0x00, X5, Y8, Y8
+	VMASKMOVPS   (R10)(DI*2), X4, X5
+	VINSERTF128  $0x01, X5, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VMASKMOVPS   (R10)(DI*1), X4, X5
+	VINSERTF128  $0x00, X5, Y9, Y9
+	VMASKMOVPS   (R10)(R9*1), X4, X5
+	VINSERTF128  $0x01, X5, Y9, Y9
+	LEAQ         (R10)(BX*8), R10
+	VUNPCKLPS    Y7, Y6, Y4
+	VUNPCKHPS    Y7, Y6, Y5
+	VUNPCKLPS    Y9, Y8, Y6
+	VUNPCKHPS    Y9, Y8, Y7
+	VUNPCKLPD    Y6, Y4, Y8
+	VUNPCKHPD    Y6, Y4, Y4
+	VUNPCKLPD    Y7, Y5, Y9
+	VUNPCKHPD    Y7, Y5, Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y8, Y6, Y3
+	CMPQ         SI, $0x01
+	JE           next3
+	VBROADCASTSS 4(CX), Y6
+	VFMADD231PS  Y4, Y6, Y3
+	CMPQ         SI, $0x02
+	JE           next3
+	VBROADCASTSS 8(CX), Y6
+	VFMADD231PS  Y9, Y6, Y3
+
+next3:
+store:
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X4
+	VPBROADCASTD X4, Y4
+	VCMPPS       $0x03, Y0, Y0, Y5
+	VBLENDVPS    Y5, Y4, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, Y4, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, Y4, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, Y4, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET

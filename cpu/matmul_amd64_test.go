@@ -165,6 +165,32 @@ func TestMatMulTiles(t *testing.T) {
 	}
 }
 
+// TestMatMulRow takes a single row: every number of terms that a kernel of its own ends with, and of registers of columns; more columns
+// than stay in a cache; chunks, klen, and batches.
+func TestMatMulRow(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(23, 24))
+	for _, o := range transposes {
+		for k := 1; k <= 40; k++ {
+			for _, n := range []int{8, 15, 16, 17, 24, 31, 32, 33, 100} {
+				bothProducts(t, r, o, 1, k, n)
+			}
+		}
+		for n := 8; n <= 140; n++ {
+			bothProducts(t, r, o, 1, 1+r.IntN(40), n)
+		}
+		for _, k := range []int{1023, 1024, 1025, 2050, 3075} {
+			bothProducts(t, r, o, 1, k, 101)
+		}
+		for _, klen := range []uint32{0, 1, 9, 1023, 1025, 1041, 1042, 1 << 31} {
+			bothProducts(t, r, o, 1, 1042, 37, klen)
+		}
+		bothProducts(t, r, o, 1, 11, rowColumns+77)
+		bothProducts(t, r, o, 1, 1027, rowColumns+1)
+		againstLaw(t, o, hard(r, append([]int{3}, sided(o.TA, 1, 19)...)...), hard(r, append([]int{3}, sided(o.TB, 19, 21)...)...))
+	}
+}
+
 // TestMatMulPacking takes operands B around the size from which panels are packed, with tails of terms and columns.
 func TestMatMulPacking(t *testing.T) {
 	needAVX2(t)
@@ -209,9 +235,10 @@ func TestMatMulChunks(t *testing.T) {
 // TestMatMulUnderflow: a first chunk that ends in -0 is -0, and a chunk of -0 added to it leaves it so.
 func TestMatMulUnderflow(t *testing.T) {
 	needAVX2(t)
-	for _, k := range []int{1, 1024, 1025, 2048} {
-		a, b := op.New(op.T(op.F32, op.Shared, 7, k)), op.New(op.T(op.F32, op.Shared, k, 19))
-		for i := range 7 { // the last term of each chunk underflows from below
+	for _, s := range [][2]int{{7, 1}, {7, 1024}, {7, 1025}, {7, 2048}, {1, 1}, {1, 1024}, {1, 1025}, {1, 2048}} {
+		m, k := s[0], s[1]
+		a, b := op.New(op.T(op.F32, op.Shared, m, k)), op.New(op.T(op.F32, op.Shared, k, 19))
+		for i := range m { // the last term of each chunk underflows from below
 			for l := range k {
 				if l == k-1 || l%op.Chunk == op.Chunk-1 {
 					a.SetF(i*k+l, -0x1p-100)
@@ -222,7 +249,7 @@ func TestMatMulUnderflow(t *testing.T) {
 			b.SetF(i, 0x1p-100)
 		}
 		againstLaw(t, op.MatMul{}, a, b)
-		out := op.New(op.T(op.F32, op.Shared, 7, 19))
+		out := op.New(op.T(op.F32, op.Shared, m, 19))
 		op.MatMul{}.Law([]op.Tensor{out}, []op.Tensor{a, b})
 		if out.W[0] != 1<<31 {
 			t.Fatalf("the test is of no use: k = %d gives %08x", k, out.W[0])

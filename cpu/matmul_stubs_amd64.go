@@ -157,3 +157,103 @@ func packTransposedAVX2(dst *float32, src *float32, k int, stride int, n int)
 //
 //go:noescape
 func packTransposedAVX512(dst *float32, src *float32, k int, stride int, n int)
+
+// matmulRow1AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 1, ascending, for j < n.
+//
+//go:noescape
+func matmulRow1AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow2AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 2, ascending, for j < n.
+//
+//go:noescape
+func matmulRow2AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow3AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 3, ascending, for j < n.
+//
+//go:noescape
+func matmulRow3AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow4AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 4, ascending, for j < n.
+//
+//go:noescape
+func matmulRow4AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow5AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 5, ascending, for j < n.
+//
+//go:noescape
+func matmulRow5AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow6AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 6, ascending, for j < n.
+//
+//go:noescape
+func matmulRow6AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow7AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 7, ascending, for j < n.
+//
+//go:noescape
+func matmulRow7AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow8AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 8, ascending, for j < n.
+//
+//go:noescape
+func matmulRow8AVX2(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow1AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 1, ascending, for j < n.
+//
+//go:noescape
+func matmulRow1AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow2AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 2, ascending, for j < n.
+//
+//go:noescape
+func matmulRow2AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow3AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 3, ascending, for j < n.
+//
+//go:noescape
+func matmulRow3AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow4AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 4, ascending, for j < n.
+//
+//go:noescape
+func matmulRow4AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow5AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 5, ascending, for j < n.
+//
+//go:noescape
+func matmulRow5AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow6AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 6, ascending, for j < n.
+//
+//go:noescape
+func matmulRow6AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow7AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 7, ascending, for j < n.
+//
+//go:noescape
+func matmulRow7AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRow8AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 8, ascending, for j < n.
+//
+//go:noescape
+func matmulRow8AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRowTransposed1AVX2 sets c[j] to the chain fma(a[i], b[j*bn+i], acc) from acc = +0 for i < k, ascending, for j < 8. k > 0.
+//
+//go:noescape
+func matmulRowTransposed1AVX2(c *float32, a *float32, b *float32, bn int, k int)
+
+// matmulRowTransposed2AVX2 sets c[j] to the chain fma(a[i], b[j*bn+i], acc) from acc = +0 for i < k, ascending, for j < 16. k > 0.
+//
+//go:noescape
+func matmulRowTransposed2AVX2(c *float32, a *float32, b *float32, bn int, k int)
+
+// matmulRowTransposed3AVX2 sets c[j] to the chain fma(a[i], b[j*bn+i], acc) from acc = +0 for i < k, ascending, for j < 24. k > 0.
+//
+//go:noescape
+func matmulRowTransposed3AVX2(c *float32, a *float32, b *float32, bn int, k int)
+
+// matmulRowTransposed4AVX2 sets c[j] to the chain fma(a[i], b[j*bn+i], acc) from acc = +0 for i < k, ascending, for j < 32. k > 0.
+//
+//go:noescape
+func matmulRowTransposed4AVX2(c *float32, a *float32, b *float32, bn int, k int)

@@ -37,6 +37,7 @@ func matmul(c *build.Context) {
 	tiles(c, false)
 	widths(c, packRows)
 	widths(c, packTransposed)
+	matmulRow(c)
 }
 
 // matmuljvp generates the kernels of MatMulJVP.

@@ -45,6 +45,8 @@ var faults = []fault{
 	{"inactive cells go on", "cpu/worker.go", "return a == 0 || w.tensor(a, i).W[0] != 0", "return a == 0 || i >= 0", "./cpu ./optest", "TestActive"},
 	{"once nodes never refreshed", "cpu/exec.go", "stale = stale || x.seen[a] != a.version", "stale = stale || false", "./cpu ./optest", "TestOnceIsRefreshed"},
 	{"another order of operands of an fma in the twin of matmul", "cpu/matmul_amd64.s", "VFMADD231PS", "VFMADD213PS", "./cpu", "TestConformance"},
+	{"a row of matmul adds a chunk to nothing", "cpu/matmul_row_amd64.go", "kernels.add(firstWord(out), firstWord(out), firstWord(later), n)", "copy(out, later)", "./cpu", "TestMatMulRow"},
+	{"the last columns of a row of matmul begin too early", "cpu/matmul_row_amd64.go", "len(c)-(to-from)*lanes)", "len(c)-(to-from)*lanes-1)", "./cpu", "TestMatMulRow"},
 	{"the twin of matmul takes klen for k", "cpu/matmul_amd64.go", "return clampLen(klen[0], p.K)", "return p.K", "./cpu", "TestConformance"},
 	{"a tail dropped in the twin of sum", "cpu/sum.go", "i < len(x); i += c", "i+c < len(x); i += c", "./cpu", "TestConformance"},
 	{"the last segment dropped in the vector twins of sum", "cpu/sum_amd64.go", "n%op.Chunk)", "n%op.Chunk/op.Lanes*op.Lanes)", "./cpu", "TestConformance"},
