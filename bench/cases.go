@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -32,7 +33,7 @@ func Cases() (all []*Case) {
 			all = append(all, &Case{Name: fmt.Sprintf("%s/cells=%d", r.name, c), Cells: c, Unit: r.unit, in: r.in, body: r.body})
 		}
 	}
-	return append(append(all, trainCases()...), sweepCases()...)
+	return slices.Concat(all, trainCases(), packCases(), sweepCases())
 }
 
 func rows() (all []row) {

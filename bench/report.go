@@ -146,7 +146,7 @@ func (m Machine) WriteTable(w io.Writer, results []Result) error {
 			return err
 		}
 	}
-	return nil
+	return m.writePacks(w, results)
 }
 
 // roundTo leaves three or four digits of a time in nanoseconds.

@@ -11,14 +11,15 @@ import (
 	"lockstep/sweep"
 )
 
-// TrainSpec is a training step of the digits study: an MLP in a random ternary subspace, cross-entropy, Adam. The cells of a pack
-// are of some seeds, as many of each; those of a seed differ in their learning rate.
+// TrainSpec is a training step of the digits study: an MLP in a random subspace or in all of its parameters, cross-entropy, Adam. The
+// cells of a pack are of some seeds, as many of each; those of a seed differ in their learning rate.
 type TrainSpec struct {
-	Layers []int `json:"layers"` // widths, the input's first
-	D      int   `json:"d"`      // of the subspace
-	Batch  int   `json:"batch"`  // rows
-	Seeds  int   `json:"seeds"`
-	Rows   int   `json:"rows"` // of the training set
+	Layers []int  `json:"layers"` // widths, the input's first
+	Map    string `json:"map"`    // ternary, gaussian or identity
+	D      int    `json:"d"`      // of the subspace; Params for the identity
+	Batch  int    `json:"batch"`  // rows
+	Seeds  int    `json:"seeds"`
+	Rows   int    `json:"rows"` // of the training set
 }
 
 // Params is the number of the network's parameters.
@@ -31,10 +32,15 @@ func (t TrainSpec) Params() (n int) {
 
 func trainCases() (all []*Case) {
 	for _, cells := range []int{1, 64, 256} {
-		t := &TrainSpec{Layers: []int{64, 64, 64, 10}, D: 100, Batch: 128, Seeds: min(cells, 4), Rows: 1437}
-		all = append(all, &Case{Name: fmt.Sprintf("train/digits-w64-d100/cells=%d", cells), Cells: cells, Unit: "cell-steps/s", train: t})
+		all = append(all, digits("train/digits-w64-d100", "ternary", 100, cells, min(cells, 4)))
 	}
 	return all
+}
+
+// digits is a case of the digits study at width 64.
+func digits(name, theMap string, d, cells, seeds int) *Case {
+	t := &TrainSpec{Layers: []int{64, 64, 64, 10}, Map: theMap, D: d, Batch: 128, Seeds: seeds, Rows: 1437}
+	return &Case{Name: fmt.Sprintf("%s/cells=%d", name, cells), Cells: cells, Unit: "cell-steps/s", train: t}
 }
 
 // longest is the number of steps of a cell that never ends.
@@ -46,6 +52,10 @@ func (t *TrainSpec) cells(n int) ([]sweep.Cell, error) {
 	if n == t.Seeds {
 		rates = "[0.1]"
 	}
+	space := fmt.Sprintf("{type = %q, d = %d}", t.Map, t.D)
+	if t.Map == "identity" {
+		space = `{type = "identity"}`
+	}
 	card, err := sweep.ParseCard("bench", fmt.Appendf(nil, `
 name  = "bench"
 seeds = {range = [0, %d]}
@@ -54,9 +64,9 @@ batch = %d
 data  = {name = "digits"}
 model = {init = "he", layers = [{type = "linear", out = %d}, {type = "relu"}, {type = "linear", out = %d}, {type = "relu"}, {type = "linear", out = %d}]}
 rule  = {type = "adam", lr = "$lr"}
-map   = {type = "ternary", d = %d}
+map   = %s
 axes  = {lr = %s}
-`, t.Seeds-1, longest, t.Batch, t.Layers[1], t.Layers[2], t.Layers[3], t.D, rates))
+`, t.Seeds-1, longest, t.Batch, t.Layers[1], t.Layers[2], t.Layers[3], space, rates))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +74,7 @@ axes  = {lr = %s}
 }
 
 // work counts the products of a step. Bytes are those of z and its two moments, read and written, and of what the cells of a seed
-// share: theta0 and the codes of P; rows of the batch are left out, which all cells take from one small table.
+// share: theta0 and P, codes or float32; rows of the batch are left out, which all cells take from one small table.
 func (t *TrainSpec) work(p *graph.Program, cells int) Work {
 	w := count(p, func(d op.Domain) int64 {
 		switch d {
@@ -76,7 +86,14 @@ func (t *TrainSpec) work(p *graph.Program, cells int) Work {
 		return 1
 	})
 	w.Words = int64(cells * 3 * t.D)
-	w.Bytes = 8*w.Words + 4*int64(t.Seeds)*int64(t.Params()+t.D*op.RowWords(t.Params()))
+	shared := t.Params() // words of a seed
+	switch t.Map {
+	case "ternary":
+		shared += t.D * op.RowWords(t.Params())
+	case "gaussian":
+		shared += t.D * t.Params()
+	}
+	w.Bytes = 8*w.Words + 4*int64(t.Seeds)*int64(shared)
 	return w
 }
 

@@ -143,21 +143,27 @@ type operand struct {
 	repeat int // as of ref; -1 of a buffer
 }
 
-// bind finds a chain's operands; memory gives a value's tensor, and parts is the memory of the buffers.
-func (c *chain) bind(memory func(v op.Value) op.Tensor, parts []uint32) *bound {
+// bind finds a chain's operands: memory gives a value's tensor, moves is told where its words stand, and parts is the memory of the
+// buffers.
+func (c *chain) bind(memory func(v op.Value) op.Tensor, moves func(v op.Value, words *[]uint32), parts []uint32) *bound {
 	b := &bound{chain: c}
-	find := func(refs []ref) (os []operand, ts []op.Tensor) {
-		for _, r := range refs {
-			x := memory(r.v)
-			o := operand{x.W, r.repeat}
-			if r.buffer >= 0 {
+	find := func(refs []ref) ([]operand, []op.Tensor) {
+		os, ts := make([]operand, len(refs)), make([]op.Tensor, len(refs))
+		for i, r := range refs {
+			o, t := &os[i], &ts[i]
+			*t = memory(r.v)
+			switch {
+			case r.buffer >= 0:
 				from := r.buffer * c.stride()
-				o = operand{parts[from : from+c.part], -1}
+				*o = operand{parts[from : from+c.part], -1}
+			case r.repeat == 0: // the tensor is never another window
+				moves(r.v, &t.W)
+				continue
+			default:
+				*o = operand{t.W, r.repeat}
+				moves(r.v, &o.w)
 			}
-			if r.repeat != 0 {
-				x.Shape = op.S(0)
-			}
-			os, ts = append(os, o), append(ts, x)
+			t.Shape = op.S(0)
 		}
 		return os, ts
 	}

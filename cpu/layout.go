@@ -247,15 +247,22 @@ func (l *layout) crossing(phaseOf []int) map[op.Value]bool {
 	return crosses
 }
 
-// blockCells is the most cells of a block.
-const blockCells = 32
+const (
+	blockCells = 32        // the most cells of a block
+	keptNear   = 1_250_000 // bytes that stay near a core between two phases
+)
 
-// block is how many cells a thread takes at once: several only if that saves passes over what they share.
+// block is how many cells a thread takes at once: several only if that saves passes over what they share; and half of the most if that
+// keeps near what crosses from phase to phase, and the most would not.
 func (l *layout) block(cells, threads int) int {
 	if len(l.phases) == 1 {
 		return 1
 	}
-	return max(1, min(blockCells, (cells+threads-1)/threads))
+	most := blockCells
+	if kept := 4 * l.kept.Words; kept*most > keptNear && kept*most/2 <= keptNear {
+		most /= 2
+	}
+	return max(1, min(most, (cells+threads-1)/threads))
 }
 
 // words is the memory of a thread.

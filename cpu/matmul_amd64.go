@@ -99,6 +99,7 @@ func spans(m, most int) [2]span {
 // product is one matrix product.
 type product struct {
 	op.MatDims
+	cm    int // stride of the rows of C
 	tiles *tileSet
 }
 
@@ -111,7 +112,7 @@ func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
 	if d.BBatch == 0 && d.AK == 1 { // the rows of all batch entries follow one another
 		d.M, d.Batch = d.M*d.Batch, 1
 	}
-	return &product{d, t}
+	return &product{d, d.N, t}
 }
 
 // terms is the number of terms to execute; klen is the operand of this name, if there is one.
@@ -125,7 +126,9 @@ func (p *product) terms(klen []op.Tensor) int {
 // run computes C = A B over the first terms.
 func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 	if terms == 0 || p.M == 0 || p.N == 0 {
-		clear(c)
+		for i := range p.Batch * p.M {
+			clear(c[i*p.cm:][:p.N])
+		}
 		return
 	}
 	w.split(p.N, p.tiles.panel(), p.Batch*p.M*p.N*terms, func(w *workspace, from, to int) { p.columns(w, terms, from, to, c, a, b) })
@@ -216,7 +219,7 @@ func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operan
 				if da != nil {
 					da = skip(da, row*x.am)
 				}
-				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.N+j], p.N, r, last, ahead, step)
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.cm+j], p.cm, r, last, ahead, step)
 				row += s.blocks * s.rows
 			}
 		}

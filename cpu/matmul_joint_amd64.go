@@ -2,7 +2,11 @@
 
 package cpu
 
-import "lockstep/op"
+import (
+	"unsafe"
+
+	"lockstep/op"
+)
 
 // The joint kernel of MatMul: the rows of all cells of a block, against a matrix that they share, are one product, which reads the
 // matrix once. Cells of different klen have chains of different lengths: those of equal klen, side by side, make a product each.
@@ -30,16 +34,47 @@ func init() {
 // sameLength tells whether two cells have one klen, or none.
 func sameLength(a, b []op.Tensor) bool { return len(a) < 3 || a[2].W[0] == b[2].W[0] }
 
-// jointProduct computes the products of cells with the same matrix and klen.
+// jointProduct computes the products of cells with the same matrix and klen. Rows that lie at one distance are used where they are.
 func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet) {
-	m, k, n := in[0][0].At(0), in[0][0].At(1), out[0][0].At(1)
-	a, c := w.Words(len(in)*m*k), w.Words(len(in)*m*n)
-	for i := range in {
-		copy(a[i*m*k:], in[i][0].W)
-	}
+	m, k := in[0][0].At(0), in[0][0].At(1)
 	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
-	p.run(w, p.terms(in[0][2:]), floats(c), operandsAB{floats(a), nil}, operandsAB{in[0][1].F(), nil})
-	for i := range out {
-		copy(out[i][0].W, c[i*m*n:])
+	terms := p.terms(in[0][2:])
+	a, am := rows(in)
+	if a == nil {
+		a, am = w.Words(len(in)*m*k), k
+		for i := range in {
+			copy(a[i*m*k:], in[i][0].W)
+		}
 	}
+	c, cm := rows(out)
+	copied := c == nil
+	if copied {
+		c, cm = w.Words(len(in)*m*p.N), p.N
+	}
+	p.AM, p.cm = am, cm
+	p.run(w, terms, floats(c), operandsAB{floats(a), nil}, operandsAB{in[0][1].F(), nil})
+	if copied {
+		for i := range out {
+			copy(out[i][0].W, c[i*m*p.N:])
+		}
+	}
+}
+
+// rows gives the first operands or results of cells, of a row each, as the rows of a matrix at a stride: nil if they are not.
+func rows(of [][]op.Tensor) (all []uint32, stride int) {
+	n := len(of[0][0].W)
+	if of[0][0].At(0) != 1 || n == 0 {
+		return nil, 0
+	}
+	at := func(i int) int { return int(uintptr(unsafe.Pointer(&of[i][0].W[0]))) / 4 }
+	stride = n
+	if len(of) > 1 {
+		stride = at(1) - at(0)
+	}
+	for i := range of {
+		if stride < n || at(i) != at(0)+i*stride {
+			return nil, 0
+		}
+	}
+	return unsafe.Slice(&of[0][0].W[0], (len(of)-1)*stride+n), stride
 }

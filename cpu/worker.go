@@ -7,14 +7,22 @@ type worker struct {
 	x       *exec
 	ws      workspace
 	scratch []uint32        // x.local.Words
-	kept    []uint32        // [cells of a block, x.kept.Words]
+	kept    []uint32        // [places, x.kept.Words]
 	parts   []uint32        // of chains
-	cells   []int           // of the block
-	ended   []bool          // by cell of the block: it was not active in an earlier step of this run
-	units   [][][]boundUnit // [phases][cells of the block][units]
+	cells   []int           // of the block, by place
+	ended   []bool          // by place: its cell was not active in an earlier step of this run
+	units   [][][]boundUnit // [phases][places][units]
 	joints  []boundJoint    // [phases]
-	updates [][]*bound      // [cells of the block][updates]
+	updates [][]*bound      // [places][updates]
+	moving  [][]moving      // [places]
 	next    []op.Tensor     // by state: a copy of Next where that must be staged
+}
+
+// moving is an operand that lives in an array: for each cell that takes the place it is elsewhere.
+type moving struct {
+	words  *[]uint32
+	array  *array
+	off, n int
 }
 
 type operandsOf struct{ in, out []op.Tensor }
@@ -26,11 +34,14 @@ type boundUnit struct {
 	chain *bound // nil: a node
 }
 
-// boundJoint is a joint node with the memory of a block, [cells][operands].
+// boundJoint is a joint node with the memory of a block, [places][operands].
 type boundJoint struct{ in, out [][]op.Tensor }
 
 func (x *exec) worker() *worker {
-	w := &worker{x: x, next: make([]op.Tensor, len(x.t.P.State))}
+	w := &worker{
+		x: x, next: make([]op.Tensor, len(x.t.P.State)),
+		units: make([][][]boundUnit, len(x.units)), joints: make([]boundJoint, len(x.units)),
+	}
 	block := x.block(x.p.cells, x.p.engine.threads)
 	memory := (&workspace{}).Words(x.words(x.p.cells, x.p.engine.threads))
 	w.scratch, memory = memory[:x.local.Words], memory[x.local.Words:]
@@ -60,7 +71,7 @@ func (x *exec) homes(vs []op.Value, cell int) []op.Tensor {
 	return t
 }
 
-// tensor is a value of cell i of the block; it has no words if the value is an inner one of a chain.
+// tensor is a value of the cell at place i; it has no words if the value is an inner one of a chain.
 func (w *worker) tensor(v op.Value, i int) op.Tensor {
 	root, off := w.x.t.Root(v)
 	t := w.x.t.P.Types[v]
@@ -81,48 +92,69 @@ func (w *worker) tensor(v op.Value, i int) op.Tensor {
 	return op.Tensor{Type: t, W: memory[off : off+n : off+n]}
 }
 
+// tensors are the operands or results vs of place i, which move with its cell.
 func (w *worker) tensors(vs []op.Value, i int) []op.Tensor {
 	t := make([]op.Tensor, len(vs))
 	for k, v := range vs {
 		t[k] = w.tensor(v, i)
+		w.moves(v, i, &t[k].W)
 	}
 	return t
 }
 
-// take turns to a block of cells.
-func (w *worker) take(cells []int) {
-	w.cells, w.ended = cells, make([]bool, len(cells))
-	w.units, w.joints = make([][][]boundUnit, len(w.x.units)), make([]boundJoint, len(w.x.units))
-	for p, units := range w.x.units {
-		w.units[p] = make([][]boundUnit, len(cells))
-		j := w.x.phases[p].joint
-		for i := range cells {
-			for _, u := range units {
-				b := boundUnit{kernel: u.kernel}
-				if u.chain != nil {
-					b.chain = w.bind(u.chain, i)
-				} else {
-					b.operandsOf = operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}
-				}
-				w.units[p][i] = append(w.units[p][i], b)
-			}
-			if j != nil {
-				w.joints[p].in = append(w.joints[p].in, w.tensors(j.In, i))
-				w.joints[p].out = append(w.joints[p].out, w.tensors(j.Out, i))
-			}
-		}
+// moves notes that words are those of a value of the cell at place i, if that lives in an array.
+func (w *worker) moves(v op.Value, i int, words *[]uint32) {
+	root, off := w.x.t.Root(v)
+	if a := w.x.home[root]; a != nil {
+		w.moving[i] = append(w.moving[i], moving{words, a, off, w.x.t.P.Types[v].Words()})
 	}
-	w.updates = make([][]*bound, len(cells))
-	for i := range cells {
-		for _, c := range w.x.last {
-			w.updates[i] = append(w.updates[i], w.bind(c, i))
+}
+
+// take turns to a block of cells. What a place works on is found once; then only what moves with the cell.
+func (w *worker) take(cells []int) {
+	w.cells = cells
+	w.ended = append(w.ended[:0], make([]bool, len(cells))...)
+	for i, cell := range cells {
+		if i == len(w.moving) {
+			w.bindPlace(i)
+			continue
+		}
+		for _, m := range w.moving[i] {
+			*m.words = m.array.at(w.x.p.slots.Of(m.array.Domain)[cell]).W[m.off : m.off+m.n : m.off+m.n]
 		}
 	}
 }
 
-// bind gives a chain the memory of cell i of the block.
+// bindPlace finds the operands of all units for the cell at place i, the first without.
+func (w *worker) bindPlace(i int) {
+	w.moving = append(w.moving, nil)
+	for p, units := range w.x.units {
+		var all []boundUnit
+		for _, u := range units {
+			b := boundUnit{kernel: u.kernel}
+			if u.chain != nil {
+				b.chain = w.bind(u.chain, i)
+			} else {
+				b.operandsOf = operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}
+			}
+			all = append(all, b)
+		}
+		w.units[p] = append(w.units[p], all)
+		if j := w.x.phases[p].joint; j != nil {
+			w.joints[p].in = append(w.joints[p].in, w.tensors(j.In, i))
+			w.joints[p].out = append(w.joints[p].out, w.tensors(j.Out, i))
+		}
+	}
+	var updates []*bound
+	for _, c := range w.x.last {
+		updates = append(updates, w.bind(c, i))
+	}
+	w.updates = append(w.updates, updates)
+}
+
+// bind gives a chain the memory of place i.
 func (w *worker) bind(c *chain, i int) *bound {
-	return c.bind(func(v op.Value) op.Tensor { return w.tensor(v, i) }, w.parts)
+	return c.bind(func(v op.Value) op.Tensor { return w.tensor(v, i) }, func(v op.Value, words *[]uint32) { w.moves(v, i, words) }, w.parts)
 }
 
 func (w *worker) run(k kernel, out, in []op.Tensor) {
@@ -150,7 +182,8 @@ func (w *worker) advance(last bool) (active bool) {
 			}
 		}
 		if j := w.x.phases[p].joint; j != nil {
-			j.kernel(&w.ws, w.joints[p].out, w.joints[p].in)
+			n := len(w.cells)
+			j.kernel(&w.ws, w.joints[p].out[:n], w.joints[p].in[:n])
 			w.ws.reset()
 		}
 	}
