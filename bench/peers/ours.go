@@ -23,7 +23,10 @@ type ours struct {
 	close   []func() error
 }
 
-// timed runs steps of so many units each, as many at a time as take a twentieth of d, until d has passed.
+// atOnce is for how long a sweep runs a pack at least before it looks at it (sweep/train.go).
+const atOnce = 100 * time.Millisecond
+
+// timed runs steps of so many units each, until d has passed: as many at a time as a sweep would, or as take a quarter of d.
 func timed(ctx context.Context, d time.Duration, unit float64, run func(ctx context.Context, steps int) error) (done float64, took time.Duration, err error) {
 	if err := run(ctx, 1); err != nil { // its data are in the caches again
 		return 0, 0, err
@@ -34,7 +37,7 @@ func timed(ctx context.Context, d time.Duration, unit float64, run func(ctx cont
 			return 0, 0, err
 		}
 		done += float64(steps) * unit
-		if now := time.Since(start); now-took < d/20 {
+		if now := time.Since(start); now-took < min(atOnce, d/4) {
 			steps *= 2
 		}
 		took = time.Since(start)
