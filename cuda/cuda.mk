@@ -66,7 +66,7 @@ $(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*.*)
 # The CUDA path without a card: the emulator's own tests; the conformance suite in three orders of threads and blocks and with three
 # sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel.
 EMULATED := LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV)
-MUTANTS  := CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) run ./internal/mutants -cuda
+CUDA_MUTANTS := CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) run ./internal/mutants -cuda
 
 test-emu: cuda $(EMULATOR)
 	CUDA_HOME=$(CUDA_HOME) cuda/emu/test.sh
@@ -74,12 +74,12 @@ test-emu: cuda $(EMULATOR)
 	$(EMULATED) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep ./bench
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt || { cat bin/verify-emu.txt; exit 1; }
 	@tail -1 bin/verify-emu.txt
-	$(MUTANTS)
+	$(CUDA_MUTANTS)
 	CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./internal/mutants
 
 # Every fault of every kernel.
 mutants-cuda: cuda $(EMULATOR)
-	$(MUTANTS) -all
+	$(CUDA_MUTANTS) -all
 
 # On a machine with a card: everything that gpu-check.sh asks of it, or PARTS=..; into out/gpu-check, or RECORD=.. Without Go there: unpack what gpu-bundle
 # makes here, and run bench/gpu-check.sh.
