@@ -186,6 +186,11 @@ func (l *layout) inScratch(v op.Value) bool {
 	return l.local.Off[v] >= 0 || l.kept.Off[v] >= 0 || l.inner[v]
 }
 
+// isOnce tells whether a value is the result of a node that runs once.
+func (l *layout) isOnce(v op.Value) bool {
+	return slices.ContainsFunc(l.t.Once, func(n op.Node) bool { return slices.Contains(n.Out, v) })
+}
+
 // arrays are the results that live elsewhere: what is computed once, and what is not per cell.
 func (l *layout) arrays() (vs []op.Value) {
 	for _, n := range l.t.Once {

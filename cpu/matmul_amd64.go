@@ -109,7 +109,7 @@ type operandsAB [2][]float32
 // newProduct is the product of operands of shapes a and b.
 func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
 	d, _ := o.Dims(a, b)
-	if d.BBatch == 0 && d.AK == 1 { // the rows of all batch entries follow one another
+	if d.BBatch == 0 && d.AK == 1 && d.ABatch == d.M*d.AM { // the rows of all batch entries follow one another
 		d.M, d.Batch = d.M*d.Batch, 1
 	}
 	return &product{d, d.N, t}
