@@ -25,6 +25,7 @@ type exec struct {
 	staged []bool     // by state: its Next is (part of) a state, so all are read before one is written
 	still  []bool     // by state: its Next is itself
 	pool   []*worker
+	cut    blocked
 	idle   []*workspace // of threads without a worker
 }
 
