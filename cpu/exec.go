@@ -229,7 +229,8 @@ func (x *exec) shareOut(busy []*worker) {
 	}
 	each := (x.p.engine.threads - len(busy)) / len(busy)
 	for len(x.idle) < each*len(busy) {
-		x.idle = append(x.idle, &workspace{})
+		_, kernels := x.words(x.p.cells, x.p.engine.threads)
+		x.idle = append(x.idle, newWorkspace(kernels))
 	}
 	for i, w := range busy {
 		w.ws.spare = x.idle[i*each : (i+1)*each]

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"lockstep/graph"
@@ -270,7 +271,23 @@ func (l *layout) block(cells, threads int) int {
 	return max(1, min(most, (cells+threads-1)/threads))
 }
 
-// words is the memory of a thread.
-func (l *layout) words(cells, threads int) int {
-	return l.local.Words + l.block(cells, threads)*l.kept.Words + l.parts
+// words is the memory of a thread for values, and for its kernels' scratch.
+func (l *layout) words(cells, threads int) (values, kernels int) {
+	block := l.block(cells, threads)
+	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
+		words := scratches[reflect.TypeOf(n.Op)]
+		if words == nil {
+			continue
+		}
+		types := make([]op.Type, len(n.In))
+		for i, v := range n.In {
+			types[i] = l.t.P.Types[v]
+		}
+		together := 1
+		if slices.ContainsFunc(l.phases, func(p phase) bool { return p.joint != nil && p.joint.Out[0] == n.Out[0] }) {
+			together = block
+		}
+		kernels = max(kernels, words(n.Op, types, together))
+	}
+	return l.local.Words + block*l.kept.Words + l.parts, kernels
 }

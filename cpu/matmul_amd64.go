@@ -24,6 +24,28 @@ func init() {
 	}
 }
 
+func init() {
+	scratch(productWords)
+	scratch(func(o op.MatMulJVP, in []op.Type, cells int) int {
+		return 2 * productWords(op.MatMul(o), in[:2], cells)
+	})
+}
+
+// productWords are a packed panel of B, the packed rows of A, a later chunk of a single row, and the rows of cells that lie apart.
+func productWords(o op.MatMul, in []op.Type, cells int) int {
+	const panel = 32 // columns of the widest
+	d, _ := o.Dims(in[0].Shape, in[1].Shape)
+	m, terms := d.M*cells, min(op.Chunk, d.K)
+	words := panel*(terms+7) + min(d.N, rowColumns)
+	if d.AM == 1 {
+		words += m * terms
+	}
+	if cells > 1 {
+		words += m * (d.K + d.N)
+	}
+	return words
+}
+
 // A tileKernel computes some blocks of rows of a panel over k > 0 terms. a points to A at the first row and term, its
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a

@@ -23,8 +23,9 @@ func init() {
 					for n < len(in) && sameLength(in[0], in[n]) {
 						n++
 					}
+					mark := w.used
 					jointProduct(w, o, out[:n], in[:n], t)
-					out, in = out[n:], in[n:]
+					out, in, w.used = out[n:], in[n:], mark
 				}
 			}
 		})
@@ -40,14 +41,14 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
 	terms := p.terms(in[0][2:])
 	a, am := rows(in)
-	if a == nil {
+	if am == 0 {
 		a, am = w.Words(len(in)*m*k), k
 		for i := range in {
 			copy(a[i*m*k:], in[i][0].W)
 		}
 	}
 	c, cm := rows(out)
-	copied := c == nil
+	copied := cm == 0
 	if copied {
 		c, cm = w.Words(len(in)*m*p.N), p.N
 	}
@@ -60,21 +61,25 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 	}
 }
 
-// rows gives the first operands or results of cells, of a row each, as the rows of a matrix at a stride: nil if they are not.
+// rows gives the first operands or results of cells as the rows of one matrix, at a stride: nil if they do not lie so. Several rows of
+// several cells must follow one another.
 func rows(of [][]op.Tensor) (all []uint32, stride int) {
-	n := len(of[0][0].W)
-	if of[0][0].At(0) != 1 || n == 0 {
+	m, width, n := of[0][0].At(0), of[0][0].At(1), len(of[0][0].W)
+	if len(of) == 1 {
+		return of[0][0].W, width
+	}
+	if n == 0 {
 		return nil, 0
 	}
 	at := func(i int) int { return int(uintptr(unsafe.Pointer(&of[i][0].W[0]))) / 4 }
-	stride = n
-	if len(of) > 1 {
-		stride = at(1) - at(0)
+	step := at(1) - at(0)
+	if step < n || m > 1 && step != n {
+		return nil, 0
 	}
 	for i := range of {
-		if stride < n || at(i) != at(0)+i*stride {
+		if at(i) != at(0)+i*step {
 			return nil, 0
 		}
 	}
-	return unsafe.Slice(&of[0][0].W[0], (len(of)-1)*stride+n), stride
+	return unsafe.Slice(&of[0][0].W[0], (len(of)-1)*step+n), step / m
 }

@@ -87,6 +87,24 @@ func init() {
 	}
 }
 
+func init() {
+	scratch(ternaryWords)
+	scratch(func(o op.TernaryMMTail, in []op.Type, cells int) int { return ternaryWords(op.TernaryMM(o), in, cells) })
+}
+
+// ternaryWords are, of sums over rows of W, the numbers and tables of some rows of activations, what they look up, and their sums in a
+// block of columns; of sums along rows of W the digits of one row of activations, and its sums.
+func ternaryWords(o op.TernaryMM, in []op.Type, cells int) int {
+	m, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
+	if o.TB {
+		return k + 2*wideCodes + 2*n
+	}
+	const line = 16 // words
+	rows := min(m*cells, tableBytes/rowTableBytes)
+	numbers := max(tableBytes/rowTableBytes, k) + groupRows*rows
+	return (1+rowTableBytes/4)*numbers + 2*line*rows + max(columnRows/2*blockCodes/4, (k/groupRows+1)*wideCodes) + 2*blockCodes*rows + wideCodes
+}
+
 // serves tells whether the family computes products along rows of W (tb) or over so many of them.
 func (s *ternarySet) serves(tb bool, k int) bool {
 	if tb {
@@ -134,7 +152,11 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 		if tb {
 			finite[0].dots(w, s.dots)
 		} else {
-			n = min(len(finite), max(1, tableBytes/(2*4*entryWords*len(finite[0].x))))
+			for bytes := rowTableBytes * len(finite[0].x); n < len(finite); n++ {
+				if bytes += rowTableBytes * len(finite[n].x); bytes > tableBytes {
+					break
+				}
+			}
 			s.columns(w, finite[:n])
 		}
 		finite, w.used = finite[n:], mark // what these rows needed is free for the next
@@ -143,6 +165,9 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 
 // tableBytes is the size of the tables of the rows that go through W together: they should stay in the second-level cache.
 const tableBytes = 256 << 10
+
+// rowTableBytes is the size of the tables of a row for each of its numbers: a pair has a table of 16 bytes for each of the four bytes of its sums.
+const rowTableBytes = 2 * 4 * entryWords
 
 // largest is the largest magnitude in x, as bits.
 func largest(x []float32) (m uint32) {
