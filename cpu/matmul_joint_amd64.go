@@ -9,7 +9,8 @@ import (
 )
 
 // The joint kernel of MatMul: the rows of all cells of a block, against a matrix that they share, are one product, which reads the
-// matrix once. Cells of different klen have chains of different lengths: those of equal klen, side by side, make a product each.
+// matrix once. Cells of different klen have chains of different lengths. Blocks have them in ascending order: so all rows take the
+// terms of the shortest, then all but those that have ended go on, and so forth.
 
 func init() {
 	for _, t := range matmulTiles {
@@ -20,7 +21,7 @@ func init() {
 			return func(w *workspace, out, in [][]op.Tensor) {
 				for len(in) > 0 {
 					n := 1
-					for n < len(in) && sameLength(in[0], in[n]) {
+					for n < len(in) && joinable(in[n-1], in[n]) {
 						n++
 					}
 					mark := w.used
@@ -32,14 +33,22 @@ func init() {
 	}
 }
 
-// sameLength tells whether two cells have one klen, or none.
-func sameLength(a, b []op.Tensor) bool { return len(a) < 3 || a[2].W[0] == b[2].W[0] }
+// joinable tells whether a cell and the next are of one joint product: their chains are of one length, or of one chunk and the next
+// one's is longer.
+func joinable(a, b []op.Tensor) bool {
+	if len(a) < 3 {
+		return true
+	}
+	return a[2].W[0] == b[2].W[0] || a[2].W[0] < b[2].W[0] && b[0].At(1) <= op.Chunk
+}
 
-// jointProduct computes the products of cells with the same matrix and klen. Rows that lie at one distance are used where they are.
+// jointProduct computes the products of cells with the same matrix. Rows that lie at one distance are used where they are.
 func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet) {
 	m, k := in[0][0].At(0), in[0][0].At(1)
 	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
-	terms := p.terms(in[0][2:])
+	if p.M == 0 || p.N == 0 {
+		return
+	}
 	a, am := rows(in)
 	if am == 0 {
 		a, am = w.Words(len(in)*m*k), k
@@ -53,7 +62,14 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 		c, cm = w.Words(len(in)*m*p.N), p.N
 	}
 	p.AM, p.cm = am, cm
-	p.run(w, terms, floats(c), operandsAB{floats(a), nil}, operandsAB{in[0][1].F(), nil})
+	for cell, done := 0, 0; cell < len(in); cell++ {
+		terms := p.terms(in[cell][2:])
+		if terms > done || cell == 0 { // all cells from this one on
+			p.M, p.on = (len(in)-cell)*m, done > 0
+			p.run(w, terms-done, floats(c[cell*m*cm:]), operandsAB{floats(a[cell*m*am+done:]), nil}, operandsAB{in[0][1].F()[done*p.BK:], nil})
+			done = terms
+		}
+	}
 	if copied {
 		for i := range out {
 			copy(out[i][0].W, c[i*m*p.N:])
