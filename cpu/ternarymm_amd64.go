@@ -27,8 +27,15 @@ type ternarySet struct {
 	dots      *ternaryDotSet                     // along the rows of W; nil: not by this family
 }
 
+// Sums over the rows of W are float64 in columnsAVX2: integers, and exact as long as none is beyond 2^floatBits. Each term is below
+// 2^numberBits, and a block's sum is added to those of the blocks before in one addition, so so many terms are sure.
+const (
+	floatBits  = 53
+	numberBits = 30
+)
+
 var ternarySets = []ternarySet{
-	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
+	{"avx2", columnsAVX2, 1 << (floatBits - numberBits), &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}},
 	{"avx512", columnsAVX512.run, groupRows * columnsAVX512.groups, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
 	{"vnni", nil, 0, &ternaryDotSet{256, 24, digitsAVX512, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
 	{"vbmi", columnsVBMI.run, groupRows * columnsVBMI.groups, nil},
