@@ -150,6 +150,7 @@ func bothProducts(t *testing.T, r *rand.Rand, o op.MatMul, m, k, n int, klen ...
 	}
 	againstLaw(t, o, append([]op.Tensor{a[0], b[0]}, ragged...)...)
 	againstLaw(t, op.MatMulJVP(o), append([]op.Tensor{a[0], b[0], a[1], b[1]}, ragged...)...)
+	againstLaw(t, op.MatMulTail(o), a[0], b[0], op.Words32(op.U32, op.S(), uint32(r.IntN(n+1))))
 }
 
 var transposes = []op.MatMul{{}, {TA: true}, {TB: true}, {TA: true, TB: true}}
@@ -198,16 +199,22 @@ func TestMatMulRow(t *testing.T) {
 func TestMatMulJoint(t *testing.T) {
 	needAVX2(t)
 	r := rand.New(rand.NewPCG(25, 26))
-	for _, o := range []op.MatMul{{}, {TB: true}} {
-		for _, s := range [][3]int{{1, 37, 100}, {1, 37, 7}, {2, 20, 50}, {1, 1024, 33}, {1, 1025, 33}, {1, 2050, 40}, {1, 0, 9}, {3, 5, 0}} {
+	for _, o := range []op.Op{op.MatMul{}, op.MatMul{TB: true}, op.MatMulTail{}, op.MatMulTail{TB: true}} {
+		tail, isTail := o.(op.MatMulTail)
+		plain, _ := o.(op.MatMul)
+		tb := plain.TB || tail.TB
+		for _, s := range [][3]int{{1, 37, 100}, {1, 37, 7}, {2, 20, 50}, {1, 1024, 33}, {1, 1025, 33}, {1, 2050, 40}, {1, 0, 9}, {3, 5, 0}, {1, 1030, 1100}} {
 			m, k, n := s[0], s[1], s[2]
 			for _, lengths := range [][]uint32{nil, {5}, {0, 0, 3, 3, 9, 30}, {7, 3, 3, 40, 41, 0}, {1, 1023, 1024, 1025, 2050}, {0, 1 << 31}} {
+				if isTail && lengths == nil {
+					continue
+				}
 				for _, apart := range []int{0, 3, -1} {
 					cells := max(len(lengths), 3)
 					if lengths != nil {
 						cells = len(lengths)
 					}
-					b := hard(r, sided(o.TB, k, n)...)
+					b := hard(r, sided(tb, k, n)...)
 					var in, out, want [][]op.Tensor
 					place := func(dims ...int) func() op.Tensor { // tensors in one memory, or each in its own
 						x := op.New(op.T(op.F32, op.Shared, dims...))
@@ -232,7 +239,7 @@ func TestMatMulJoint(t *testing.T) {
 						o.Law([]op.Tensor{law}, one)
 						in, out, want = append(in, one), append(out, []op.Tensor{y}), append(want, []op.Tensor{law})
 					}
-					for family, maker := range joints[reflect.TypeFor[op.MatMul]()] {
+					for family, maker := range joints[reflect.TypeOf(o)] {
 						if !slices.Contains(Variants(), family) {
 							continue
 						}

@@ -18,18 +18,23 @@ func init() {
 			if o.TA || in[0].Rank != 2 || in[1].Rank != 2 {
 				return nil
 			}
-			return func(w *workspace, out, in [][]op.Tensor) {
-				for len(in) > 0 {
-					n := 1
-					for n < len(in) && joinable(in[n-1], in[n]) {
-						n++
-					}
-					mark := w.used
-					jointProduct(w, o, out[:n], in[:n], t)
-					out, in, w.used = out[n:], in[n:], mark
-				}
-			}
+			return joined(joinable, func(w *workspace, out, in [][]op.Tensor) { jointProduct(w, o, out, in, t, false) })
 		})
+	}
+}
+
+// joined runs a joint kernel for as many cells at a time as it can take: each of which goes with the next.
+func joined(joinable func(a, b []op.Tensor) bool, run jointKernel) jointKernel {
+	return func(w *workspace, out, in [][]op.Tensor) {
+		for len(in) > 0 {
+			n := 1
+			for n < len(in) && joinable(in[n-1], in[n]) {
+				n++
+			}
+			mark := w.used
+			run(w, out[:n], in[:n])
+			out, in, w.used = out[n:], in[n:], mark
+		}
 	}
 }
 
@@ -42,8 +47,9 @@ func joinable(a, b []op.Tensor) bool {
 	return a[2].W[0] == b[2].W[0] || a[2].W[0] < b[2].W[0] && b[0].At(1) <= op.Chunk
 }
 
-// jointProduct computes the products of cells with the same matrix. Rows that lie at one distance are used where they are.
-func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet) {
+// jointProduct computes the products of cells with the same matrix, of ascending klen, which is a number of terms or, with a tail, of
+// columns. Rows that lie at one distance are used where they are.
+func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet, tail bool) {
 	m, k := in[0][0].At(0), in[0][0].At(1)
 	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
 	if p.M == 0 || p.N == 0 {
@@ -60,19 +66,37 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 	copied := cm == 0
 	if copied {
 		c, cm = w.Words(len(in)*m*p.N), p.N
+		if tail {
+			clear(c)
+		}
 	}
 	p.AM, p.cm = am, cm
-	for cell, done := 0, 0; cell < len(in); cell++ {
-		terms := p.terms(in[cell][2:])
-		if terms > done || cell == 0 { // all cells from this one on
-			p.M, p.on = (len(in)-cell)*m, done > 0
-			p.run(w, terms-done, floats(c[cell*m*cm:]), operandsAB{floats(a[cell*m*am+done:]), nil}, operandsAB{in[0][1].F()[done*p.BK:], nil})
-			done = terms
+	whole, matrix, mark := *p, in[0][1].F(), w.used
+	for cell, done := 0, 0; cell < len(in); cell++ { // what this one needs, and with it all that follow
+		to := whole.K
+		if tail {
+			to = whole.N
 		}
+		if len(in[cell]) > 2 {
+			to = clampLen(in[cell][2], to)
+		}
+		if to == done && cell > 0 {
+			continue
+		}
+		p.M = (len(in) - cell) * m
+		rows, results := floats(a[cell*m*am:]), floats(c[cell*m*cm:])
+		if tail {
+			p.N = to - done
+			p.run(w, p.K, results[done:], operandsAB{rows, nil}, operandsAB{matrix[min(done*p.BN, len(matrix)):], nil})
+		} else {
+			p.on = done > 0
+			p.run(w, to-done, results, operandsAB{rows[done:], nil}, operandsAB{matrix[done*p.BK:], nil})
+		}
+		done, w.used = to, mark
 	}
 	if copied {
 		for i := range out {
-			copy(out[i][0].W, c[i*m*p.N:])
+			copy(out[i][0].W, c[i*m*whole.N:])
 		}
 	}
 }

@@ -108,7 +108,7 @@ func ternaryWords(o op.TernaryMM, in []op.Type, cells int) int {
 	}
 	const line = 16 // words
 	rows := min(m*cells, tableBytes/rowTableBytes)
-	numbers := max(tableBytes/rowTableBytes, k) + groupRows*rows
+	numbers := min(m*cells*(k+groupRows), max(tableBytes/rowTableBytes, k)+groupRows*rows)
 	return (1+rowTableBytes/4)*numbers + 2*line*rows + max(columnRows/2*blockCodes/4, (k/groupRows+1)*wideCodes) + 2*blockCodes*rows + wideCodes
 }
 

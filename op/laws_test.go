@@ -331,6 +331,9 @@ var bounds = map[string]func(o op.Op, in []truth.Array, y truth.Array) []float64
 	"matmul": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
 		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(terms(o.(op.MatMul).TA, in[0])+2)*unit)
 	},
+	"matmultail": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(terms(o.(op.MatMulTail).TA, in[0])+2)*unit)
+	},
 	"matmuljvp": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
 		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(2*terms(o.(op.MatMulJVP).TA, in[0])+2)*unit)
 	},

@@ -113,6 +113,18 @@ func matmuls(g *table) {
 	})
 }
 
+func matmultails(g *table) {
+	forProducts(func(p product) {
+		o := op.MatMulTail{TA: p.ta, TB: p.tb}
+		a, b := matrix(p.f, p.ta, p.aBatch, p.m, p.k), matrix(p.f, p.tb, p.bBatch, p.k, p.n)
+		if p.klen >= 0 {
+			g.add(o, p.f.name, a, b, exactly(min(p.klen, p.n)))
+		} else {
+			g.add(o, p.f.name+", any klen", a, b, below(uint32(p.n+1)))
+		}
+	})
+}
+
 func matmuljvps(g *table) {
 	forProducts(func(p product) {
 		o := op.MatMulJVP{TA: p.ta, TB: p.tb}

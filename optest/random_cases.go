@@ -87,7 +87,7 @@ func within(o op.Op, in []operand) bool {
 	}
 	work := 0
 	switch o.(type) {
-	case op.MatMul, op.MatMulJVP, op.TernaryMM, op.TernaryMMTail:
+	case op.MatMul, op.MatMulJVP, op.MatMulTail, op.TernaryMM, op.TernaryMMTail:
 		work = out[0].Len() * max(types[0].At(-1), types[0].At(-2)) // an entry is a sum along one of the last axes of the left side
 	}
 	return words <= mostWords && work <= mostWork
@@ -193,8 +193,11 @@ func randomProduct(d *dice) (op.Op, []operand) {
 		bBatch = nil
 	}
 	both := func() []operand { return []operand{of(aBatch, o.TA, m, k), of(bBatch, o.TB, k, n)} }
-	if d.oneIn(2) {
+	switch d.IntN(5) {
+	case 0, 1:
 		return op.MatMulJVP(o), d.klen(k, slices.Concat(both(), both())...)
+	case 2:
+		return op.MatMulTail(o), append(both(), below(uint32(n+1)))
 	}
 	return o, d.klen(k, both()...)
 }
