@@ -251,7 +251,7 @@ func TestSelect(t *testing.T) {
 func TestQuantile(t *testing.T) {
 	x := []float64{1, 2, 4, 8}
 	for q, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 3, 0.75: 5, 1: 8} {
-		if got := quantile(x, q); math.Abs(got-want) > 1e-12 {
+		if got := Quantile(x, q); math.Abs(got-want) > 1e-12 {
 			t.Errorf("quantile %v is %v; want %v", q, got, want)
 		}
 	}

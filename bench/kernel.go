@@ -57,7 +57,7 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 		return w, err
 	}
 	w.close = func() error { return errors.Join(first.Close(), pack.Close()) }
-	took, err := probe(ctx, first, o.Time)
+	took, err := probe(ctx, first, o.Time, o.now())
 	if err != nil {
 		return w, err
 	}
@@ -86,13 +86,13 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 }
 
 // probe is roughly how long a step takes: the second, unless the first took long.
-func probe(ctx context.Context, x graph.Executable, budget time.Duration) (took time.Duration, err error) {
+func probe(ctx context.Context, x graph.Executable, budget time.Duration, now func() time.Time) (took time.Duration, err error) {
 	for range 2 {
-		start := time.Now()
+		start := now()
 		if err := x.Run(ctx, 1); err != nil {
 			return 0, err
 		}
-		if took = time.Since(start); took > budget/mostBursts {
+		if took = now().Sub(start); took > budget/mostBursts {
 			break
 		}
 	}
