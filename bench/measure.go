@@ -44,7 +44,8 @@ type Result struct {
 	Bound    string   `json:"bound,omitempty"` // which peak that is: "fma" or "memory"
 	Cached   bool     `json:"cached"`          // the operands fit into a cache: memory is no roof
 	Kernels  []string `json:"kernels"`         // variants that ran
-	Checked  string   `json:"checked"`         // the engine whose results have the same bits; "": not compared
+	Checked  string   `json:"checked"`         // the engine whose results have the same bits, and if only a part was compared, which; "": nothing was
+	Share    float64  `json:"checked_share"`   // of the last cell's results, that were compared
 	Planned  int64    `json:"memory"`          // bytes that the engine planned with
 	Clocks   Clocks   `json:"clocks,omitempty"`
 }
@@ -84,6 +85,7 @@ func Measure(ctx context.Context, c *Case, o *Options, peak graph.Peak) (r Resul
 	ns := w.each(took, steps)
 	r.NS, r.Q1, r.Q3 = Quantile(ns, 0.5), Quantile(ns, 0.25), Quantile(ns, 0.75)
 	r.Bursts, r.Steps, r.Sets, r.Work, r.Cached, r.Checked, r.Planned = len(ns), steps, w.sets, w.work, w.cached, w.checked, w.bytes
+	r.Share = w.share
 	u := units[c.Unit]
 	r.Rate = float64(u.count(c, w.work)) / u.scale / (r.NS * 1e-9)
 	var floor float64
