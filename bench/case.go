@@ -77,6 +77,13 @@ type operand struct {
 	op.Type
 	word func(r *rand.Rand) uint32 // draws one
 	read int                       // words that a cell reads; 0: all
+	row  int                       // 1 + its axis of which every row of the result takes one entry; 0: a row takes all of it
+}
+
+// byRow says that row i of every result hangs on entry i of this axis, and on no other entry.
+func (o operand) byRow(axis int) operand {
+	o.row = 1 + axis
+	return o
 }
 
 // bytes are the least that so many cells must read of the operand, of which there are so many.
@@ -146,6 +153,9 @@ type Work struct {
 	Words int64 `json:"words"` // of results
 }
 
+// all is how much there is to do, where nothing is done fast.
+func (w Work) all() int64 { return w.MACs + w.Codes + w.Bytes }
+
 // work counts a case of operands; see count for products.
 func (c *Case) work() (w Work, err error) {
 	p, err := c.program(1, true)
@@ -206,7 +216,8 @@ type workload struct {
 	sets    int                                    // how many times a step does it
 	cached  bool                                   // the operands of all sets fit into a cache
 	bytes   int64                                  // of memory that the engine plans with
-	checked string                                 // the engine that gave the same bits; "": nothing was compared
+	checked string                                 // the engine that gave the same bits, and in what part; "": nothing was compared
+	share   float64                                // of the last cell's results, that were compared
 	kernels []graph.KernelInfo                     // of a step
 	run     func(ctx context.Context, n int) error // n steps
 	begin   func(ctx context.Context) error        // before each burst; may be nil

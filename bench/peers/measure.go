@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"lockstep/bench"
 )
 
 // result is what was measured of one side on one case.
@@ -27,17 +29,7 @@ type result struct {
 // summarise fills in the median and the quartiles.
 func (r *result) summarise() {
 	v := slices.Sorted(slices.Values(r.Values))
-	r.Q1, r.Median, r.Q3 = quantile(v, 0.25), quantile(v, 0.5), quantile(v, 0.75)
-}
-
-// quantile of sorted values, by linear interpolation between neighbours.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	low := int(math.Floor(at))
-	if low+1 == len(sorted) {
-		return sorted[low]
-	}
-	return sorted[low] + (at-float64(low))*(sorted[low+1]-sorted[low])
+	r.Q1, r.Median, r.Q3 = bench.Quantile(v, 0.25), bench.Quantile(v, 0.5), bench.Quantile(v, 0.75)
 }
 
 // entry is one side of a case, to be measured round by round.
