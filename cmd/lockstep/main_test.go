@@ -152,6 +152,7 @@ func TestBadInput(t *testing.T) {
 		{"op run matmul " + good + " " + cut + " -o " + out, "cut.npy"},
 		{"op run matmul " + good + " " + text + " -o " + out, "text.npy"},
 		{"op run matmul " + good + " " + dir + " -o " + out, dir},
+		{"op run relu " + os.DevNull + " -o " + out, "a device or a pipe; expected an NPY file"},
 		{"op run matmul " + good + " -o " + out, "matmul"},
 		{"op run fill --attr To=2147483647,2147483647,2147483647 -o " + out, "2^36"},
 		{"op run fill --attr To=2000000000,30 -o " + out, "MB"},
