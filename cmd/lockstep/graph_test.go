@@ -133,6 +133,7 @@ func TestGraphRefuses(t *testing.T) {
 		{card, "--threads", "-1"},
 		{card, "--variant", "sse9"},
 		{card, "--variant", "avx2,,"},
+		{card, "--variant", ""},
 		{card, "--set", "nothing"},
 	} {
 		if status, out, stderr := lockstep(append([]string{"graph"}, c...)...); status != 1 || out != "" || stderr == "" {
