@@ -94,19 +94,21 @@ gpu-bundle: cuda
 
 # gpu-check.sh from the bundle in an empty folder, with next to nothing in its environment, on the emulated driver; a stand-in runs
 # what compute-sanitizer would. Twice: the second time no part is left to run, but for those that are skipped again. None of it
-# counts as a check at full size: there every part is still to do.
+# counts as a check at full size: there every part is still to do. The bundle holds Go files: the folder's name keeps them out of ./...
 rehearse: gpu-bundle $(EMULATOR)
-	rm -rf bin/rehearsal && mkdir -p bin/rehearsal && tar -xzf $(BUNDLE) -C bin/rehearsal
+	rm -rf $(REHEARSED) && mkdir -p $(REHEARSED) && tar -xzf $(BUNDLE) -C $(REHEARSED)
+	@twice=$$($(GO) list ./... | grep /$(REHEARSED)/); test -z "$$twice" || { echo "go test ./... would run what is unpacked here:" $$twice; exit 1; }
 	$(REHEARSE)
-	@$(REHEARSE) > bin/rehearsal/second.txt 2>&1 || { cat bin/rehearsal/second.txt; echo "the second rehearsal failed"; exit 1; }
-	@! grep '^== ' bin/rehearsal/second.txt || { echo "these parts had ended well, and ran again"; exit 1; }
-	@echo "the second rehearsal ran no part"; grep '^SKIPPED' bin/rehearsal/second.txt || true
+	@$(REHEARSE) > $(REHEARSED)/second.txt 2>&1 || { cat $(REHEARSED)/second.txt; echo "the second rehearsal failed"; exit 1; }
+	@! grep '^== ' $(REHEARSED)/second.txt || { echo "these parts had ended well, and ran again"; exit 1; }
+	@echo "the second rehearsal ran no part"; grep '^SKIPPED' $(REHEARSED)/second.txt || true
 	@ran=$$($(BIN) record --to $(REHEARSAL) --on lockstep-emulator --done) && test -z "$$ran" || { echo "a rehearsal counts as the check itself: $$ran"; exit 1; }
 	$(GO) run ./bench/table -print $(REHEARSAL)
 
-REHEARSAL := bin/rehearsal/out/gpu-check/lockstep-emulator-rehearsal.jsonl
+REHEARSED := bin/_rehearsal
+REHEARSAL := $(REHEARSED)/out/gpu-check/lockstep-emulator-rehearsal.jsonl
 
-REHEARSE := env -i PATH=$(CURDIR)/bench/testdata:/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash bin/rehearsal/bench/gpu-check.sh --rehearse
+REHEARSE := env -i PATH=$(CURDIR)/bench/testdata:/usr/bin:/bin HOME=/nowhere LOCKSTEP_CUDA_DRIVER=$(EMULATOR) bash $(REHEARSED)/bench/gpu-check.sh --rehearse
 
 # The whole toy study on the emulated driver, some eight minutes: its digest must be that of the CPU engine.
 toy-emu: cuda $(EMULATOR)

@@ -93,7 +93,7 @@ func readIDX(path string, rank int) (*idx, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(file)
+	f, _, err := openFile(file, "an IDX file")
 	if err != nil {
 		return nil, err
 	}
@@ -103,16 +103,10 @@ func readIDX(path string, rank int) (*idx, error) {
 
 func plainOrGzip(path string) (string, error) {
 	for _, file := range []string{path, path + ".gz"} {
-		info, err := os.Stat(file) // before it is opened: to open a pipe is to wait
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			continue
-		case err != nil:
+		} else if err != nil {
 			return "", err
-		case info.IsDir():
-			return "", &FileError{file, 0, "it is a directory", "an IDX file"}
-		case !info.Mode().IsRegular():
-			return "", &FileError{file, 0, "it is a device or a pipe", "an IDX file"}
 		}
 		return file, nil
 	}

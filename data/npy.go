@@ -1,14 +1,17 @@
 package data
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
+	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"lockstep/internal/files"
+	"lockstep/internal/memory"
 	"lockstep/op"
 )
 
@@ -30,40 +33,58 @@ var npyTypes = []struct {
 	{"|i1", op.I8, 1},
 }
 
+// npyMost bounds a header in bytes: those of six axes have some 128.
+const npyMost = 1 << 20
+
 // ReadNPY reads a tensor from an NPY file of little-endian f4, u4, i4, b1 or i1 in C order, of up to six axes. Every NaN
-// becomes the canonical one. Errors: those of the file system, and FileError.
+// becomes the canonical one. Errors: those of the file system, and FileError. A file that is not what its header says costs
+// no more memory than its header.
 func ReadNPY(path string) (op.Tensor, error) {
-	if info, err := os.Stat(path); err != nil {
-		return op.Tensor{}, err
-	} else if info.IsDir() {
-		return op.Tensor{}, &FileError{path, 0, "it is a directory", "an NPY file"}
-	}
-	b, err := os.ReadFile(path)
+	f, size, err := openFile(path, "an NPY file")
 	if err != nil {
 		return op.Tensor{}, err
 	}
-	return DecodeNPY(path, b)
+	defer f.Close()
+	return decodeNPY(path, f, size, memory.Available())
 }
 
 // DecodeNPY is ReadNPY on the bytes b of a file; name stands in errors.
 func DecodeNPY(name string, b []byte) (op.Tensor, error) {
-	r := npyReader{name: name, b: b}
+	return decodeNPY(name, bytes.NewReader(b), int64(len(b)), math.MaxInt64)
+}
+
+// decodeNPY reads a file of so many bytes; its tensor may take free bytes of memory.
+func decodeNPY(name string, f io.ReaderAt, size, free int64) (op.Tensor, error) {
+	r := npyReader{name: name, f: f, size: int(size)}
 	head := r.header()
 	if r.err != nil {
 		return op.Tensor{}, r.err
 	}
-	t := op.New(op.Type{DType: head.dtype, Shape: op.S(head.shape...)})
-	for i, body := 0, b[head.end:]; i < t.Len(); i++ {
-		switch head.dtype {
-		case op.Bool:
-			if body[i] > 1 {
-				return op.Tensor{}, r.fail(head.end+i, fmt.Sprintf("a bool of value %d", body[i]), "0 or 1")
+	kind := op.Type{DType: head.dtype, Shape: op.S(head.shape...)}
+	if need := 4 * int64(kind.Words()); need > free {
+		return op.Tensor{}, r.fail(head.end, fmt.Sprintf("elements of shape %v, which take %d MB of memory", head.shape, need/1e6),
+			fmt.Sprintf("at most the %d MB that are free", free/1e6))
+	}
+	t := op.New(kind)
+	all := t.Len()
+	buf := make([]byte, min(1<<16, all*head.bytes)) // whole elements
+	for i := 0; i < all; {
+		body := buf[:min(len(buf), (all-i)*head.bytes)]
+		if !r.read(body, head.end+i*head.bytes) {
+			return op.Tensor{}, r.err
+		}
+		for ; len(body) > 0; i, body = i+1, body[head.bytes:] {
+			switch head.dtype {
+			case op.Bool:
+				if body[0] > 1 {
+					return op.Tensor{}, r.fail(head.end+i, fmt.Sprintf("a bool of value %d", body[0]), "0 or 1")
+				}
+				t.W[i] = uint32(body[0])
+			case op.I8:
+				t.SetInt8(i, int8(body[0]))
+			default:
+				t.W[i] = binary.LittleEndian.Uint32(body)
 			}
-			t.W[i] = uint32(body[i])
-		case op.I8:
-			t.SetInt8(i, int8(body[i]))
-		default:
-			t.W[i] = binary.LittleEndian.Uint32(body[4*i:])
 		}
 	}
 	if head.dtype == op.F32 {
@@ -117,6 +138,7 @@ func WriteNPY(path string, t op.Tensor) error {
 // npyHeader is what a file's header says; the elements are bytes [end, end + elements * bytes) of the file.
 type npyHeader struct {
 	dtype op.DType
+	bytes int // of an element
 	shape []int
 	end   int
 }
@@ -124,10 +146,26 @@ type npyHeader struct {
 // npyReader walks the header; it stops at its first error.
 type npyReader struct {
 	name string
-	b    []byte // the file
+	f    io.ReaderAt
+	size int    // of the file
+	b    []byte // its beginning: all of the header, once the preamble is read
 	at   int    // the next byte
 	end  int    // of the header
 	err  error
+}
+
+// read fills b with the bytes of the file from at on, which are there by its size.
+func (r *npyReader) read(b []byte, at int) bool {
+	n, err := r.f.ReadAt(b, int64(at))
+	switch {
+	case n == len(b):
+		return true
+	case err == io.EOF:
+		r.fail(at+n, "the file ends", fmt.Sprintf("the %d bytes that it had when it was opened", r.size))
+	case r.err == nil:
+		r.err = fmt.Errorf("%s: byte %d: %w", r.name, at+n, err)
+	}
+	return false
 }
 
 func (r *npyReader) fail(at int, got, want string) error {
@@ -145,7 +183,7 @@ func (r *npyReader) header() (h npyHeader) {
 	h.end = r.end
 	var order int // where fortran_order's value stands
 	seen := map[string]int{}
-	bytes, fortran := 0, false
+	fortran := false
 	r.token("{")
 	for r.err == nil && !r.accept("}") {
 		at := r.at
@@ -157,7 +195,7 @@ func (r *npyReader) header() (h npyHeader) {
 		r.token(":")
 		switch key {
 		case "descr":
-			h.dtype, bytes = r.descr()
+			h.dtype, h.bytes = r.descr()
 		case "fortran_order":
 			r.space()
 			order = r.at
@@ -182,13 +220,17 @@ func (r *npyReader) header() (h npyHeader) {
 	if fortran {
 		r.fail(order, "Fortran order", "C order: numpy.save(path, numpy.ascontiguousarray(a))")
 	}
-	r.size(h, bytes)
+	r.fits(h)
 	return h
 }
 
 // preamble reads magic, version and header length; r then stands at the header.
 func (r *npyReader) preamble() bool {
 	n := len(npyMagic)
+	r.b = make([]byte, min(r.size, n+6)) // the preamble of either version
+	if !r.read(r.b, 0) {
+		return false
+	}
 	switch {
 	case len(r.b) == 0:
 		r.fail(0, "an empty file", "an NPY file, which starts with \\x93NUMPY")
@@ -214,20 +256,25 @@ func (r *npyReader) preamble() bool {
 		r.fail(n, fmt.Sprintf("version %d.%d", v[0], v[1]), "version 1.0 or 2.0")
 		return false
 	}
-	if length > len(r.b)-r.at {
-		r.fail(n+2, fmt.Sprintf("a header of %d bytes, but %d bytes follow", length, len(r.b)-r.at), "a whole header: the file is cut")
+	switch {
+	case length > r.size-r.at:
+		r.fail(n+2, fmt.Sprintf("a header of %d bytes, but %d bytes follow", length, r.size-r.at), "a whole header: the file is cut")
+		return false
+	case length > npyMost:
+		r.fail(n+2, fmt.Sprintf("a header of %d bytes", length), fmt.Sprintf("at most %d", npyMost))
 		return false
 	}
 	r.end = r.at + length
-	return true
+	r.b = make([]byte, r.end)
+	return r.read(r.b, 0)
 }
 
-// size holds shape and element size against the bytes that follow the header.
-func (r *npyReader) size(h npyHeader, bytes int) {
+// fits holds shape and element size against the bytes that follow the header.
+func (r *npyReader) fits(h npyHeader) {
 	if r.err != nil {
 		return
 	}
-	have, want := len(r.b)-h.end, bytes
+	have, want := r.size-h.end, h.bytes
 	if slices.Contains(h.shape, 0) {
 		want = 0
 	}
@@ -240,7 +287,7 @@ func (r *npyReader) size(h npyHeader, bytes int) {
 	}
 	switch {
 	case want > have:
-		r.fail(len(r.b), fmt.Sprintf("the file ends after %d bytes of elements", have), fmt.Sprintf("elements of shape %v, %d bytes each", h.shape, bytes))
+		r.fail(r.size, fmt.Sprintf("the file ends after %d bytes of elements", have), fmt.Sprintf("elements of shape %v, %d bytes each", h.shape, h.bytes))
 	case want < have:
 		r.fail(h.end+want, fmt.Sprintf("%d bytes more", have-want),
 			fmt.Sprintf("the end of the file after %d bytes of elements of shape %v", want, h.shape))

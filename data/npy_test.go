@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -188,6 +189,112 @@ func TestNPYFiles(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("a failed write left %v", left)
+	}
+}
+
+// spy is a file that counts the bytes that are asked of it.
+type spy struct {
+	io.ReaderAt
+	asked int
+}
+
+func (s *spy) ReadAt(b []byte, at int64) (int, error) {
+	s.asked += len(b)
+	return s.ReaderAt.ReadAt(b, at)
+}
+
+// What is no NPY file, or not as long as its header says, is not read: it may be larger than memory. Nor is what has no end.
+func TestNPYIsJudgedFirst(t *testing.T) {
+	head := header("<f4", "False", "(1000, 1000)")
+	end := len(npy(head))
+	v2 := slices.Concat([]byte(npyMagic), []byte{2, 0}, []byte{1, 0, 16, 0}, make([]byte, 1<<20+1))
+	for _, c := range []struct {
+		begin      []byte
+		size, free int64
+		asked      int // of the file, at most
+		offset     int
+		want       string
+	}{
+		{[]byte("no array, but something else"), 1 << 40, 1 << 50, 12, 0, `"no arr"; expected the magic`},
+		{npy(head), 1 << 40, 1 << 50, end + 12, end + 4_000_000, "bytes more; expected the end of the file after 4000000 bytes of elements of shape [1000 1000]"},
+		{npy(head), int64(end) + 3_999_999, 1 << 50, end + 12, end + 3_999_999, "the file ends after 3999999 bytes of elements; expected elements of shape [1000 1000], 4 bytes each"},
+		{npy(head), int64(end) + 4_000_000, 3_999_999, end + 12, end, "elements of shape [1000 1000], which take 4 MB of memory; expected at most the 3 MB that are free"},
+		{npy(header("|b1", "False", "(1000000,)")), int64(len(npy(header("|b1", "False", "(1000000,)")))) + 1_000_000, 3_999_999, 200, len(npy(header("|b1", "False", "(1000000,)"))), "which take 4 MB"},
+		{npy(head), int64(end) + 4_000_000, 4_000_000, end + 12 + 1<<16, end, fmt.Sprintf("the file ends; expected the %d bytes that it had when it was opened", end+4_000_000)},
+		{v2, 1 << 40, 1 << 50, 12, 8, "a header of 1048577 bytes; expected at most 1048576"},
+	} {
+		f := &spy{bytes.NewReader(c.begin), 0}
+		_, err := decodeNPY("a.npy", f, c.size, c.free)
+		if e, ok := errors.AsType[*FileError](err); !ok || e.Offset != c.offset || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v; want byte %d and %q", err, c.offset, c.want)
+		}
+		if f.asked > c.asked {
+			t.Errorf("%q: %d bytes were read; want at most %d", c.want, f.asked, c.asked)
+		}
+	}
+	bad := errors.New("a bad sector")
+	for _, good := range []int64{0, int64(end)} { // bytes that can be read
+		f := failsFrom{npy(head, make([]byte, 4_000_000)...), good, bad}
+		if _, err := decodeNPY("a.npy", f, int64(end)+4_000_000, 1<<50); !errors.Is(err, bad) || !strings.HasPrefix(err.Error(), fmt.Sprintf("a.npy: byte %d: ", good)) {
+			t.Errorf("the disk fails from byte %d on: got %v", good, err)
+		}
+	}
+}
+
+// failsFrom is a file of which some of the bytes cannot be read.
+type failsFrom struct {
+	b    []byte
+	from int64
+	err  error
+}
+
+func (f failsFrom) ReadAt(b []byte, at int64) (int, error) {
+	if at+int64(len(b)) > f.from {
+		return copy(b, f.b[at:max(at, f.from)]), f.err
+	}
+	return copy(b, f.b[at:]), nil
+}
+
+// More elements than are read at a time.
+func TestNPYLong(t *testing.T) {
+	for _, x := range []op.Tensor{op.New(op.T(op.U32, op.Shared, 100_003)), op.New(op.T(op.I8, op.Shared, 70_001)), op.New(op.T(op.Bool, op.Shared, 65_536))} {
+		for i := range x.W {
+			x.W[i] = uint32(i) * 2654435761
+			if x.DType == op.Bool {
+				x.W[i] >>= 31
+			}
+		}
+		if x.DType == op.I8 { // what lies behind the last element is 0
+			x.W[len(x.W)-1] &= 0xff
+		}
+		b, err := EncodeNPY(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y, err := DecodeNPY("long", b); err != nil || y.Type != x.Type || !slices.Equal(y.W, x.W) {
+			t.Errorf("%v: read %v, %v; another content", x.Type, y.Type, err)
+		}
+	}
+}
+
+// What is no regular file is opened by no reader: to open a pipe is to wait, and a device has no end.
+func TestOnlyRegularFiles(t *testing.T) {
+	dir := t.TempDir()
+	readers := map[string]func(string) error{
+		"an NPY file":        func(p string) error { _, err := ReadNPY(p); return err },
+		"an IDX file":        func(p string) error { _, err := readIDX(p, 1); return err },
+		"a safetensors file": func(p string) error { _, err := OpenTensors(p); return err },
+	}
+	for what, read := range readers {
+		for path, got := range map[string]string{dir: "it is a directory", os.DevNull: "it is a device or a pipe"} {
+			want := fmt.Sprintf("%s: byte 0: %s; expected %s", path, got, what)
+			if err := read(path); err == nil || err.Error() != want {
+				t.Errorf("got %v; want %s", err, want)
+			}
+		}
+		if err := read(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s that is not there: got %v", what, err)
+		}
 	}
 }
 

@@ -204,8 +204,8 @@ func (t *Tensors) Get(name string) (Tensor, bool) {
 // ReadAt reads elements of a tensor, from the given byte of it on.
 func (t *Tensors) ReadAt(name string, from int64, dst []byte) error {
 	e, ok := t.all[name]
-	if !ok || from < 0 || from+int64(len(dst)) > e.Offsets[1]-e.Offsets[0] {
-		return fmt.Errorf("safetensors: tensor %q has no bytes %d to %d", name, from, from+int64(len(dst)))
+	if size := e.Offsets[1] - e.Offsets[0]; !ok || from < 0 || from > size || int64(len(dst)) > size-from { // from may be as large as it likes
+		return fmt.Errorf("safetensors: tensor %q has no %d bytes from %d on", name, len(dst), from)
 	}
 	_, err := t.file.ReadAt(dst, t.base+e.Offsets[0]+from)
 	return err
@@ -216,18 +216,15 @@ func (t *Tensors) Elements() io.Reader { return io.NewSectionReader(t.file, t.ba
 
 // OpenTensors opens a safetensors file; Close it.
 func OpenTensors(path string) (*TensorsFile, error) {
-	f, err := os.Open(path)
+	f, size, err := openFile(path, "a safetensors file")
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil {
-		var t *Tensors
-		if t, err = ReadTensors(path, f, info.Size()); err == nil {
-			return &TensorsFile{t, f}, nil
-		}
+	t, err := ReadTensors(path, f, size)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return nil, errors.Join(err, f.Close())
+	return &TensorsFile{t, f}, nil
 }
 
 // TensorsFile is a safetensors file on the disk.

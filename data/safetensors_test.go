@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -55,9 +56,9 @@ func TestSafetensors(t *testing.T) {
 	if (binary.LittleEndian.Uint64(b)+8)%8 != 0 {
 		t.Error("the elements are not aligned to 8 bytes")
 	}
-	for _, from := range []int64{-1, 4, 24} {
-		if err := x.ReadAt("n", from, row[:8]); err == nil {
-			t.Errorf("8 bytes of n from %d on: no error", from)
+	for _, from := range []int64{-1, 4, 24, math.MaxInt64} {
+		if err := x.ReadAt("n", from, row[:8]); err == nil || !strings.Contains(err.Error(), "has no 8 bytes") {
+			t.Errorf("8 bytes of n from %d on: %v", from, err)
 		}
 	}
 	if err := x.ReadAt("m", 0, nil); err == nil {

@@ -101,20 +101,20 @@ func TestRefused(t *testing.T) {
 		// unknown keys, wherever they stand
 		{"batch = 8", "btach = 8", `test.toml:5: btach: unknown key "btach"; nearest is "batch"`},
 		{"lr = 0.1", "lrr = 0.1", `test.toml:17: rule.lrr: unknown key "lrr"; nearest is "lr"`},
-		{"lr = 0.1", "lr = 0.1\nmu = 0.9", `test.toml:18: rule.mu: unknown key "mu"; nearest is "lr" (one of type, lr, b1, b2, eps, schedule)`},
-		{"lr = 0.1", "lr = 0.1\nschedule = {type = 'cosine', evry = 3}", `rule.schedule.evry: unknown key "evry"; nearest is "type"`},
+		{"lr = 0.1", "lr = 0.1\nmu = 0.9", `test.toml:18: rule.mu: unknown key "mu"; want one of type, lr, b1, b2, eps, schedule`},
+		{"lr = 0.1", "lr = 0.1\nschedule = {type = 'cosine', evry = 3}", `rule.schedule.evry: unknown key "evry"; want type`},
 		{"lr = 0.1", "lr = 0.1\nschedule = {evry = 3}", `rule.schedule.evry: unknown key "evry"; nearest is "every"`},
 		{`name = "digits"`, `nam = "digits"`, `test.toml:7: data.nam: unknown key "nam"; nearest is "name"`},
 		{`init = "he"`, `inti = "he"`, `test.toml:9: model.inti: unknown key "inti"; nearest is "init"`},
 		{`{type = "relu"}`, `{type = "relu", out = 3}`, `test.toml:12: model.layers[1].out: unknown key "out"`},
 		{"out = 10", "outs = 10", `test.toml:13: model.layers[2].outs: unknown key "outs"; nearest is "out"`},
-		{`d = "$d"`, "dim = \"$d\"", `test.toml:20: map.dim: unknown key "dim"; nearest is "d"`},
+		{`d = "$d"`, "dim = \"$d\"", `test.toml:20: map.dim: unknown key "dim"; want one of type, d`},
 		{"width = [2, 3]", "width = {rnage = [2, 3, 1]}", `test.toml:22: axes.width.rnage: unknown key "rnage"; nearest is "range"`},
 		{`name = "baseline"`, "nmae = 'baseline'", `test.toml:27: arms[1].nmae: unknown key "nmae"; nearest is "name"`},
 		{`{type = "identity"}`, "{type = 'identity', d = 3}", `test.toml:28: arms[1].map.d: unknown key "d"`},
 		{"rule = {lr = 0.003}", "rule = {rl = 0.003}", `test.toml:29: arms[1].rule.rl: unknown key "rl"; nearest is "lr"`},
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003}\nseed = 1", `test.toml:30: arms[1].seed: unknown key "seed"`},
-		{`what = "d_int90"`, "waht = 'd_int90'", `nearest is "d_int90"`},
+		{`what = "d_int90"`, "waht = 'd_int90'", `unknown expectation ""; want one of d_int90, performance`},
 		{"range = [1, 5]", "rnage = [1, 5]", "expect.range: it takes [lo, hi]"},
 		{"range = [1, 5]", "range = [1, 5]\nranges = 3", `test.toml:35: expect.ranges: unknown key "ranges"; nearest is "range"`},
 		{"seeds = [3, 1]", "seeds = {rang = [0, 3]}", `test.toml:3: seeds.rang: unknown key "rang"; nearest is "range"`},
@@ -196,7 +196,7 @@ func TestRefused(t *testing.T) {
 		{"range = [1, 5]", "range = [1, 'a']", `expect.range: it is "a"`},
 		{"range = [1, 5]", "range = [1, inf]", "expect.range: it is inf"},
 		{"range = [1, 5]", "range = [1, 5]\nwhere = {d = [1]}", "expect.where.d: it takes [lo, hi]"},
-		{`"d_int90"`, `"dint"`, `unknown expectation "dint"; nearest is "d_int90"`},
+		{`"d_int90"`, `"dint90"`, `unknown expectation "dint90"; nearest is "d_int90"`},
 	} {
 		text := strings.Replace(testCard, c.old, c.new, 1)
 		if text == testCard {

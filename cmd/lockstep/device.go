@@ -30,8 +30,8 @@ func variantFlag() cli.Flag {
 
 // chosenVariants are the variants that the flag names; nil if it is not given.
 func chosenVariants(c *cli.Context) []string {
-	if v := c.String("variant"); v != "" {
-		return strings.Split(v, ",")
+	if c.IsSet("variant") { // "" is no variant, and is refused like any other wrong name
+		return strings.Split(c.String("variant"), ",")
 	}
 	return nil
 }

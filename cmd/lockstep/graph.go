@@ -12,6 +12,7 @@ import (
 
 	"lockstep/cpu"
 	"lockstep/data"
+	"lockstep/graph"
 	"lockstep/op"
 	"lockstep/sweep"
 )
@@ -43,9 +44,13 @@ type packGraph struct {
 	Dims  []int    `json:"d"`     // of the cells, each once, ascending
 	Arms  []string `json:"arms"`
 	cpu.Explanation
-	MACs  int64 `json:"macs"`  // multiply-adds of a cell-step
-	Codes int64 `json:"codes"` // ternary codes that it adds
-	FLOPs int64 `json:"flops"`
+	// A step of the cell with the largest d; and of that with the smallest, which differs in what depends on d.
+	MACs       int64 `json:"macs"`  // multiply-adds
+	Codes      int64 `json:"codes"` // ternary codes that are added
+	FLOPs      int64 `json:"flops"`
+	LeastMACs  int64 `json:"least_macs"`
+	LeastCodes int64 `json:"least_codes"`
+	LeastFLOPs int64 `json:"least_flops"`
 }
 
 func showGraph(c *cli.Context) error {
@@ -100,15 +105,9 @@ func showGraph(c *cli.Context) error {
 }
 
 func graphOf(e *cpu.Engine, p sweep.PackPrograms) packGraph {
-	work := p.Step.Count(func(d op.Domain) int64 {
-		if d == op.Cell {
-			return 1
-		}
-		return 0 // what cells share is not a cell's work
-	})
 	g := packGraph{
 		Cells: len(p.Cells), Seeds: slices.Max(p.Groups[op.Seed]) + 1, First: p.Cells[0].Name(),
-		Explanation: e.Explain(p.Step, len(p.Cells)), MACs: work.MACs, Codes: work.Codes, FLOPs: work.FLOPs(),
+		Explanation: e.Explain(p.Step, len(p.Cells)),
 	}
 	for _, c := range p.Cells {
 		g.Dims, g.Arms = append(g.Dims, c.Dim()), append(g.Arms, c.Arm)
@@ -116,7 +115,20 @@ func graphOf(e *cpu.Engine, p sweep.PackPrograms) packGraph {
 	slices.Sort(g.Dims)
 	slices.Sort(g.Arms)
 	g.Dims, g.Arms = slices.Compact(g.Dims), slices.Compact(g.Arms)
+	most, least := workOf(p.Step, slices.Max(g.Dims)), workOf(p.Step, slices.Min(g.Dims))
+	g.MACs, g.Codes, g.FLOPs = most.MACs, most.Codes, most.FLOPs()
+	g.LeastMACs, g.LeastCodes, g.LeastFLOPs = least.MACs, least.Codes, least.FLOPs()
 	return g
+}
+
+// workOf is the work of a step of a cell that uses so many entries of z.
+func workOf(step *graph.Program, d int) graph.Work {
+	return step.CountRagged(func(d op.Domain) int64 {
+		if d == op.Cell {
+			return 1
+		}
+		return 0 // what cells share is not a cell's work
+	}, map[string]int64{"d": int64(d)})
 }
 
 // print writes what people read.
@@ -141,7 +153,7 @@ func (g packGraph) print(w io.Writer) error {
 a step of a cell: %s FLOPs (%s multiply-adds, %s ternary codes)
 results of a step: %s if each had memory of its own, %s alive at once at most
 memory of a thread: %s for one cell at a time, %s for each of %d cells of a block, %s for parts of chains
-`, grouped(g.FLOPs), grouped(g.MACs), grouped(g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts))
+`, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts))
 	return err
 }
 
@@ -170,6 +182,14 @@ func once(names []string) []string {
 }
 
 func kib(n int64) string { return fmt.Sprintf("%.1f KiB", float64(n)/1024) }
+
+// span writes what lies between two numbers, or the one that both are.
+func span(least, most int64) string {
+	if least == most {
+		return grouped(most)
+	}
+	return grouped(least) + " to " + grouped(most)
+}
 
 // grouped writes a number with commas between thousands.
 func grouped(n int64) string {

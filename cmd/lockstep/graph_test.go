@@ -86,6 +86,33 @@ func TestGraph(t *testing.T) {
 	}
 }
 
+// Where cells differ in d, the work of a step is told from the least to the most.
+func TestGraphTellsTheRange(t *testing.T) {
+	mixed := strings.NewReplacer("d = 40", `d = "$d"`, "axes = {", "axes = {d = [3, 40], ").Replace(wideCard)
+	card := write(t, t.TempDir(), "mixed.toml", mixed)
+	const macs = 32 * (64*16 + 16*10 + 64*16 + 2*16*10) // as in TestGraph
+	const params = 64*16 + 16 + 16*10 + 10
+	for i, g := range graphs(t, card) {
+		want := packGraph{MACs: macs, Codes: 2 * 40 * params, LeastMACs: macs, LeastCodes: 2 * 3 * params} // P z, and back
+		if i == 1 {
+			want = packGraph{MACs: macs + 2*40*params, LeastMACs: macs + (3+40)*params} // the dense product back is made whole, and its tail cut
+		}
+		if g.MACs != want.MACs || g.Codes != want.Codes || g.LeastMACs != want.LeastMACs || g.LeastCodes != want.LeastCodes {
+			t.Errorf("pack %d: %d to %d multiply-adds, %d to %d codes; want %d to %d, %d to %d", i+1, g.LeastMACs, g.MACs, g.LeastCodes, g.Codes,
+				want.LeastMACs, want.MACs, want.LeastCodes, want.Codes)
+		}
+		if got, want := g.FLOPs-g.LeastFLOPs, 2*(g.MACs-g.LeastMACs)+g.Codes-g.LeastCodes; got != want || i > 1 {
+			t.Errorf("pack %d: %d FLOPs between the least and the most; want %d", i+1, got, want)
+		}
+	}
+	text := must(t, "graph", card)
+	for _, want := range []string{"(80,896 multiply-adds, 7,260 to 96,800 ternary codes)", "(132,926 to 177,696 multiply-adds, 0 ternary codes)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 // --no-fuse changes no bit of a sweep.
 func TestNoFuseHasTheSameDigest(t *testing.T) {
 	card := write(t, t.TempDir(), "wide.toml", wideCard)
@@ -106,6 +133,7 @@ func TestGraphRefuses(t *testing.T) {
 		{card, "--threads", "-1"},
 		{card, "--variant", "sse9"},
 		{card, "--variant", "avx2,,"},
+		{card, "--variant", ""},
 		{card, "--set", "nothing"},
 	} {
 		if status, out, stderr := lockstep(append([]string{"graph"}, c...)...); status != 1 || out != "" || stderr == "" {

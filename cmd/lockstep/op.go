@@ -145,7 +145,7 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	}
 	var options cpu.Options
 	variant := c.String("variant")
-	if variant != "" {
+	if c.IsSet("variant") {
 		options.Variants = []string{variant}
 	}
 	engines, err := openDevices(c, options, 1)

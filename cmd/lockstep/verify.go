@@ -40,6 +40,16 @@ func verifyCommand() *cli.Command {
 	}
 }
 
+// listRunsNothing refuses flags beside --list that say how to run.
+func listRunsNothing(c *cli.Context) error {
+	for _, flag := range []string{"device", "variant", "threads", "seed", "cases", "few", "blocks"} {
+		if c.Bool("list") && c.IsSet(flag) {
+			return fmt.Errorf("--%s is about what runs, and --list runs nothing: want one of them", flag)
+		}
+	}
+	return nil
+}
+
 // opCheck is what verify found for an op.
 type opCheck struct {
 	Op       string      `json:"op"`
@@ -71,6 +81,9 @@ func (x *caseCheck) verdict() string {
 }
 
 func verifyOps(c *cli.Context) error {
+	if err := listRunsNothing(c); err != nil {
+		return err
+	}
 	if c.Bool("exhaustive") {
 		return verifyExhaustive(c)
 	}
@@ -79,12 +92,6 @@ func verifyOps(c *cli.Context) error {
 	}
 	if c.IsSet("few") && c.Int("few") < 1 {
 		return fmt.Errorf("--few %d: want at least 1", c.Int("few"))
-	}
-	if c.IsSet("few") && c.Bool("list") {
-		return errors.New("--few chooses by the kernels that run, and --list runs nothing: want one of them")
-	}
-	if c.Bool("list") && c.Bool("cases") {
-		return errors.New("--cases tells what ran, and --list runs nothing: want one of them")
 	}
 	var names []string
 	for _, o := range op.All {

@@ -142,16 +142,24 @@ func TestVerifyExhaustive(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		`nearest is "exp"`:        {"--exhaustive", "expp"},
-		"one of cast, cast_f32_i": {"--exhaustive", "matmul"},
-		"--seed draws":            {"--exhaustive", "--seed", "1"},
-		"--cases tells":           {"--exhaustive", "--cases"},
-		"--blocks 0":              {"--exhaustive", "--blocks", "0"},
-		"which is missing":        {"--blocks", "3"},
-		"--list runs nothing":     {"--list", "--cases"},
+		`nearest is "exp"`: {"--exhaustive", "expp"},
+		`operand "matmul"; want one of cast, cast_f32_i`: {"--exhaustive", "matmul"},
+		"--seed draws":        {"--exhaustive", "--seed", "1"},
+		"--cases tells":       {"--exhaustive", "--cases"},
+		"--blocks 0":          {"--exhaustive", "--blocks", "0"},
+		"which is missing":    {"--blocks", "3"},
+		"--list runs nothing": {"--list", "--cases"},
 	} {
 		if status, _, stderr := lockstep(append([]string{"verify"}, args...)...); status != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("verify %v: status %d, %s", args, status, stderr)
+		}
+	}
+	for _, flag := range []string{"--device=cpu", "--variant=foo", "--variant=law", "--variant=", "--threads=1", "--seed=0", "--cases", "--few=3"} {
+		name, _, _ := strings.Cut(flag, "=")
+		for _, args := range [][]string{{"verify", "--list", flag}, {"verify", "--list", "--exhaustive", flag}} {
+			if status, out, stderr := lockstep(args...); status != 1 || out != "" || !strings.Contains(stderr, name+" is about what runs, and --list runs nothing") {
+				t.Errorf("%v: status %d, %s%s", args, status, out, stderr)
+			}
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -26,7 +26,26 @@ func TestUnknown(t *testing.T) {
 			t.Errorf("nearest to %q is %q; want %q", wrong, got, want)
 		}
 	}
+	for wrong, want := range map[string]string{
+		"admw": "adamw", "SDG": "sgd", "x": "", "": "", "sg": "sgd", "dgs": "", "nesterov-momentum": "", "momnetun": "momentum", "momnetumms": "momentum",
+		"omnetumms": "", "mom": "momentum", "MOME": "momentum", "mo": "", "ada": "adam", "mommmmm": "",
+	} {
+		if got := Near(wrong, names); got != want {
+			t.Errorf("near to %q is %q; want %q", wrong, got, want)
+		}
+	}
+	for wrong, want := range map[string]string{"b": "", "d1": "d", "größ": "größe", "gröss": "", "alp": "alphabet"} { // no letter is left; one edit; letters and not bytes; the shortest
+		if got := Near(wrong, []string{"d", "größe", "alphabetical", "alphabet"}); got != want {
+			t.Errorf("near to %q is %q; want %q", wrong, got, want)
+		}
+	}
+	if got, want := Unknown("rule type", "lamb", names).Error(), `unknown rule type "lamb"; want one of sgd, momentum, adam, adamw`; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
 	if got, want := Unknown("rule type", "admw", names).Error(), `unknown rule type "admw"; nearest is "adamw" (one of sgd, momentum, adam, adamw)`; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if got, want := Unknown("key", "x", []string{"type"}).Error(), `unknown key "x"; want type`; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	if got, want := Unknown("key", "x", nil).Error(), `unknown key "x"; none is allowed here`; got != want {
