@@ -237,8 +237,7 @@ func sumOf(x []float32) float32 {
 	return v(0, 1)
 }
 
-// TestSumLevels: three levels of segments, the last of each not full. The sum of a single level over the segments' results, or of other segments, has
-// other bits.
+// TestSumLevels: three levels of segments, the last of each not full. Two levels would give other bits.
 func TestSumLevels(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 20))
 	for _, n := range []int{1<<20 + 5, 1<<20 + 1024 + 33} {
