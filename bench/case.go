@@ -44,11 +44,8 @@ func Select(all []*Case, patterns []string, quick bool) (some []*Case, err error
 		names = append(names, c.Name)
 	}
 	for i, p := range patterns {
-		if matches[i], err = regexp.Compile(p); err != nil {
-			return nil, fmt.Errorf("%q is no regular expression: %w", p, err)
-		}
-		if !slices.ContainsFunc(names, matches[i].MatchString) {
-			return nil, fmt.Errorf("no case matches %q; nearest is %q (lockstep bench --list shows all)", p, nearestCase(p, names))
+		if matches[i], err = Pattern(p, names, "lockstep bench --list shows all"); err != nil {
+			return nil, err
 		}
 	}
 	families := map[string]bool{}
@@ -60,6 +57,19 @@ func Select(all []*Case, patterns []string, quick bool) (some []*Case, err error
 		some = append(some, c)
 	}
 	return some, nil
+}
+
+// Pattern is a regular expression that picks cases by their names. Errors: it is none, or matches no name, with the nearest and a hint
+// where all are to be seen.
+func Pattern(p string, names []string, hint string) (*regexp.Regexp, error) {
+	match, err := regexp.Compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no regular expression: %w", p, err)
+	}
+	if !slices.ContainsFunc(names, match.MatchString) {
+		return nil, fmt.Errorf("no case matches %q; nearest is %q (%s)", p, nearestCase(p, names), hint)
+	}
+	return match, nil
 }
 
 // nearestCase compares a wrong name with as much of each name: "matmull" is near to "matmul", not to a short name.

@@ -51,7 +51,8 @@ func rate(name, side string, threads, pid int, unit string, scale float64, b bur
 const settle = 50 * time.Millisecond
 
 // rounds measures all entries n times: in each round case by case the sides one after the other, so that what the machine does
-// beside meets all alike; the side that begins changes from round to round. Each result is emitted after the last round.
+// beside meets all alike; the side that begins changes from round to round. What was measured of a case so far is emitted after each
+// round of it: a run that is killed loses no more than that.
 func rounds(ctx context.Context, n int, cases [][]*entry, w *watch, say func(string), emit func(any) error) error {
 	for r := range n {
 		for _, sides := range cases {
@@ -72,13 +73,11 @@ func rounds(ctx context.Context, n int, cases [][]*entry, w *watch, say func(str
 				text += fmt.Sprintf(" %s/%d %.4g", e.Side, e.Threads, v)
 			}
 			say(text + " " + sides[0].Unit)
-		}
-	}
-	for _, sides := range cases {
-		for _, e := range sides {
-			e.summarise()
-			if err := emit(e.result); err != nil {
-				return err
+			for _, e := range sides {
+				e.summarise()
+				if err := emit(e.result); err != nil {
+					return err
+				}
 			}
 		}
 	}
