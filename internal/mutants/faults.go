@@ -55,7 +55,7 @@ var faults = []fault{
 	{"a column that is repeated joins a chain", "graph/fuse.go", "case outer == 1:", "case outer >= 1:", "./graph ./optest", "TestFuse|TestBroadcastsInChains"},
 	{"the rows of a transposed A merged over a batch", "cpu/matmul_amd64.go", "d.AK == 1 && d.ABatch == d.M*d.AM", "d.AK == 1", "./cpu ./optest", "TestConformance/avx2/matmul"},
 	{"twice the terms that float64 sums of ternary products hold", "cpu/ternarymm_amd64.go", "floatBits = 53", "floatBits = 54", "./cpu", "TestTernaryFloatSums"},
-	{"cells of different klen in one product", "cpu/matmul_joint_amd64.go", "a[2].W[0] == b[2].W[0]", "true", "./cpu", "TestConformance/avx2/matmul"},
+	{"cells of different klen in one product", "cpu/matmul_joint_amd64.go", "a[2].W[0] == b[2].W[0]", "true", "./cpu", "TestMatMulJoint"},
 	{"cells of several seeds in one block", "cpu/blocks.go", "slots[cell] = append(slots[cell], x.p.slots.Of(ph.joint.domain)[cell])", "slots[cell] = append(slots[cell], 0)", "./cpu", "TestJoint|TestJointOfTwoGroups"},
 	{"a chain reads states that it has replaced", "cpu/layout.go", "return nil // it would see the Next", "continue", "./cpu", "TestUpdates"},
 	{"states of cells that have ended are replaced", "cpu/worker.go", "if active {", "if active || true {", "./cpu", "TestUpdates"},
