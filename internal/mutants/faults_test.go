@@ -98,6 +98,25 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A fault in the instructions that this machine lacks is not planted: nothing would notice, or say so.
+func TestLacks(t *testing.T) {
+	for want, f := range map[string]fault{
+		"avx1024": {file: "x.s:aAVX1024", by: "TestConformance/avx1024/a"},
+		"":        {file: "x.go", by: "TestConformance/avx1024/a"},
+	} {
+		if got := f.lacks(); got != want {
+			t.Errorf("%+v lacks %q; want %q", f, got, want)
+		}
+	}
+	was := faults
+	defer func() { faults = was }()
+	faults = []fault{{name: "wide", file: "x.s:aAVX1024", by: "TestConformance/avx1024/a"}}
+	var out strings.Builder
+	if status := run(nil, &out, &out); status != 0 || !strings.Contains(out.String(), "SKIPPED   wide") || !strings.Contains(out.String(), "0 faults planted, 0 survived, 1 SKIPPED") {
+		t.Errorf("status %d: %s", status, &out)
+	}
+}
+
 func TestPattern(t *testing.T) {
 	for by, want := range map[string]string{"TestA|TestB": "^(TestA|TestB)$", "TestA/b/c": "^(TestA)$/^(b)$/^(c)$"} {
 		if got := (fault{by: by}).pattern(); got != want {
