@@ -6,7 +6,7 @@
 //	go run ./bench/table -print RECORD...
 //
 // -check: write nothing, and fail if a table is another. -print: only print the tables, of the emulated driver and of rehearsals,
-// too. Records: default bench/results/*.jsonl.
+// too, and of runs of peers that ended early. Records: default bench/results/*.jsonl.
 package main
 
 import (
@@ -76,6 +76,9 @@ func run(readme string, records []string, check bool) error {
 		}
 	}
 	for _, r := range peers {
+		if r.ended != "" {
+			return fmt.Errorf("record %s: part %s was %s: run it whole", r.file, peersPart, r.ended)
+		}
 		if err := committed(r.file, r.begin); err != nil {
 			return err
 		}

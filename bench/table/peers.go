@@ -25,6 +25,7 @@ type rivals struct {
 	versions map[string]string
 	results  []result
 	changes  []change
+	ended    string  // how its run ended, if not well: its tables are of some rounds
 	busy     float64 // the share of the processors that other programs took
 }
 
@@ -41,11 +42,11 @@ type change struct {
 	Of, Words  int
 }
 
-// readRivals reads the record's part of peers. Error: it did not end well, or holds no figures.
+// readRivals reads the record's part of peers. Error: it holds no figures.
 func readRivals(path string, p *record.Part) (*rivals, error) {
 	r := &rivals{file: filepath.ToSlash(path), begin: p.Begin, versions: map[string]string{}}
 	if p.End.Status != record.OK {
-		return nil, fmt.Errorf("record %s: part %s is %s: %s", path, peersPart, p.End.Status, p.End.Why)
+		r.ended = strings.TrimSuffix(fmt.Sprintf("%s: %s", p.End.Status, p.End.Why), ": ")
 	}
 	err := each(p, func(x struct {
 		result
@@ -129,6 +130,9 @@ func markdownPeers(all []*rivals) string {
 	}
 	r := all[len(all)-1]
 	var b strings.Builder
+	if r.ended != "" {
+		fmt.Fprintf(&b, "**Not a whole run**, it was %s.\n\n", r.ended)
+	}
 	fmt.Fprintf(&b, "%s, %d threads for every side, %s, %s ([record](%s)); %s. Medians over rounds in each of which every side was measured once, ratios within rounds; other programs took %.0f %% of the processors.\n",
 		r.machine, r.threads, r.begin.At.Format("2006-01-02"), r.begin.Build, r.file, r.libraries(), 100*r.busy)
 	r.training(&b)

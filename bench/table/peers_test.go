@@ -90,18 +90,27 @@ func TestPeers(t *testing.T) {
 	if got := markdownPeers(nil); got != "Not measured yet.\n" {
 		t.Errorf("without records: %q", got)
 	}
-	for want, text := range map[string]string{
-		"is cut":           strings.Replace(measured, `"status":"ok"`, `"status":"cut"`, 1),
-		"is lost":          strings.Replace(measured, `{"part":"cpu-peers","end":{"status":"ok","seconds":1}}`, "", 1),
-		"holds no figures": strings.ReplaceAll(measured, `"values"`, `"none"`),
-	} {
-		if _, err := of(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v; want that it %s", err, want)
-		}
+	if _, err := of(strings.ReplaceAll(measured, `"values"`, `"none"`)); err == nil || !strings.Contains(err.Error(), "holds no figures") {
+		t.Errorf("a record without figures: %v", err)
 	}
 	readme := filepath.Join(t.TempDir(), "README.md")
 	if err := os.WriteFile(readme, []byte(places), 0o666); err != nil {
 		t.Fatal(err)
+	}
+	for want, text := range map[string]string{ // what was measured until then is shown, but not in README
+		"was cut: why": strings.Replace(measured, `"status":"ok"`, `"status":"cut","why":"why"`, 1),
+		"was lost":     strings.Replace(measured, `{"part":"cpu-peers","end":{"status":"ok","seconds":1}}`, "", 1),
+	} {
+		peers, err := of(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := markdownPeers(peers); !strings.HasPrefix(got, "**Not a whole run**, it "+want+".\n") || !strings.Contains(got, speeds) {
+			t.Errorf("the tables of a run that %s:\n%s", want, got)
+		}
+		if err := run(readme, []string{path}, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want that it %s", err, want)
+		}
 	}
 	if _, err := of(strings.Replace(measured, "commit a", "commit a+changes", 1)); err != nil {
 		t.Fatal(err)
