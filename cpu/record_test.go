@@ -107,7 +107,7 @@ case "$*" in
 *"$FAILS"*) echo "it failed"; exit 3 ;;
 esac
 `
-	record := func(fails string) (status error, said, asked string, files []string) {
+	record := func(fails string) (said, asked string, files []string, status error) {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"bench/cpu-record.sh": string(script), "bin/lockstep": stand, "path/go": stand, ".gitignore": "/bin\n/path\nasked\n"} {
 			path := filepath.Join(dir, name)
@@ -133,9 +133,9 @@ esac
 		said, status = do("bash", "bench/cpu-record.sh")
 		all, _ := os.ReadFile(filepath.Join(dir, "asked"))
 		files, _ = filepath.Glob(filepath.Join(dir, "bench", "results", "*"))
-		return status, said, string(all), files
+		return said, string(all), files, status
 	}
-	status, said, asked, files := record("nothing")
+	said, asked, files, status := record("nothing")
 	if status != nil || len(files) != 1 || !strings.HasSuffix(files[0], "-avx512.txt") || !strings.HasPrefix(said, "wrote bench/results/") {
 		t.Fatalf("nothing fails: %v, %s, %v", status, said, files)
 	}
@@ -152,7 +152,7 @@ esac
 		t.Error("functions that a variant does not serve are run by it")
 	}
 	for _, fails := range []string{"test -count=1", "verify --variant avx512", "--exhaustive --variant", "verify --variant vnni", "exp gelu", "ternarymm", "train sweep"} {
-		status, said, asked, files := record(fails)
+		said, asked, files, status := record(fails)
 		last := asked[strings.LastIndex(strings.TrimSpace(asked), "\n")+1:]
 		if status == nil || len(files) != 1 || !strings.HasSuffix(files[0], ".txt.part") || !strings.Contains(said, "it failed") || !strings.Contains(last, fails) {
 			t.Errorf("%s fails: %v, %s, %v; the last command was %s", fails, status, said, files, last)
