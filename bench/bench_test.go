@@ -164,27 +164,33 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// wrong is an engine whose results are not those of the law: it reads zeros.
-type wrong struct{ graph.Engine }
+// wrong is an engine whose results are not those of the law: it changes a bit of a byte that is read.
+type wrong struct {
+	graph.Engine
+	at int
+}
 
-type wrongPack struct{ graph.Pack }
+type wrongPack struct {
+	graph.Pack
+	at int
+}
 
 func (w wrong) NewPack(cells int, g graph.Groups) (graph.Pack, error) {
 	p, err := w.Engine.NewPack(cells, g)
-	return wrongPack{p}, err
+	return wrongPack{p, w.at}, err
 }
 
 func (p wrongPack) Read(name string, cell int, dst []byte) error {
 	err := p.Pack.Read(name, cell, dst)
-	if len(dst) > 4 {
-		dst[4] ^= 1
+	if len(dst) > p.at {
+		dst[p.at] ^= 1
 	}
 	return err
 }
 
 func TestWrongBitsAreNotMeasured(t *testing.T) {
 	for _, name := range []string{"relu/128x128/cells=1", "train/digits-w64-d100/cells=1"} {
-		o := options(t, wrong{engine(t)})
+		o := options(t, wrong{engine(t), 4})
 		o.CheckWork = 1 << 25
 		if _, err := Measure(context.Background(), named(t, name), o, peak); err == nil || !strings.Contains(err.Error(), "a kernel is wrong") {
 			t.Errorf("%s: %v", name, err)
@@ -251,7 +257,7 @@ func TestSelect(t *testing.T) {
 func TestQuantile(t *testing.T) {
 	x := []float64{1, 2, 4, 8}
 	for q, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 3, 0.75: 5, 1: 8} {
-		if got := quantile(x, q); math.Abs(got-want) > 1e-12 {
+		if got := Quantile(x, q); math.Abs(got-want) > 1e-12 {
 			t.Errorf("quantile %v is %v; want %v", q, got, want)
 		}
 	}
@@ -296,11 +302,11 @@ func TestLines(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	out.Reset()
-	r := Result{Case: "sum/all/cells=1", NS: 1500, Q1: 1400, Q3: 1600, Bursts: 5, Steps: 2, Sets: 3, Rate: 2.5, Unit: "GB/s", Roofline: 0.25, Bound: "memory", Checked: "law"}
+	r := Result{Case: "sum/all/cells=1", NS: 1500, Q1: 1400, Q3: 1600, Bursts: 5, Steps: 2, Sets: 3, Rate: 2.5, Unit: "GB/s", Roofline: 0.25, Bound: "memory", Checked: "law, 8 rows", Share: 0.125}
 	if err := m.WriteLine(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(strings.Fields(out.String()), " "), "BenchmarkSum/all/cells=1/cpu-4 30 1500.0 ns/op 2.5 GB/s 25.00 %roofline-memory 1400.0 q1-ns 1600.0 q3-ns 1 checked"; got != want {
+	if got, want := strings.Join(strings.Fields(out.String()), " "), "BenchmarkSum/all/cells=1/cpu-4 30 1500.0 ns/op 2.5 GB/s 25.00 %roofline-memory 1400.0 q1-ns 1600.0 q3-ns 0.125 checked"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	out.Reset()
@@ -360,7 +366,7 @@ func TestTable(t *testing.T) {
 	m := Machine{Peak: graph.Peak{FMA: 100e9, Copy: 40e9}}
 	var b strings.Builder
 	err := m.WriteTable(&b, []Result{
-		{Case: "matmul/x", NS: 1e6, Work: Work{MACs: 25e6, Bytes: 1e6}, Rate: 25, Unit: "GMAC/s", Cached: true, Checked: "law"},
+		{Case: "matmul/x", NS: 1e6, Work: Work{MACs: 25e6, Bytes: 1e6}, Rate: 25, Unit: "GMAC/s", Cached: true, Checked: "law, 8 rows"},
 		{Case: "add/x", NS: 1e6, Work: Work{Bytes: 30e6}, Rate: 30, Unit: "GB/s"},
 		{Case: "gone/x", Skipped: "no"},
 	})
@@ -368,7 +374,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 3 || !strings.Contains(lines[1], "25 %") || !strings.Contains(lines[1], "as law") || !strings.Contains(lines[2], "75 %") || !strings.Contains(lines[2], "not compared") {
+	if len(lines) != 3 || !strings.Contains(lines[1], "25 %") || !strings.Contains(lines[1], "as law, 8 rows") || !strings.Contains(lines[2], "75 %") || !strings.Contains(lines[2], "not compared") {
 		t.Errorf("got\n%s", b.String())
 	}
 	for _, l := range lines {

@@ -44,11 +44,8 @@ func Select(all []*Case, patterns []string, quick bool) (some []*Case, err error
 		names = append(names, c.Name)
 	}
 	for i, p := range patterns {
-		if matches[i], err = regexp.Compile(p); err != nil {
-			return nil, fmt.Errorf("%q is no regular expression: %w", p, err)
-		}
-		if !slices.ContainsFunc(names, matches[i].MatchString) {
-			return nil, fmt.Errorf("no case matches %q; nearest is %q (lockstep bench --list shows all)", p, nearestCase(p, names))
+		if matches[i], err = Pattern(p, names, "lockstep bench --list shows all"); err != nil {
+			return nil, err
 		}
 	}
 	families := map[string]bool{}
@@ -60,6 +57,19 @@ func Select(all []*Case, patterns []string, quick bool) (some []*Case, err error
 		some = append(some, c)
 	}
 	return some, nil
+}
+
+// Pattern is a regular expression that picks cases by their names. Errors: it is none, or matches no name, with the nearest and a hint
+// where all are to be seen.
+func Pattern(p string, names []string, hint string) (*regexp.Regexp, error) {
+	match, err := regexp.Compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no regular expression: %w", p, err)
+	}
+	if !slices.ContainsFunc(names, match.MatchString) {
+		return nil, fmt.Errorf("no case matches %q; nearest is %q (%s)", p, nearestCase(p, names), hint)
+	}
+	return match, nil
 }
 
 // nearestCase compares a wrong name with as much of each name: "matmull" is near to "matmul", not to a short name.
@@ -77,6 +87,13 @@ type operand struct {
 	op.Type
 	word func(r *rand.Rand) uint32 // draws one
 	read int                       // words that a cell reads; 0: all
+	row  int                       // 1 + its axis of which every row of the result takes one entry; 0: a row takes all of it
+}
+
+// byRow says that row i of every result hangs on entry i of this axis, and on no other entry.
+func (o operand) byRow(axis int) operand {
+	o.row = 1 + axis
+	return o
 }
 
 // bytes are the least that so many cells must read of the operand, of which there are so many.
@@ -146,6 +163,9 @@ type Work struct {
 	Words int64 `json:"words"` // of results
 }
 
+// all is how much there is to do, where nothing is done fast.
+func (w Work) all() int64 { return w.MACs + w.Codes + w.Bytes }
+
 // work counts a case of operands; see count for products.
 func (c *Case) work() (w Work, err error) {
 	p, err := c.program(1, true)
@@ -206,7 +226,8 @@ type workload struct {
 	sets    int                                    // how many times a step does it
 	cached  bool                                   // the operands of all sets fit into a cache
 	bytes   int64                                  // of memory that the engine plans with
-	checked string                                 // the engine that gave the same bits; "": nothing was compared
+	checked string                                 // the engine that gave the same bits, and in what part; "": nothing was compared
+	share   float64                                // of the last cell's results, that were compared
 	kernels []graph.KernelInfo                     // of a step
 	run     func(ctx context.Context, n int) error // n steps
 	begin   func(ctx context.Context) error        // before each burst; may be nil

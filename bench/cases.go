@@ -57,10 +57,10 @@ func rows() (all []row) {
 		matmul(64, 100, 8970, op.MatMul{}, alone), // 64 cells by the dense basis of their seed, and back
 		matmul(64, 8970, 100, op.MatMul{TB: true}, alone),
 		row{"matmuljvp/128x64x64", packs, "GMAC/s", operands(cell(128, 64), cell(64, 64), cell(128, 64), cell(64, 64)), one(op.MatMulJVP{})},
-		row{"matmuljvp/1024x1024x1024", alone, "GMAC/s", operands(cell(1024, 1024), cell(1024, 1024), cell(1024, 1024), cell(1024, 1024)), one(op.MatMulJVP{})},
+		row{"matmuljvp/1024x1024x1024", alone, "GMAC/s", operands(cell(1024, 1024).byRow(0), cell(1024, 1024), cell(1024, 1024).byRow(0), cell(1024, 1024)), one(op.MatMulJVP{})},
 
 		row{"add/128x128", packs, "GB/s", operands(cell(128, 128), cell(128, 128)), one(op.Add)},
-		row{"add/4096x4096", alone, "GB/s", operands(cell(4096, 4096), cell(4096, 4096)), one(op.Add)},
+		row{"add/4096x4096", alone, "GB/s", operands(cell(4096, 4096).byRow(0), cell(4096, 4096).byRow(0)), one(op.Add)},
 		row{"bias/128x64", packs, "GB/s", operands(cell(128, 64), cell(64)), bias},
 		row{"exp/128x128", packs, "GB/s", square, one(op.Exp)},
 		row{"relu/128x128", packs, "GB/s", square, one(op.Relu)},
@@ -72,16 +72,16 @@ func rows() (all []row) {
 		row{"sum/128x128/all", packs, "GB/s", square, one(op.Sum{Axes: "0,1"})},
 		row{"sum/4096x4096/all", alone, "GB/s", operands(cell(4096, 4096)), one(op.Sum{Axes: "0,1"})},
 		row{"softmax/128x10", packs, "GB/s", operands(cell(128, 10)), one(op.Softmax{})},
-		row{"softmax/4096x1000", alone, "GB/s", operands(cell(4096, 1000)), one(op.Softmax{})},
+		row{"softmax/4096x1000", alone, "GB/s", operands(cell(4096, 1000).byRow(0)), one(op.Softmax{})},
 		row{"xent/128x10", packs, "GB/s", operands(cell(128, 10), below(10, 128, 1)), one(op.Xent{})},
-		row{"xent/4096x1000", alone, "GB/s", operands(cell(4096, 1000), below(1000, 4096, 1)), one(op.Xent{})},
+		row{"xent/4096x1000", alone, "GB/s", operands(cell(4096, 1000).byRow(0), below(1000, 4096, 1).byRow(0)), one(op.Xent{})},
 		row{"xentgrad/128x10", packs, "GB/s", operands(cell(128, 10), below(10, 128, 1), cell(128, 1)), one(op.XentGrad{})},
-		row{"xentgrad/4096x1000", alone, "GB/s", operands(cell(4096, 1000), below(1000, 4096, 1), cell(4096, 1)), one(op.XentGrad{})},
+		row{"xentgrad/4096x1000", alone, "GB/s", operands(cell(4096, 1000).byRow(0), below(1000, 4096, 1).byRow(0), cell(4096, 1).byRow(0)), one(op.XentGrad{})},
 		row{"gather/1437x64", packs, "GB/s", operands(table(1437, 64, 128), below(1437, 128)), one(op.Gather{})},
 		row{"scatteradd/1437x64", packs, "GB/s", operands(below(1437, 128), cell(128, 64)), one(op.ScatterAdd{N: 1437})},
 
 		row{"transpose/128x64", packs, "GB/s", operands(cell(128, 64)), one(op.Transpose{Perm: "1,0"})},
-		row{"transpose/4096x4096", alone, "GB/s", operands(cell(4096, 4096)), one(op.Transpose{Perm: "1,0"})},
+		row{"transpose/4096x4096", alone, "GB/s", operands(cell(4096, 4096).byRow(1)), one(op.Transpose{Perm: "1,0"})},
 
 		draw("normal/8970", packs, op.Normal{To: op.S(8970)}),
 		draw("normal/4194304", alone, op.Normal{To: op.S(1 << 22)}),
@@ -110,9 +110,9 @@ func operands(o ...operand) []operand { return o }
 
 // matmul is the product of m x k by k x n.
 func matmul(m, k, n int, o op.MatMul, cells []int) row {
-	a, b, how := cell(m, k), cell(k, n), ""
+	a, b, how := cell(m, k).byRow(0), cell(k, n), ""
 	if o.TA {
-		a, how = cell(k, m), "/TA"
+		a, how = cell(k, m).byRow(1), "/TA"
 	}
 	if o.TB {
 		b, how = cell(n, k), "/TB"
@@ -122,7 +122,7 @@ func matmul(m, k, n int, o op.MatMul, cells []int) row {
 
 // draw is a stream of each cell's own.
 func draw(name string, cells []int, o op.Op) row {
-	key := operand{op.T(op.U32, op.Cell, 2), (*rand.Rand).Uint32, 0}
+	key := operand{op.T(op.U32, op.Cell, 2), (*rand.Rand).Uint32, 0, 0}
 	return row{name, cells, "Mdraw/s", operands(key, below(1000)), one(o)}
 }
 
@@ -143,7 +143,7 @@ func bias(b *graph.Builder, in []op.Value) []op.Value {
 
 // adamOperands are z, g, m, v [n] and the numbers b1, c1, b2, c2, q1, q2, eps, lr.
 func adamOperands(n int) []operand {
-	return operands(cell(n), cell(n), cell(n), operand{op.T(op.F32, op.Cell, n), positive, 0}, operand{op.T(op.F32, op.Cell, 8), positive, 0})
+	return operands(cell(n), cell(n), cell(n), operand{op.T(op.F32, op.Cell, n), positive, 0, 0}, operand{op.T(op.F32, op.Cell, 8), positive, 0, 0})
 }
 
 // adam is the chain of model.Rule's update: the next z, m and v.
@@ -163,16 +163,18 @@ func adam(b *graph.Builder, in []op.Value) []op.Value {
 // Operands: standard normal values of each cell's own; a table that all share, of which each cell reads some rows; ternary codes
 // that the cells of a seed share; integers below n; a number that is always n, for ragged ops.
 
-func cell(dims ...int) operand     { return operand{op.T(op.F32, op.Cell, dims...), normal, 0} }
-func table(n, k, rows int) operand { return operand{op.T(op.F32, op.Shared, n, k), normal, rows * k} }
-func codes(d, D int) operand       { return operand{op.T(op.T2, op.Seed, d, D), (*rand.Rand).Uint32, 0} }
+func cell(dims ...int) operand { return operand{op.T(op.F32, op.Cell, dims...), normal, 0, 0} }
+func table(n, k, rows int) operand {
+	return operand{op.T(op.F32, op.Shared, n, k), normal, rows * k, 0}
+}
+func codes(d, D int) operand { return operand{op.T(op.T2, op.Seed, d, D), (*rand.Rand).Uint32, 0, 0} }
 
 func below(n int, dims ...int) operand {
-	return operand{op.T(op.U32, op.Cell, dims...), func(r *rand.Rand) uint32 { return r.Uint32N(uint32(n)) }, 0}
+	return operand{op.T(op.U32, op.Cell, dims...), func(r *rand.Rand) uint32 { return r.Uint32N(uint32(n)) }, 0, 0}
 }
 
 func always(n int) operand {
-	return operand{op.T(op.U32, op.Cell), func(*rand.Rand) uint32 { return uint32(n) }, 0}
+	return operand{op.T(op.U32, op.Cell), func(*rand.Rand) uint32 { return uint32(n) }, 0, 0}
 }
 
 func normal(r *rand.Rand) uint32   { return math.Float32bits(float32(r.NormFloat64())) }

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 		return w, err
 	}
 	w.close = func() error { return errors.Join(first.Close(), pack.Close()) }
-	took, err := probe(ctx, first, o.Time)
+	took, err := probe(ctx, first, o.Time, o.now())
 	if err != nil {
 		return w, err
 	}
@@ -86,13 +85,13 @@ func (c *Case) open(ctx context.Context, o *Options, peak graph.Peak) (w *worklo
 }
 
 // probe is roughly how long a step takes: the second, unless the first took long.
-func probe(ctx context.Context, x graph.Executable, budget time.Duration) (took time.Duration, err error) {
+func probe(ctx context.Context, x graph.Executable, budget time.Duration, now func() time.Time) (took time.Duration, err error) {
 	for range 2 {
-		start := time.Now()
+		start := now()
 		if err := x.Run(ctx, 1); err != nil {
 			return 0, err
 		}
-		if took = time.Since(start); took > budget/mostBursts {
+		if took = now().Sub(start); took > budget/mostBursts {
 			break
 		}
 	}
@@ -158,59 +157,12 @@ func (c *Case) compile(pack graph.Pack, pool *pool, p *graph.Program, sets int, 
 	return x, p, nil
 }
 
-// check compares the results of the last cell with those of another engine, where that is not too much work for it.
-func (c *Case) check(ctx context.Context, o *Options, w *workload, pack graph.Pack, pool *pool, p *graph.Program) (err error) {
-	cells := int64(c.Cells)
-	if o.Check == nil || (w.work.MACs+w.work.Codes+w.work.Bytes)/cells > o.CheckWork {
-		return nil
-	}
-	last := *c
-	last.Cells = 1
-	at := *pool
-	at.cell = c.Cells - 1
-	other, err := o.Check.NewPack(1, last.groups())
-	if err != nil {
-		return err
-	}
-	defer other.Close()
-	x, _, err := last.compile(other, &at, p, 1, true)
-	if err != nil {
-		return err
-	}
-	defer x.Close()
-	if err := x.Run(ctx, 1); err != nil {
-		return err
-	}
-	for _, out := range p.Out {
-		got := make([]byte, 4*p.OutType(out).Words())
-		want := make([]byte, len(got))
-		if err := errors.Join(pack.Read(out.Name, c.Cells-1, got), other.Read(out.Name, 0, want)); err != nil {
-			return err
-		}
-		if i := mismatch(got, want); i >= 0 {
-			return fmt.Errorf("%s: word %d of result %s of cell %d is %x, and %x on the %s engine: a kernel is wrong, and its time worthless",
-				c.Name, i, out.Name, c.Cells-1, got[4*i:4*i+4], want[4*i:4*i+4], o.CheckName)
-		}
-	}
-	w.checked = o.CheckName
-	return nil
-}
-
-// mismatch is the first word that differs; -1: none.
-func mismatch(a, b []byte) int {
-	for i := 0; i < len(a); i += 4 {
-		if !bytes.Equal(a[i:i+4], b[i:i+4]) {
-			return i / 4
-		}
-	}
-	return -1
-}
-
 // pool holds random operands. Slots and sets begin at different words of it, so that their data differ, yet are drawn once.
 type pool struct {
 	data [][]byte // by operand
 	size []int    // bytes of each
 	cell int      // the number of the pack's first cell
+	cut  [][]byte // by operand, instead of it: the rows of a part; see check
 }
 
 func newPool(c *Case) *pool {
@@ -230,6 +182,9 @@ func newPool(c *Case) *pool {
 
 // at is operand i of a set for a slot.
 func (p *pool) at(set, i, slot int) []byte {
+	if p.cut != nil && p.cut[i] != nil {
+		return p.cut[i]
+	}
 	from := 4 * ((slot*mostSets + set) * 61 % spread)
 	return p.data[i][from : from+p.size[i]]
 }

@@ -15,13 +15,14 @@ import (
 // Options choose the engine, and how long and how carefully it is measured.
 type Options struct {
 	Engine    graph.Engine
-	Time      time.Duration // for each case, beside what makes it ready
-	Quick     bool          // two sets of operands a step
-	Memory    int64         // bytes that a case may take on the engine
-	Check     graph.Engine  // whose results must have the same bits; nil: none are compared
-	CheckName string        // what Check is called: "law", "cpu"
-	CheckWork int64         // the most that it is given to do: multiply-adds, codes and bytes of a cell
-	Clocks    func() Clocks // of the device, read after each case; may be nil
+	Time      time.Duration    // for each case, beside what makes it ready
+	Quick     bool             // two sets of operands a step
+	Memory    int64            // bytes that a case may take on the engine
+	Check     graph.Engine     // whose results must have the same bits; nil: none are compared
+	CheckName string           // what Check is called: "law", "cpu"
+	CheckWork int64            // the most that it is given to do: multiply-adds, codes and bytes of a cell
+	Clocks    func() Clocks    // of the device, read after each case; may be nil
+	Now       func() time.Time // nil: the host's clock
 }
 
 // Result is what was measured of a case. Times are in nanoseconds for one execution of the case by all its cells.
@@ -43,9 +44,17 @@ type Result struct {
 	Bound    string   `json:"bound,omitempty"` // which peak that is: "fma" or "memory"
 	Cached   bool     `json:"cached"`          // the operands fit into a cache: memory is no roof
 	Kernels  []string `json:"kernels"`         // variants that ran
-	Checked  string   `json:"checked"`         // the engine whose results have the same bits; "": not compared
+	Checked  string   `json:"checked"`         // the engine whose results have the same bits, and if only a part was compared, which; "": nothing was
+	Share    float64  `json:"checked_share"`   // of the last cell's results, that were compared
 	Planned  int64    `json:"memory"`          // bytes that the engine planned with
 	Clocks   Clocks   `json:"clocks,omitempty"`
+}
+
+func (o *Options) now() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
 }
 
 // Peak measures the engine's machine; zeros where the engine cannot.
@@ -69,13 +78,14 @@ func Measure(ctx context.Context, c *Case, o *Options, peak graph.Peak) (r Resul
 		return r, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	steps, took, err := bursts(ctx, w, o.Time, time.Now)
+	steps, took, err := bursts(ctx, w, o.Time, o.now())
 	if err != nil {
 		return r, err
 	}
 	ns := w.each(took, steps)
-	r.NS, r.Q1, r.Q3 = quantile(ns, 0.5), quantile(ns, 0.25), quantile(ns, 0.75)
+	r.NS, r.Q1, r.Q3 = Quantile(ns, 0.5), Quantile(ns, 0.25), Quantile(ns, 0.75)
 	r.Bursts, r.Steps, r.Sets, r.Work, r.Cached, r.Checked, r.Planned = len(ns), steps, w.sets, w.work, w.cached, w.checked, w.bytes
+	r.Share = w.share
 	u := units[c.Unit]
 	r.Rate = float64(u.count(c, w.work)) / u.scale / (r.NS * 1e-9)
 	var floor float64
@@ -173,8 +183,8 @@ func bursts(ctx context.Context, w *workload, budget time.Duration, now func() t
 	return steps, took, nil
 }
 
-// quantile of sorted values, by linear interpolation between neighbours.
-func quantile(sorted []float64, q float64) float64 {
+// Quantile of sorted values, by linear interpolation between neighbours.
+func Quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(math.Floor(at))
 	if low+1 == len(sorted) {

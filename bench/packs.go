@@ -47,7 +47,7 @@ func (m Machine) writePacks(w io.Writer, results []Result) error {
 			if len(all) == 0 {
 				return 0
 			}
-			return quantile(all, 0.5)
+			return Quantile(all, 0.5)
 		}
 		if of8 := median(8); of8 > 0 && median(cells) > 0 {
 			return fmt.Sprintf("%.2f", median(cells)/of8)

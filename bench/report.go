@@ -101,12 +101,8 @@ func (m Machine) WriteLine(w io.Writer, r Result) error {
 	if r.Bound != "" {
 		roof = fmt.Sprintf("\t%8.2f %%roofline-%s", 100*r.Roofline, r.Bound)
 	}
-	checked := 0 // 1: its results have the bits of the engine that they are checked against
-	if r.Checked != "" {
-		checked = 1
-	}
-	_, err := fmt.Fprintf(w, "%-52s\t%8d\t%12.1f ns/op\t%10.4g %s%s\t%12.1f q1-ns\t%12.1f q3-ns\t%d checked\n",
-		name, r.Bursts*r.Steps*r.Sets, r.NS, r.Rate, r.Unit, roof, r.Q1, r.Q3, checked)
+	_, err := fmt.Fprintf(w, "%-52s\t%8d\t%12.1f ns/op\t%10.4g %s%s\t%12.1f q1-ns\t%12.1f q3-ns\t%.4g checked\n",
+		name, r.Bursts*r.Steps*r.Sets, r.NS, r.Rate, r.Unit, roof, r.Q1, r.Q3, r.Share)
 	return err
 }
 

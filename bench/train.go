@@ -135,7 +135,7 @@ func (c *Case) openTraining(ctx context.Context, o *Options, peak graph.Peak) (w
 	if err := c.checkTraining(ctx, o, t, cells[len(cells)-1]); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
-	w.checked = o.CheckName
+	w.checked, w.share = o.CheckName, 1
 	return w, nil
 }
 

@@ -20,6 +20,7 @@ var maxSets = map[string]*maxSet{
 }
 
 func init() {
+	scratch(func(o op.ArgMax, in []op.Type, _ int) int { return in[0].Len() / max(1, in[0].At(int(o.Axis))) })
 	for family, s := range maxSets {
 		twin(family, func(o op.AMax, in []op.Type) kernel {
 			lead, n, inner, _ := summed(op.Sum{Axes: op.List(int(o.Axis))}, in[0].Shape)

@@ -8,6 +8,10 @@ import (
 	"lockstep/op"
 )
 
+func init() {
+	scratch(func(op.Batch, []op.Type, int) int { return 2*drawChunk + 8 })
+}
+
 // batch is the kernel of Batch: runs of positions of one epoch, at most drawChunk at a time.
 func (d *drawSet) batch(o op.Batch) kernel {
 	n := uint64(o.N)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"lockstep/graph"
 	"lockstep/op"
+	"lockstep/optest"
 )
 
 // chains are programs of which a step is (mostly) one chain; each has what a chain can hold: rows and columns and numbers that are
@@ -50,15 +52,15 @@ func spread(b *graph.Builder, v, like op.Value) op.Value {
 	return b.Do(op.Broadcast{To: b.Type(like).Shape}, v)
 }
 
-// trained runs a program on packs of three cells of two seeds and gives all that it leaves.
+// trained runs a program on packs of four cells of two seeds and two models and gives all that it leaves.
 func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
 	t.Helper()
 	e, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const cells = 3
-	p, err := e.NewPack(cells, graph.Groups{op.Seed: {0, 1, 0}})
+	const cells = 4
+	p, err := e.NewPack(cells, graph.Groups{op.Seed: {0, 1, 0, 0}, op.Model: {0, 0, 0, 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, in := range prog.In {
 		ty := prog.Types[in.V]
-		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 2, op.Shared: 1}[ty.Domain]
+		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 2, op.Model: 2, op.Shared: 1}[ty.Domain]
 		for slot := range slots {
 			words := make([]uint32, ty.Words())
 			for i := range words {
@@ -158,43 +160,85 @@ func different(a, b []byte) (n int) {
 }
 
 // A product with a matrix that cells share runs for all of them at once, with the bits of each alone: there and back, with chains of
-// different lengths, in blocks that a thread count cuts, with cells that end early.
+// different lengths, in blocks that a thread count cuts, with cells that end early; by each family alone, and none but that.
 func TestJoint(t *testing.T) {
-	if !hasAVX2 {
-		t.Skip("SKIPPED: no joint kernel without AVX2")
+	ran := 0
+	for _, family := range Variants() {
+		if joints[reflect.TypeFor[op.MatMul]()][family] == nil {
+			continue
+		}
+		ran++
+		t.Run(family, func(t *testing.T) {
+			for _, ragged := range []bool{false, true} {
+				for _, transposed := range []bool{false, true} {
+					jointAgrees(t, family, ragged, transposed)
+				}
+			}
+		})
 	}
+	if ran == 0 {
+		optest.Absent(t, "avx2")
+	}
+}
+
+func jointAgrees(t *testing.T, family string, ragged, transposed bool) {
 	const k, n = 37, 300
-	for _, ragged := range []bool{false, true} {
-		for _, transposed := range []bool{false, true} {
-			prog := trace(t, func(b *graph.Builder) {
-				z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, 1, k)), op.Cell)
-				count := b.State("count", b.FillU(0), op.Cell)
-				b.Next(count, b.Do(op.IAdd{}, count, b.FillU(1)))
-				b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
-				p := b.Input("p", op.T(op.F32, op.Seed, k, n))
-				q := p
-				if transposed {
-					q = b.Input("q", op.T(op.F32, op.Seed, n, k))
-				}
-				in := []op.Value{z, q}
-				if ragged {
-					in = append(in, b.Input("len", op.T(op.U32, op.Cell)))
-				}
-				y := b.Do(op.Tanh, b.Do(op.MatMul{TB: transposed}, in...))
-				g := b.Do(op.MatMul{TB: true}, y, p)
-				b.Next(z, b.Do(op.Sub, z, b.Do(op.Mul, g, b.Fill(0.01, 1, k))))
-				b.Output("y", y)
-			})
-			want := trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)
-			for threads := range 3 {
-				if got := trained(t, prog, Options{Threads: threads + 1}, 9); !bytes.Equal(got, want) {
-					t.Errorf("ragged %v, transposed %v, %d threads: %d of %d bytes differ from the laws'", ragged, transposed, threads+1, different(got, want), len(want))
-				}
-			}
-			e := engine(t, 1)
-			if l := e.layOut(prog); len(l.phases) != 3 {
-				t.Errorf("%d phases; want 3: the product, what lies between, the product back", len(l.phases))
-			}
+	prog := trace(t, func(b *graph.Builder) {
+		z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, 1, k)), op.Cell)
+		count := b.State("count", b.FillU(0), op.Cell)
+		b.Next(count, b.Do(op.IAdd{}, count, b.FillU(1)))
+		b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
+		p := b.Input("p", op.T(op.F32, op.Seed, k, n))
+		q := p
+		if transposed {
+			q = b.Input("q", op.T(op.F32, op.Seed, n, k))
+		}
+		in := []op.Value{z, q}
+		if ragged {
+			in = append(in, b.Input("len", op.T(op.U32, op.Cell)))
+		}
+		y := b.Do(op.Tanh, b.Do(op.MatMul{TB: transposed}, in...))
+		g := b.Do(op.MatMul{TB: true}, y, p)
+		b.Next(z, b.Do(op.Sub, z, b.Do(op.Mul, g, b.Fill(0.01, 1, k))))
+		b.Output("y", y)
+	})
+	want := trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)
+	variants := []string{family, "go", Law}
+	for threads := range 3 {
+		if got := trained(t, prog, Options{Threads: threads + 1, Variants: variants}, 9); !bytes.Equal(got, want) {
+			t.Errorf("ragged %v, transposed %v, %d threads: %d of %d bytes differ from the laws'", ragged, transposed, threads+1, different(got, want), len(want))
+		}
+	}
+	l := engine(t, 1, variants...).layOut(prog)
+	if len(l.phases) != 3 {
+		t.Fatalf("%d phases; want 3: the product, what lies between, the product back", len(l.phases))
+	}
+	for _, p := range l.phases[:2] {
+		if p.joint.variant != family {
+			t.Errorf("the joint product is by %q, which is not allowed; want %q", p.joint.variant, family)
+		}
+	}
+}
+
+// Cells are in one block only if they share what every joint node reads: here a basis of the seed and one of the model. The length of a
+// chain may be computed in the step.
+func TestJointOfTwoGroups(t *testing.T) {
+	if len(joints) == 0 {
+		optest.Absent(t, "avx2")
+	}
+	const k, n = 20, 200
+	prog := trace(t, func(b *graph.Builder) {
+		z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, 1, k)), op.Cell)
+		count := b.State("count", b.FillU(0), op.Cell)
+		b.Next(count, b.Do(op.IAdd{}, count, b.FillU(1)))
+		y := b.Do(op.MatMul{}, z, b.Input("p", op.T(op.F32, op.Seed, k, n)), b.Input("len", op.T(op.U32, op.Cell)))
+		x := b.Do(op.MatMul{TB: true}, b.Do(op.Tanh, y), b.Input("q", op.T(op.F32, op.Model, k, n)), b.Do(op.IAdd{}, count, count))
+		b.Next(z, b.Do(op.Sub, z, b.Do(op.Mul, x, b.Fill(0.01, 1, k))))
+	})
+	want := trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 5)
+	for threads := range 2 {
+		if got := trained(t, prog, Options{Threads: threads + 1}, 5); !bytes.Equal(got, want) {
+			t.Errorf("%d threads: %d of %d bytes differ from the laws'", threads+1, different(got, want), len(want))
 		}
 	}
 }

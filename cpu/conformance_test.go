@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"runtime/debug"
 	"slices"
@@ -16,6 +17,14 @@ import (
 // concat and putrow are copies of memory as they stand; iota runs once, and pick reads one element of a row.
 var lawful = []string{
 	"fill", "iota", "pick", "pad", "tail", "concat", "putrow", "gather",
+}
+
+// In these tests no kernel of an engine may take more scratch memory than plans count.
+func TestMain(m *testing.M) {
+	outgrown = func(needed, planned int) {
+		panic(fmt.Sprintf("a kernel takes %d words of scratch memory; the plan has %d", needed, planned))
+	}
+	os.Exit(m.Run())
 }
 
 // names are the variants that this build knows, and those that REQUIRE names and no other engine has.

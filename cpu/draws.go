@@ -47,6 +47,14 @@ type drawSet struct {
 	feistel func(x []uint32, half int, keys *[8]uint32) // see batch.go; any length, in memory for whole groups
 }
 
+func init() {
+	scratch(func(op.Uniform, []op.Type, int) int { return 2 * drawGroup })
+	scratch(func(op.RandInt, []op.Type, int) int { return 2 * drawGroup })
+	scratch(func(op.Ternary, []op.Type, int) int { return 2 * drawGroup })
+	scratch(func(op.Normal, []op.Type, int) int { return 2 * drawGroup })
+	scratch(func(op.Rademacher, []op.Type, int) int { return 3 * drawGroup })
+}
+
 // register registers the family's twins.
 func (d *drawSet) register() {
 	drawSets = append(drawSets, d)

@@ -118,9 +118,10 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 				words += int64(k) * int64(graph.Stride(t.P.Types[v]))
 			}
 		}
-		scratch = max(scratch, int64(l.words(cells, e.threads)))
+		values, kernels := l.words(cells, e.threads)
+		scratch = max(scratch, int64(values)*int64(min(e.threads, cells))+int64(kernels)*int64(e.threads))
 	}
-	return graph.Memory{Bytes: 4 * (words + scratch*int64(min(e.threads, cells))), Executor: "cell-major"}, nil
+	return graph.Memory{Bytes: 4 * (words + scratch), Executor: "cell-major"}, nil
 }
 
 // slotsOf checks a pack's groups.

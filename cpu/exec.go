@@ -17,14 +17,15 @@ type exec struct {
 	p      *pack
 	home   []*array // by value: its array, or that of the value which it is a view of; nil: the thread's scratch
 	once   []compiled
-	shared []compiled        // those of a step that are not per cell
-	units  [][]unit          // those that are, by phase
-	last   []*chain          // the updates: chains of active cells that end a step
-	coarse bool              // a step computes or keeps something for several cells, so threads meet in every step
-	staged []bool            // by state: its Next is (part of) a state, so all are read before one is written
-	still  []bool            // by state: its Next is itself
-	seen   map[*array]uint64 // the versions of the inputs that the once nodes have used
+	fresh  graph.Once
+	shared []compiled // those of a step that are not per cell
+	units  [][]unit   // those that are, by phase
+	last   []*chain   // the updates: chains of active cells that end a step
+	coarse bool       // a step computes or keeps something for several cells, so threads meet in every step
+	staged []bool     // by state: its Next is (part of) a state, so all are read before one is written
+	still  []bool     // by state: its Next is itself
 	pool   []*worker
+	cut    blocked
 	idle   []*workspace // of threads without a worker
 }
 
@@ -55,6 +56,7 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 			return nil, fmt.Errorf("cpu: input %q is bound as %s; the program wants %s", in.Name, a.Type, q.Types[in.V])
 		}
 		x.home[in.V] = a
+		x.fresh.Reads(&a.version)
 	}
 	for _, s := range q.State {
 		a, err := p.named(s.Name, q.Types[s.In])
@@ -74,6 +76,9 @@ func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
 		}
 		if x.home[o.V] == nil && a.Type == q.Types[o.V] && !x.inScratch(o.V) && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
+			if x.isOnce(o.V) {
+				x.fresh.Holds(&a.version)
+			}
 		}
 		x.coarse = x.coarse || a.Domain != op.Cell
 	}
@@ -224,7 +229,8 @@ func (x *exec) shareOut(busy []*worker) {
 	}
 	each := (x.p.engine.threads - len(busy)) / len(busy)
 	for len(x.idle) < each*len(busy) {
-		x.idle = append(x.idle, &workspace{})
+		_, kernels := x.words(x.p.cells, x.p.engine.threads)
+		x.idle = append(x.idle, newWorkspace(kernels))
 	}
 	for i, w := range busy {
 		w.ws.spare = x.idle[i*each : (i+1)*each]
@@ -249,18 +255,11 @@ func (x *exec) perSlot(nodes []compiled, workers []*worker) {
 	}
 }
 
-// refresh runs the once nodes if an input has changed since they last ran.
+// refresh runs the once nodes if what they read, or an array that holds their results, has changed since they last ran.
 func (x *exec) refresh(workers []*worker) {
-	versions := map[*array]uint64{}
-	stale := x.seen == nil
-	for _, in := range x.t.P.In {
-		a := x.home[in.V]
-		versions[a] = a.version
-		stale = stale || x.seen[a] != a.version
-	}
-	if stale {
+	if x.fresh.Stale() {
 		x.perSlot(x.once, workers)
-		x.seen = versions
+		x.fresh.Ran()
 	}
 }
 
@@ -290,7 +289,7 @@ func (x *exec) Run(ctx context.Context, steps int) error {
 			x.home[s.In].version++
 		}
 		for _, o := range x.t.P.Out {
-			x.p.arrays[o.Name].version++
+			x.fresh.Change(&x.p.arrays[o.Name].version)
 		}
 	}()
 	if x.coarse {

@@ -243,6 +243,79 @@ func TestResetIsSeenElsewhere(t *testing.T) {
 	want(t, "twice z after Reset", all(t, p, "twice", 2), 0, 0)
 }
 
+// What is computed once lives in the array of an output of its name. Another program, or Write, may change that; then it is computed again.
+func TestOnceOutputsAreRefreshed(t *testing.T) {
+	times := func(n int, state string) *graph.Program {
+		return trace(t, func(b *graph.Builder) {
+			k := b.Input("k", op.T(op.U32, op.Shared))
+			y := k
+			for range n - 1 {
+				y = plus(b, y, k)
+			}
+			b.Output("y", y)
+			s := b.State(state, b.FillU(0), op.Cell)
+			b.Next(s, plus(b, s, y))
+		})
+	}
+	p := newPack(t, 1, 2, nil)
+	put(t, p, "k", op.Shared, 0, 10)
+	twice, thrice := start(t, p, times(2, "s2")), start(t, p, times(3, "s3"))
+	run(t, twice, 1)
+	want(t, "y", all(t, p, "y", 1), 20)
+	run(t, thrice, 1)
+	want(t, "y of the other program", all(t, p, "y", 1), 30)
+	run(t, twice, 2)
+	want(t, "y again", all(t, p, "y", 1), 20)
+	want(t, "its sum", all(t, p, "s2", 2), 60, 60)
+	if err := p.Write("y", 0, []byte{1, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, twice, 1)
+	want(t, "the sum after Write", all(t, p, "s2", 2), 80, 80)
+}
+
+// Each Run of a program makes stale what another has computed once from its outputs.
+func TestOutputsAreSeenElsewhere(t *testing.T) {
+	count := trace(t, func(b *graph.Builder) {
+		n := b.State("n", b.FillU(0), op.Cell)
+		next := plus(b, n, b.FillU(1))
+		b.Next(n, next)
+		b.Output("out", plus(b, next, next))
+	})
+	read := trace(t, func(b *graph.Builder) {
+		x := b.Input("out", op.T(op.U32, op.Cell))
+		b.Output("twice", plus(b, x, x))
+	})
+	p := newPack(t, 1, 2, nil)
+	x := start(t, p, count)
+	run(t, x, 1)
+	y := start(t, p, read)
+	run(t, y, 1)
+	want(t, "twice", all(t, p, "twice", 2), 4, 4)
+	run(t, x, 2)
+	run(t, y, 1)
+	want(t, "twice after two more steps", all(t, p, "twice", 2), 12, 12)
+}
+
+// Reset takes an Init that is computed from inputs as they are now.
+func TestResetComputesInit(t *testing.T) {
+	prog := trace(t, func(b *graph.Builder) {
+		k := b.Input("k", op.T(op.U32, op.Shared))
+		n := b.State("n", plus(b, k, k), op.Cell)
+		b.Next(n, plus(b, n, b.FillU(1)))
+	})
+	p := newPack(t, 1, 2, nil)
+	put(t, p, "k", op.Shared, 0, 10)
+	x := start(t, p, prog)
+	run(t, x, 1)
+	want(t, "n", all(t, p, "n", 2), 21, 21)
+	put(t, p, "k", op.Shared, 0, 50)
+	if err := x.Reset(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "n after Put and Reset", all(t, p, "n", 2), 100, 100)
+}
+
 // A checkpoint is every State, read; written into a new pack it goes on where it stopped.
 func TestResume(t *testing.T) {
 	prog := trace(t, func(b *graph.Builder) {

@@ -23,6 +23,16 @@ func init() {
 	})
 }
 
+func init() {
+	scratch(func(o op.ScatterAdd, in []op.Type, _ int) int {
+		n, index := int(o.N), in[0].Len()
+		if index <= op.Chunk {
+			return 0
+		}
+		return min(n, op.Chunk)*(in[1].Len()/index+1) + n
+	})
+}
+
 // scatterAdd is the kernel of ScatterAdd into n rows; add does y += x for a row that is not empty. Rows into which nothing is added cost
 // no more than their zeros: the first chunk adds to the result itself, a later one to as many rows in scratch memory as it meets.
 func scatterAdd(n int, add func(y, x []uint32)) kernel {

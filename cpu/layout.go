@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"lockstep/graph"
@@ -186,6 +187,11 @@ func (l *layout) inScratch(v op.Value) bool {
 	return l.local.Off[v] >= 0 || l.kept.Off[v] >= 0 || l.inner[v]
 }
 
+// isOnce tells whether a value is the result of a node that runs once.
+func (l *layout) isOnce(v op.Value) bool {
+	return slices.ContainsFunc(l.t.Once, func(n op.Node) bool { return slices.Contains(n.Out, v) })
+}
+
 // arrays are the results that live elsewhere: what is computed once, and what is not per cell.
 func (l *layout) arrays() (vs []op.Value) {
 	for _, n := range l.t.Once {
@@ -265,7 +271,23 @@ func (l *layout) block(cells, threads int) int {
 	return max(1, min(most, (cells+threads-1)/threads))
 }
 
-// words is the memory of a thread.
-func (l *layout) words(cells, threads int) int {
-	return l.local.Words + l.block(cells, threads)*l.kept.Words + l.parts
+// words is the memory of a thread for values, and for its kernels' scratch.
+func (l *layout) words(cells, threads int) (values, kernels int) {
+	block := l.block(cells, threads)
+	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
+		words := scratches[reflect.TypeOf(n.Op)]
+		if words == nil {
+			continue
+		}
+		types := make([]op.Type, len(n.In))
+		for i, v := range n.In {
+			types[i] = l.t.P.Types[v]
+		}
+		together := 1
+		if slices.ContainsFunc(l.phases, func(p phase) bool { return p.joint != nil && p.joint.Out[0] == n.Out[0] }) {
+			together = block
+		}
+		kernels = max(kernels, words(n.Op, types, together))
+	}
+	return l.local.Words + block*l.kept.Words + l.parts, kernels
 }

@@ -24,10 +24,33 @@ func init() {
 	}
 }
 
+func init() {
+	scratch(productWords)
+	scratch(func(o op.MatMulJVP, in []op.Type, cells int) int {
+		return 2 * productWords(op.MatMul(o), in[:2], cells)
+	})
+}
+
+// productWords are a packed panel of B, the packed rows of A, a later chunk of a single row, and the rows of cells that lie apart.
+func productWords(o op.MatMul, in []op.Type, cells int) int {
+	const panel = 32 // columns of the widest
+	d, _ := o.Dims(in[0].Shape, in[1].Shape)
+	m, terms := d.M*cells, min(op.Chunk, d.K)
+	words := panel*(terms+7) + min(d.N, rowColumns)
+	if d.AM == 1 {
+		words += m * terms
+	}
+	if cells > 1 {
+		words += m * (d.K + d.N)
+	}
+	return words
+}
+
 // A tileKernel computes some blocks of rows of a panel over k > 0 terms. a points to A at the first row and term, its
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
-// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is not 0. Of the last
+// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is above 0,
+// or takes its chains up again if add is below 0, which those of MatMulJVP do not. Of the last
 // vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
 // further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
 type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int)
@@ -99,7 +122,8 @@ func spans(m, most int) [2]span {
 // product is one matrix product.
 type product struct {
 	op.MatDims
-	cm    int // stride of the rows of C
+	cm    int  // stride of the rows of C
+	on    bool // C holds the chains of the terms before, of one chunk, and they go on
 	tiles *tileSet
 }
 
@@ -109,10 +133,10 @@ type operandsAB [2][]float32
 // newProduct is the product of operands of shapes a and b.
 func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
 	d, _ := o.Dims(a, b)
-	if d.BBatch == 0 && d.AK == 1 { // the rows of all batch entries follow one another
+	if d.BBatch == 0 && d.AK == 1 && d.ABatch == d.M*d.AM { // the rows of all batch entries follow one another
 		d.M, d.Batch = d.M*d.Batch, 1
 	}
-	return &product{d, d.N, t}
+	return &product{MatDims: d, cm: d.N, tiles: t}
 }
 
 // terms is the number of terms to execute; klen is the operand of this name, if there is one.
@@ -125,7 +149,7 @@ func (p *product) terms(klen []op.Tensor) int {
 
 // run computes C = A B over the first terms.
 func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
-	if terms == 0 || p.M == 0 || p.N == 0 {
+	if terms == 0 || p.M == 0 || p.N == 0 { // of no term, so not on
 		for i := range p.Batch * p.M {
 			clear(c[i*p.cm:][:p.N])
 		}
@@ -200,6 +224,10 @@ func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
 func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operandsAB) {
 	cols := min(p.N-j, p.tiles.panel())
 	byRows, last := p.tiles.kernels(cols)
+	add := r
+	if p.on {
+		add = -1
+	}
 	var from [2]*float32
 	var bk int
 	for i := range b {
@@ -219,7 +247,7 @@ func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operan
 				if da != nil {
 					da = skip(da, row*x.am)
 				}
-				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.cm+j], p.cm, r, last, ahead, step)
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.cm+j], p.cm, add, last, ahead, step)
 				row += s.blocks * s.rows
 			}
 		}

@@ -22,12 +22,21 @@ block:
 	SHLQ       $0x02, BX
 	PREFETCHT0 (DX)
 	ADDQ       BX, DX
-	MOVQ       a+16(FP), DX
-	MOVQ       b+48(FP), BX
-	MOVQ       k+8(FP), SI
-	MOVQ       ahead+104(FP), DI
-	MOVQ       step+112(FP), R8
-	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y1
+	ADDQ       BX, DX
+
+begin:
+	MOVQ a+16(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ k+8(FP), SI
+	MOVQ ahead+104(FP), DI
+	MOVQ step+112(FP), R8
+	SHLQ $0x02, R8
 
 term:
 	VMOVUPS      (BX), Y2
@@ -46,7 +55,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Y0, Y0
 	VADDPS       32(SI), Y1, Y1
@@ -98,12 +107,24 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y0
+	VMOVUPS    32(BX), Y1
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y2
+	VMOVUPS    32(BX), Y3
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y4
@@ -125,7 +146,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
@@ -192,12 +213,27 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y0
+	VMOVUPS    32(BX), Y1
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y2
+	VMOVUPS    32(BX), Y3
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y4
+	VMOVUPS    32(BX), Y5
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y6
@@ -222,7 +258,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
@@ -305,12 +341,30 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y2
+	VMOVUPS    32(SI), Y3
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y4
+	VMOVUPS    32(SI), Y5
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y6
+	VMOVUPS    32(SI), Y7
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y8
@@ -338,7 +392,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
@@ -436,12 +490,33 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y2
+	VMOVUPS    32(SI), Y3
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y4
+	VMOVUPS    32(SI), Y5
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y6
+	VMOVUPS    32(SI), Y7
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y8
+	VMOVUPS    32(SI), Y9
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y10
@@ -472,7 +547,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
@@ -586,12 +661,36 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS    (DI), Y0
+	VMOVUPS    32(DI), Y1
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y2
+	VMOVUPS    32(DI), Y3
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y4
+	VMOVUPS    32(DI), Y5
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y6
+	VMOVUPS    32(DI), Y7
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y8
+	VMOVUPS    32(DI), Y9
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y10
+	VMOVUPS    32(DI), Y11
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS      (R8), Y12
@@ -625,7 +724,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Y0, Y0
 	VADDPS       32(R9), Y1, Y1
@@ -732,12 +831,21 @@ block:
 	SHLQ       $0x02, BX
 	PREFETCHT0 (DX)
 	ADDQ       BX, DX
-	MOVQ       a+16(FP), DX
-	MOVQ       b+48(FP), BX
-	MOVQ       k+8(FP), SI
-	MOVQ       ahead+104(FP), DI
-	MOVQ       step+112(FP), R8
-	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
+	ADDQ       BX, DX
+
+begin:
+	MOVQ a+16(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ k+8(FP), SI
+	MOVQ ahead+104(FP), DI
+	MOVQ step+112(FP), R8
+	SHLQ $0x02, R8
 
 term:
 	VMOVUPS      (BX), Y3
@@ -756,7 +864,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Y1, Y1
 	VMASKMOVPS   32(SI), Y0, Y3
@@ -879,12 +987,24 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y5
@@ -906,7 +1026,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y5
@@ -979,12 +1099,27 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y6
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Y7
@@ -1009,7 +1144,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y7
@@ -1099,12 +1234,30 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS 32(SI), Y0, Y2
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y3
+	VMASKMOVPS 32(SI), Y0, Y4
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS 32(SI), Y0, Y6
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y7
+	VMASKMOVPS 32(SI), Y0, Y8
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y9
@@ -1132,7 +1285,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y9
@@ -1238,12 +1391,33 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS 32(SI), Y0, Y2
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y3
+	VMASKMOVPS 32(SI), Y0, Y4
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS 32(SI), Y0, Y6
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y7
+	VMASKMOVPS 32(SI), Y0, Y8
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y9
+	VMASKMOVPS 32(SI), Y0, Y10
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Y11
@@ -1274,7 +1448,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y11
@@ -1397,12 +1571,36 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS 32(DI), Y0, Y2
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y3
+	VMASKMOVPS 32(DI), Y0, Y4
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y5
+	VMASKMOVPS 32(DI), Y0, Y6
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y7
+	VMASKMOVPS 32(DI), Y0, Y8
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y9
+	VMASKMOVPS 32(DI), Y0, Y10
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y11
+	VMASKMOVPS 32(DI), Y0, Y12
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS      (R8), Y13
@@ -1436,7 +1634,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Y1, Y1
 	VMASKMOVPS   32(R9), Y0, Y13
@@ -1548,12 +1746,20 @@ block:
 	SHLQ       $0x02, BX
 	PREFETCHT0 (DX)
 	ADDQ       BX, DX
-	MOVQ       a+16(FP), DX
-	MOVQ       b+48(FP), BX
-	MOVQ       k+8(FP), SI
-	MOVQ       ahead+104(FP), DI
-	MOVQ       step+112(FP), R8
-	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMASKMOVPS (DX), Y0, Y1
+	ADDQ       BX, DX
+
+begin:
+	MOVQ a+16(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ k+8(FP), SI
+	MOVQ ahead+104(FP), DI
+	MOVQ step+112(FP), R8
+	SHLQ $0x02, R8
 
 term:
 	VMASKMOVPS   (BX), Y0, Y2
@@ -1570,7 +1776,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VMASKMOVPS   (SI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
@@ -1621,12 +1827,22 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y3
@@ -1645,7 +1861,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y1, Y1
@@ -1707,12 +1923,24 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y4
@@ -1733,7 +1961,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y1, Y1
@@ -1807,12 +2035,26 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y5
@@ -1835,7 +2077,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
@@ -1920,12 +2162,28 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y5
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y6
@@ -1950,7 +2208,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
@@ -2047,12 +2305,30 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMASKMOVPS (DI), Y0, Y1
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y2
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y3
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y4
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y5
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y6
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y7
@@ -2079,7 +2355,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y1, Y1
@@ -2187,12 +2463,32 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMASKMOVPS (DI), Y0, Y1
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y2
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y3
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y4
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y5
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y6
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y7
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y8
@@ -2221,7 +2517,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y1, Y1
@@ -2341,12 +2637,34 @@ block:
 	ADDQ       R9, R8
 	PREFETCHT0 (R8)
 	ADDQ       R9, R8
-	MOVQ       a+16(FP), R8
-	MOVQ       b+48(FP), R9
-	MOVQ       k+8(FP), R10
-	MOVQ       ahead+104(FP), R11
-	MOVQ       step+112(FP), R12
-	SHLQ       $0x02, R12
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMASKMOVPS (R8), Y0, Y1
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y2
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y3
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y4
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y5
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y6
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y7
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y8
+	ADDQ       R9, R8
+
+begin:
+	MOVQ a+16(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ k+8(FP), R10
+	MOVQ ahead+104(FP), R11
+	MOVQ step+112(FP), R12
+	SHLQ $0x02, R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y9
@@ -2377,7 +2695,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y1, Y1
@@ -2508,12 +2826,36 @@ block:
 	ADDQ       R9, R8
 	PREFETCHT0 (R8)
 	ADDQ       R9, R8
-	MOVQ       a+16(FP), R8
-	MOVQ       b+48(FP), R9
-	MOVQ       k+8(FP), R10
-	MOVQ       ahead+104(FP), R11
-	MOVQ       step+112(FP), R12
-	SHLQ       $0x02, R12
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMASKMOVPS (R8), Y0, Y1
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y2
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y3
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y4
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y5
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y6
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y7
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y8
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y9
+	ADDQ       R9, R8
+
+begin:
+	MOVQ a+16(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ k+8(FP), R10
+	MOVQ ahead+104(FP), R11
+	MOVQ step+112(FP), R12
+	SHLQ $0x02, R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y10
@@ -2546,7 +2888,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y1, Y1
@@ -2689,12 +3031,38 @@ block:
 	ADDQ       R10, R9
 	PREFETCHT0 (R9)
 	ADDQ       R10, R9
-	MOVQ       a+16(FP), R9
-	MOVQ       b+48(FP), R10
-	MOVQ       k+8(FP), R11
-	MOVQ       ahead+104(FP), R12
-	MOVQ       step+112(FP), R13
-	SHLQ       $0x02, R13
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMASKMOVPS (R9), Y0, Y1
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y2
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y3
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y4
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y5
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y6
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y7
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y8
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y9
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y10
+	ADDQ       R10, R9
+
+begin:
+	MOVQ a+16(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ k+8(FP), R11
+	MOVQ ahead+104(FP), R12
+	MOVQ step+112(FP), R13
+	SHLQ $0x02, R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y11
@@ -2729,7 +3097,7 @@ term:
 	SHLQ         $0x02, R10
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
-	JZ           store
+	JLE          store
 	MOVQ         R9, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y1, Y1
@@ -2883,12 +3251,40 @@ block:
 	ADDQ       R10, R9
 	PREFETCHT0 (R9)
 	ADDQ       R10, R9
-	MOVQ       a+16(FP), R9
-	MOVQ       b+48(FP), R10
-	MOVQ       k+8(FP), R11
-	MOVQ       ahead+104(FP), R12
-	MOVQ       step+112(FP), R13
-	SHLQ       $0x02, R13
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMASKMOVPS (R9), Y0, Y1
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y2
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y3
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y4
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y5
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y6
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y7
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y8
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y9
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y10
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y11
+	ADDQ       R10, R9
+
+begin:
+	MOVQ a+16(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ k+8(FP), R11
+	MOVQ ahead+104(FP), R12
+	MOVQ step+112(FP), R13
+	SHLQ $0x02, R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y12
@@ -2925,7 +3321,7 @@ term:
 	SHLQ         $0x02, R10
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
-	JZ           store
+	JLE          store
 	MOVQ         R9, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y1, Y1
@@ -3091,12 +3487,42 @@ block:
 	ADDQ       R11, R10
 	PREFETCHT0 (R10)
 	ADDQ       R11, R10
-	MOVQ       a+16(FP), R10
-	MOVQ       b+48(FP), R11
-	MOVQ       k+8(FP), R12
-	MOVQ       ahead+104(FP), R13
-	MOVQ       step+112(FP), R14
-	SHLQ       $0x02, R14
+	MOVQ       add+88(FP), R10
+	TESTQ      R10, R10
+	JGE        begin
+	MOVQ       c+72(FP), R10
+	VMASKMOVPS (R10), Y0, Y1
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y2
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y3
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y4
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y5
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y6
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y7
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y8
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y9
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y10
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y11
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y12
+	ADDQ       R11, R10
+
+begin:
+	MOVQ a+16(FP), R10
+	MOVQ b+48(FP), R11
+	MOVQ k+8(FP), R12
+	MOVQ ahead+104(FP), R13
+	MOVQ step+112(FP), R14
+	SHLQ $0x02, R14
 
 term:
 	VMASKMOVPS   (R11), Y0, Y13
@@ -3135,7 +3561,7 @@ term:
 	SHLQ         $0x02, R11
 	MOVQ         add+88(FP), R12
 	TESTQ        R12, R12
-	JZ           store
+	JLE          store
 	MOVQ         R10, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y1, Y1
@@ -3273,12 +3699,21 @@ block:
 	PREFETCHT0 (DX)
 	PREFETCHT0 64(DX)
 	ADDQ       BX, DX
-	MOVQ       a+16(FP), DX
-	MOVQ       b+48(FP), BX
-	MOVQ       k+8(FP), SI
-	MOVQ       ahead+104(FP), DI
-	MOVQ       step+112(FP), R8
-	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMOVUPS    (DX), Z0
+	VMOVUPS.Z  64(DX), K1, Z1
+	ADDQ       BX, DX
+
+begin:
+	MOVQ a+16(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ k+8(FP), SI
+	MOVQ ahead+104(FP), DI
+	MOVQ step+112(FP), R8
+	SHLQ $0x02, R8
 
 term:
 	VMOVUPS      (BX), Z2
@@ -3298,7 +3733,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Z0, Z0
 	VMOVUPS.Z    64(SI), K1, Z2
@@ -3357,12 +3792,24 @@ block:
 	PREFETCHT0 (BX)
 	PREFETCHT0 64(BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Z4
@@ -3385,7 +3832,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z4
@@ -3461,12 +3908,27 @@ block:
 	PREFETCHT0 (BX)
 	PREFETCHT0 64(BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS      (SI), Z6
@@ -3492,7 +3954,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z6
@@ -3586,12 +4048,30 @@ block:
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Z0
+	VMOVUPS.Z  64(SI), K1, Z1
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z2
+	VMOVUPS.Z  64(SI), K1, Z3
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z4
+	VMOVUPS.Z  64(SI), K1, Z5
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z6
+	VMOVUPS.Z  64(SI), K1, Z7
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Z8
@@ -3620,7 +4100,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z8
@@ -3731,12 +4211,33 @@ block:
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Z0
+	VMOVUPS.Z  64(SI), K1, Z1
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z2
+	VMOVUPS.Z  64(SI), K1, Z3
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z4
+	VMOVUPS.Z  64(SI), K1, Z5
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z6
+	VMOVUPS.Z  64(SI), K1, Z7
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Z8
+	VMOVUPS.Z  64(SI), K1, Z9
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS      (DI), Z10
@@ -3768,7 +4269,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z10
@@ -3897,12 +4398,36 @@ block:
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS    (DI), Z0
+	VMOVUPS.Z  64(DI), K1, Z1
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z2
+	VMOVUPS.Z  64(DI), K1, Z3
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z4
+	VMOVUPS.Z  64(DI), K1, Z5
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z6
+	VMOVUPS.Z  64(DI), K1, Z7
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z8
+	VMOVUPS.Z  64(DI), K1, Z9
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z10
+	VMOVUPS.Z  64(DI), K1, Z11
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS      (R8), Z12
@@ -3937,7 +4462,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z12
@@ -4083,12 +4608,39 @@ block:
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS    (DI), Z0
+	VMOVUPS.Z  64(DI), K1, Z1
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z2
+	VMOVUPS.Z  64(DI), K1, Z3
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z4
+	VMOVUPS.Z  64(DI), K1, Z5
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z6
+	VMOVUPS.Z  64(DI), K1, Z7
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z8
+	VMOVUPS.Z  64(DI), K1, Z9
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z10
+	VMOVUPS.Z  64(DI), K1, Z11
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Z12
+	VMOVUPS.Z  64(DI), K1, Z13
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS      (R8), Z14
@@ -4126,7 +4678,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z14
@@ -4290,12 +4842,42 @@ block:
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
 	ADDQ       R9, R8
-	MOVQ       a+16(FP), R8
-	MOVQ       b+48(FP), R9
-	MOVQ       k+8(FP), R10
-	MOVQ       ahead+104(FP), R11
-	MOVQ       step+112(FP), R12
-	SHLQ       $0x02, R12
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMOVUPS    (R8), Z0
+	VMOVUPS.Z  64(R8), K1, Z1
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z2
+	VMOVUPS.Z  64(R8), K1, Z3
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z4
+	VMOVUPS.Z  64(R8), K1, Z5
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z6
+	VMOVUPS.Z  64(R8), K1, Z7
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z8
+	VMOVUPS.Z  64(R8), K1, Z9
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z10
+	VMOVUPS.Z  64(R8), K1, Z11
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z12
+	VMOVUPS.Z  64(R8), K1, Z13
+	ADDQ       R9, R8
+	VMOVUPS    (R8), Z14
+	VMOVUPS.Z  64(R8), K1, Z15
+	ADDQ       R9, R8
+
+begin:
+	MOVQ a+16(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ k+8(FP), R10
+	MOVQ ahead+104(FP), R11
+	MOVQ step+112(FP), R12
+	SHLQ $0x02, R12
 
 term:
 	VMOVUPS      (R9), Z16
@@ -4336,7 +4918,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VADDPS       (R10), Z0, Z0
 	VMOVUPS.Z    64(R10), K1, Z16
@@ -4472,12 +5054,20 @@ block:
 	SHLQ       $0x02, BX
 	PREFETCHT0 (DX)
 	ADDQ       BX, DX
-	MOVQ       a+16(FP), DX
-	MOVQ       b+48(FP), BX
-	MOVQ       k+8(FP), SI
-	MOVQ       ahead+104(FP), DI
-	MOVQ       step+112(FP), R8
-	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMOVUPS.Z  (DX), K1, Z0
+	ADDQ       BX, DX
+
+begin:
+	MOVQ a+16(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ k+8(FP), SI
+	MOVQ ahead+104(FP), DI
+	MOVQ step+112(FP), R8
+	SHLQ $0x02, R8
 
 term:
 	VMOVUPS.Z        (BX), K1, Z1
@@ -4493,7 +5083,7 @@ term:
 	SHLQ             $0x02, BX
 	MOVQ             add+88(FP), SI
 	TESTQ            SI, SI
-	JZ               store
+	JLE              store
 	MOVQ             DX, SI
 	VMOVUPS.Z        (SI), K1, Z1
 	VADDPS           Z1, Z0, Z0
@@ -4544,12 +5134,22 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	ADDQ       SI, BX
+	VMOVUPS.Z  (BX), K1, Z1
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z2
@@ -4566,7 +5166,7 @@ term:
 	SHLQ             $0x02, SI
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
-	JZ               store
+	JLE              store
 	MOVQ             BX, DI
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z0, Z0
@@ -4628,12 +5228,24 @@ block:
 	ADDQ       SI, BX
 	PREFETCHT0 (BX)
 	ADDQ       SI, BX
-	MOVQ       a+16(FP), BX
-	MOVQ       b+48(FP), SI
-	MOVQ       k+8(FP), DI
-	MOVQ       ahead+104(FP), R8
-	MOVQ       step+112(FP), R9
-	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	ADDQ       SI, BX
+	VMOVUPS.Z  (BX), K1, Z1
+	ADDQ       SI, BX
+	VMOVUPS.Z  (BX), K1, Z2
+	ADDQ       SI, BX
+
+begin:
+	MOVQ a+16(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ k+8(FP), DI
+	MOVQ ahead+104(FP), R8
+	MOVQ step+112(FP), R9
+	SHLQ $0x02, R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z3
@@ -4651,7 +5263,7 @@ term:
 	SHLQ             $0x02, SI
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
-	JZ               store
+	JLE              store
 	MOVQ             BX, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z0, Z0
@@ -4725,12 +5337,26 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS.Z  (SI), K1, Z0
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z1
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z2
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z3
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z4
@@ -4749,7 +5375,7 @@ term:
 	SHLQ             $0x02, DI
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
-	JZ               store
+	JLE              store
 	MOVQ             SI, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z0, Z0
@@ -4834,12 +5460,28 @@ block:
 	ADDQ       DI, SI
 	PREFETCHT0 (SI)
 	ADDQ       DI, SI
-	MOVQ       a+16(FP), SI
-	MOVQ       b+48(FP), DI
-	MOVQ       k+8(FP), R8
-	MOVQ       ahead+104(FP), R9
-	MOVQ       step+112(FP), R10
-	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS.Z  (SI), K1, Z0
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z1
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z2
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z3
+	ADDQ       DI, SI
+	VMOVUPS.Z  (SI), K1, Z4
+	ADDQ       DI, SI
+
+begin:
+	MOVQ a+16(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ k+8(FP), R8
+	MOVQ ahead+104(FP), R9
+	MOVQ step+112(FP), R10
+	SHLQ $0x02, R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z5
@@ -4859,7 +5501,7 @@ term:
 	SHLQ             $0x02, DI
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
-	JZ               store
+	JLE              store
 	MOVQ             SI, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z0, Z0
@@ -4956,12 +5598,30 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS.Z  (DI), K1, Z0
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z1
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z2
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z3
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z4
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z5
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z6
@@ -4982,7 +5642,7 @@ term:
 	SHLQ             $0x02, R8
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
-	JZ               store
+	JLE              store
 	MOVQ             DI, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z0, Z0
@@ -5090,12 +5750,32 @@ block:
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       a+16(FP), DI
-	MOVQ       b+48(FP), R8
-	MOVQ       k+8(FP), R9
-	MOVQ       ahead+104(FP), R10
-	MOVQ       step+112(FP), R11
-	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS.Z  (DI), K1, Z0
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z1
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z2
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z3
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z4
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z5
+	ADDQ       R8, DI
+	VMOVUPS.Z  (DI), K1, Z6
+	ADDQ       R8, DI
+
+begin:
+	MOVQ a+16(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ k+8(FP), R9
+	MOVQ ahead+104(FP), R10
+	MOVQ step+112(FP), R11
+	SHLQ $0x02, R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z7
@@ -5117,7 +5797,7 @@ term:
 	SHLQ             $0x02, R8
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
-	JZ               store
+	JLE              store
 	MOVQ             DI, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z0, Z0
@@ -5237,12 +5917,34 @@ block:
 	ADDQ       R9, R8
 	PREFETCHT0 (R8)
 	ADDQ       R9, R8
-	MOVQ       a+16(FP), R8
-	MOVQ       b+48(FP), R9
-	MOVQ       k+8(FP), R10
-	MOVQ       ahead+104(FP), R11
-	MOVQ       step+112(FP), R12
-	SHLQ       $0x02, R12
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMOVUPS.Z  (R8), K1, Z0
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z1
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z2
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z3
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z4
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z5
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z6
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z7
+	ADDQ       R9, R8
+
+begin:
+	MOVQ a+16(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ k+8(FP), R10
+	MOVQ ahead+104(FP), R11
+	MOVQ step+112(FP), R12
+	SHLQ $0x02, R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z8
@@ -5265,7 +5967,7 @@ term:
 	SHLQ             $0x02, R9
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
-	JZ               store
+	JLE              store
 	MOVQ             R8, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z0, Z0
@@ -5396,12 +6098,36 @@ block:
 	ADDQ       R9, R8
 	PREFETCHT0 (R8)
 	ADDQ       R9, R8
-	MOVQ       a+16(FP), R8
-	MOVQ       b+48(FP), R9
-	MOVQ       k+8(FP), R10
-	MOVQ       ahead+104(FP), R11
-	MOVQ       step+112(FP), R12
-	SHLQ       $0x02, R12
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMOVUPS.Z  (R8), K1, Z0
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z1
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z2
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z3
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z4
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z5
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z6
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z7
+	ADDQ       R9, R8
+	VMOVUPS.Z  (R8), K1, Z8
+	ADDQ       R9, R8
+
+begin:
+	MOVQ a+16(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ k+8(FP), R10
+	MOVQ ahead+104(FP), R11
+	MOVQ step+112(FP), R12
+	SHLQ $0x02, R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z9
@@ -5425,7 +6151,7 @@ term:
 	SHLQ             $0x02, R9
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
-	JZ               store
+	JLE              store
 	MOVQ             R8, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z0, Z0
@@ -5568,12 +6294,38 @@ block:
 	ADDQ       R10, R9
 	PREFETCHT0 (R9)
 	ADDQ       R10, R9
-	MOVQ       a+16(FP), R9
-	MOVQ       b+48(FP), R10
-	MOVQ       k+8(FP), R11
-	MOVQ       ahead+104(FP), R12
-	MOVQ       step+112(FP), R13
-	SHLQ       $0x02, R13
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMOVUPS.Z  (R9), K1, Z0
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z1
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z2
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z3
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z4
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z5
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z6
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z7
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z8
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z9
+	ADDQ       R10, R9
+
+begin:
+	MOVQ a+16(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ k+8(FP), R11
+	MOVQ ahead+104(FP), R12
+	MOVQ step+112(FP), R13
+	SHLQ $0x02, R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z10
@@ -5598,7 +6350,7 @@ term:
 	SHLQ             $0x02, R10
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
-	JZ               store
+	JLE              store
 	MOVQ             R9, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z0, Z0
@@ -5752,12 +6504,40 @@ block:
 	ADDQ       R10, R9
 	PREFETCHT0 (R9)
 	ADDQ       R10, R9
-	MOVQ       a+16(FP), R9
-	MOVQ       b+48(FP), R10
-	MOVQ       k+8(FP), R11
-	MOVQ       ahead+104(FP), R12
-	MOVQ       step+112(FP), R13
-	SHLQ       $0x02, R13
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMOVUPS.Z  (R9), K1, Z0
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z1
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z2
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z3
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z4
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z5
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z6
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z7
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z8
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z9
+	ADDQ       R10, R9
+	VMOVUPS.Z  (R9), K1, Z10
+	ADDQ       R10, R9
+
+begin:
+	MOVQ a+16(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ k+8(FP), R11
+	MOVQ ahead+104(FP), R12
+	MOVQ step+112(FP), R13
+	SHLQ $0x02, R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z11
@@ -5783,7 +6563,7 @@ term:
 	SHLQ             $0x02, R10
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
-	JZ               store
+	JLE              store
 	MOVQ             R9, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z0, Z0
@@ -5949,12 +6729,42 @@ block:
 	ADDQ       R11, R10
 	PREFETCHT0 (R10)
 	ADDQ       R11, R10
-	MOVQ       a+16(FP), R10
-	MOVQ       b+48(FP), R11
-	MOVQ       k+8(FP), R12
-	MOVQ       ahead+104(FP), R13
-	MOVQ       step+112(FP), R14
-	SHLQ       $0x02, R14
+	MOVQ       add+88(FP), R10
+	TESTQ      R10, R10
+	JGE        begin
+	MOVQ       c+72(FP), R10
+	VMOVUPS.Z  (R10), K1, Z0
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z1
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z2
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z3
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z4
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z5
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z6
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z7
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z8
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z9
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z10
+	ADDQ       R11, R10
+	VMOVUPS.Z  (R10), K1, Z11
+	ADDQ       R11, R10
+
+begin:
+	MOVQ a+16(FP), R10
+	MOVQ b+48(FP), R11
+	MOVQ k+8(FP), R12
+	MOVQ ahead+104(FP), R13
+	MOVQ step+112(FP), R14
+	SHLQ $0x02, R14
 
 term:
 	VMOVUPS.Z        (R11), K1, Z12
@@ -5981,7 +6791,7 @@ term:
 	SHLQ             $0x02, R11
 	MOVQ             add+88(FP), R12
 	TESTQ            R12, R12
-	JZ               store
+	JLE              store
 	MOVQ             R10, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z0, Z0

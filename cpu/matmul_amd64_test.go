@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"runtime/debug"
+	"slices"
 	"testing"
 
 	"lockstep/op"
@@ -43,8 +45,12 @@ func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
 			continue
 		}
 		ran = true
+		planned := 0
+		if words := scratches[reflect.TypeOf(o)]; words != nil {
+			planned = words(o, c.In, 1)
+		}
 		for _, flush := range []bool{false, true} {
-			if s := guardedRun(t, kernel, want, in, flush); s != "" {
+			if s := guardedRun(t, kernel, newWorkspace(planned), want, in, flush); s != "" {
 				t.Fatalf("%s twin of %#v on %v, guard pages %v: %s", family, o, c.In, flush, s)
 			}
 		}
@@ -55,7 +61,7 @@ func againstLaw(t *testing.T, o op.Op, in ...op.Tensor) {
 }
 
 // guardedRun says how a kernel's results, or their neighbourhood, differ from what they should be.
-func guardedRun(t *testing.T, kernel kernel, want, in []op.Tensor, flush bool) (fault string) {
+func guardedRun(t *testing.T, kernel kernel, w *workspace, want, in []op.Tensor, flush bool) (fault string) {
 	t.Helper()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -82,7 +88,7 @@ func guardedRun(t *testing.T, kernel kernel, want, in []op.Tensor, flush bool) (
 	}()
 	operands, out := guard(in), guard(want)
 	all[len(in)].Poisoned()
-	kernel(&workspace{}, out, operands)
+	kernel(w, out, operands)
 	if s := optest.Diff(out[0], want[0]); s != "" {
 		return s
 	}
@@ -148,6 +154,7 @@ func bothProducts(t *testing.T, r *rand.Rand, o op.MatMul, m, k, n int, klen ...
 	}
 	againstLaw(t, o, append([]op.Tensor{a[0], b[0]}, ragged...)...)
 	againstLaw(t, op.MatMulJVP(o), append([]op.Tensor{a[0], b[0], a[1], b[1]}, ragged...)...)
+	againstLaw(t, op.MatMulTail(o), a[0], b[0], op.Words32(op.U32, op.S(), uint32(r.IntN(n+1))))
 }
 
 var transposes = []op.MatMul{{}, {TA: true}, {TB: true}, {TA: true, TB: true}}
@@ -188,6 +195,75 @@ func TestMatMulRow(t *testing.T) {
 		bothProducts(t, r, o, 1, 11, rowColumns+77)
 		bothProducts(t, r, o, 1, 1027, rowColumns+1)
 		againstLaw(t, o, hard(r, append([]int{3}, sided(o.TA, 1, 19)...)...), hard(r, append([]int{3}, sided(o.TB, 19, 21)...)...))
+	}
+}
+
+// TestMatMulJoint takes cells of one matrix together: of equal and of different klen, ascending and not, up to a chunk and beyond, whose
+// rows follow one another, or lie at a distance, or at none in particular.
+func TestMatMulJoint(t *testing.T) {
+	needAVX2(t)
+	r := rand.New(rand.NewPCG(25, 26))
+	for _, o := range []op.Op{op.MatMul{}, op.MatMul{TB: true}, op.MatMulTail{}, op.MatMulTail{TB: true}} {
+		tail, isTail := o.(op.MatMulTail)
+		plain, _ := o.(op.MatMul)
+		tb := plain.TB || tail.TB
+		for _, s := range [][3]int{{1, 37, 100}, {1, 37, 7}, {2, 20, 50}, {1, 1024, 33}, {1, 1025, 33}, {1, 2050, 40}, {1, 0, 9}, {3, 5, 0}, {1, 1030, 1100}} {
+			m, k, n := s[0], s[1], s[2]
+			for _, lengths := range [][]uint32{nil, {5}, {0, 0, 3, 3, 9, 30}, {7, 3, 3, 40, 41, 0}, {1, 1023, 1024, 1025, 2050}, {0, 1 << 31}} {
+				if isTail && lengths == nil {
+					continue
+				}
+				for _, apart := range []int{0, 3, -1} {
+					cells := max(len(lengths), 3)
+					if lengths != nil {
+						cells = len(lengths)
+					}
+					b := hard(r, sided(tb, k, n)...)
+					var in, out, want [][]op.Tensor
+					place := func(dims ...int) func() op.Tensor { // tensors in one memory, or each in its own
+						x := op.New(op.T(op.F32, op.Shared, dims...))
+						size, memory, at := len(x.W), make([]uint32, (len(x.W)+3)*cells), 0
+						return func() op.Tensor {
+							x.W = make([]uint32, size)
+							if apart >= 0 {
+								x.W, at = memory[at:at+size:at+size], at+size+apart
+							}
+							return x
+						}
+					}
+					nextIn, nextOut := place(m, k), place(m, n)
+					for i := range cells {
+						x, y := nextIn(), nextOut()
+						copy(x.W, hard(r, m, k).W)
+						one := []op.Tensor{x, b}
+						if lengths != nil {
+							one = append(one, op.Words32(op.U32, op.S(), lengths[i]))
+						}
+						law := op.New(op.T(op.F32, op.Shared, m, n))
+						o.Law([]op.Tensor{law}, one)
+						in, out, want = append(in, one), append(out, []op.Tensor{y}), append(want, []op.Tensor{law})
+					}
+					for family, maker := range joints[reflect.TypeOf(o)] {
+						if !slices.Contains(Variants(), family) {
+							continue
+						}
+						types := []op.Type{in[0][0].Type, b.Type}
+						types[0].Domain = op.Cell
+						for _, y := range out {
+							for i := range y[0].W {
+								y[0].W[i] = 0xdeadbeef
+							}
+						}
+						maker(o, types)(&workspace{}, out, in)
+						for i := range out {
+							if s := optest.Diff(out[i][0], want[i][0]); s != "" {
+								t.Fatalf("%s joint twin of %#v, %v, lengths %v, cells %d words apart: cell %d: %s", family, o, s, lengths, apart, i, s)
+							}
+						}
+					}
+				}
+			}
+		}
 	}
 }
 

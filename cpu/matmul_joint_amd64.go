@@ -9,7 +9,8 @@ import (
 )
 
 // The joint kernel of MatMul: the rows of all cells of a block, against a matrix that they share, are one product, which reads the
-// matrix once. Cells of different klen have chains of different lengths: those of equal klen, side by side, make a product each.
+// matrix once. Cells of different klen have chains of different lengths. Blocks have them in ascending order: so all rows take the
+// terms of the shortest, then all but those that have ended go on, and so forth.
 
 func init() {
 	for _, t := range matmulTiles {
@@ -17,64 +18,108 @@ func init() {
 			if o.TA || in[0].Rank != 2 || in[1].Rank != 2 {
 				return nil
 			}
-			return func(w *workspace, out, in [][]op.Tensor) {
-				for len(in) > 0 {
-					n := 1
-					for n < len(in) && sameLength(in[0], in[n]) {
-						n++
-					}
-					jointProduct(w, o, out[:n], in[:n], t)
-					out, in = out[n:], in[n:]
-				}
-			}
+			return joined(joinable, func(w *workspace, out, in [][]op.Tensor) { jointProduct(w, o, out, in, t, false) })
 		})
 	}
 }
 
-// sameLength tells whether two cells have one klen, or none.
-func sameLength(a, b []op.Tensor) bool { return len(a) < 3 || a[2].W[0] == b[2].W[0] }
+// joined runs a joint kernel for as many cells at a time as it can take: each of which goes with the next.
+func joined(joinable func(a, b []op.Tensor) bool, run jointKernel) jointKernel {
+	return func(w *workspace, out, in [][]op.Tensor) {
+		for len(in) > 0 {
+			n := 1
+			for n < len(in) && joinable(in[n-1], in[n]) {
+				n++
+			}
+			mark := w.used
+			run(w, out[:n], in[:n])
+			out, in, w.used = out[n:], in[n:], mark
+		}
+	}
+}
 
-// jointProduct computes the products of cells with the same matrix and klen. Rows that lie at one distance are used where they are.
-func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet) {
+// joinable tells whether a cell and the next are of one joint product: their chains are of one length, or of one chunk and the next
+// one's is longer.
+func joinable(a, b []op.Tensor) bool {
+	if len(a) < 3 {
+		return true
+	}
+	return a[2].W[0] == b[2].W[0] || a[2].W[0] < b[2].W[0] && b[0].At(1) <= op.Chunk
+}
+
+// jointProduct computes the products of cells with the same matrix, of ascending klen, which is a number of terms or, with a tail, of
+// columns. Rows that lie at one distance are used where they are.
+func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileSet, tail bool) {
 	m, k := in[0][0].At(0), in[0][0].At(1)
 	p := newProduct(o, op.S(len(in)*m, k), in[0][1].Shape, tiles)
-	terms := p.terms(in[0][2:])
+	if p.M == 0 || p.N == 0 {
+		return
+	}
 	a, am := rows(in)
-	if a == nil {
+	if am == 0 {
 		a, am = w.Words(len(in)*m*k), k
 		for i := range in {
 			copy(a[i*m*k:], in[i][0].W)
 		}
 	}
 	c, cm := rows(out)
-	copied := c == nil
+	copied := cm == 0
 	if copied {
 		c, cm = w.Words(len(in)*m*p.N), p.N
+		if tail {
+			clear(c)
+		}
 	}
 	p.AM, p.cm = am, cm
-	p.run(w, terms, floats(c), operandsAB{floats(a), nil}, operandsAB{in[0][1].F(), nil})
+	whole, matrix, mark := *p, in[0][1].F(), w.used
+	for cell, done := 0, 0; cell < len(in); cell++ { // what this one needs, and with it all that follow
+		to := whole.K
+		if tail {
+			to = whole.N
+		}
+		if len(in[cell]) > 2 {
+			to = clampLen(in[cell][2], to)
+		}
+		if to == done && cell > 0 {
+			continue
+		}
+		p.M = (len(in) - cell) * m
+		rows, results := floats(a[cell*m*am:]), floats(c[cell*m*cm:])
+		if tail {
+			p.N = to - done
+			p.run(w, p.K, results[done:], operandsAB{rows, nil}, operandsAB{matrix[min(done*p.BN, len(matrix)):], nil})
+		} else {
+			p.on = done > 0
+			p.run(w, to-done, results, operandsAB{rows[done:], nil}, operandsAB{matrix[done*p.BK:], nil})
+		}
+		done, w.used = to, mark
+	}
 	if copied {
 		for i := range out {
-			copy(out[i][0].W, c[i*m*p.N:])
+			copy(out[i][0].W, c[i*m*whole.N:])
 		}
 	}
 }
 
-// rows gives the first operands or results of cells, of a row each, as the rows of a matrix at a stride: nil if they are not.
+// rows gives the first operands or results of cells as the rows of one matrix, at a stride: nil if they do not lie so. Several rows of
+// several cells must follow one another.
 func rows(of [][]op.Tensor) (all []uint32, stride int) {
-	n := len(of[0][0].W)
-	if of[0][0].At(0) != 1 || n == 0 {
+	m, width, n := of[0][0].At(0), of[0][0].At(1), len(of[0][0].W)
+	if len(of) == 1 {
+		return of[0][0].W, width
+	}
+	if n == 0 {
 		return nil, 0
 	}
 	at := func(i int) int { return int(uintptr(unsafe.Pointer(&of[i][0].W[0]))) / 4 }
-	stride = n
-	if len(of) > 1 {
-		stride = at(1) - at(0)
+	step := at(1) - at(0)
+	if step < n || m > 1 && step != n {
+		return nil, 0
 	}
 	for i := range of {
-		if stride < n || at(i) != at(0)+i*stride {
+		if at(i) != at(0)+i*step {
 			return nil, 0
 		}
 	}
-	return unsafe.Slice(&of[0][0].W[0], (len(of)-1)*stride+n), stride
+	return unsafe.Slice(&of[0][0].W[0], (len(of)-1)*step+n), step / m
 }

@@ -43,7 +43,7 @@ var matmulRows = map[string]*rowKernels{
 
 // rowPays tells whether n columns of a product are for the kernels of one row, which take a register of columns or more.
 func (p *product) rowPays(n int, b operandsAB) bool {
-	return p.M == 1 && b[1] == nil && (p.BN == 1 || p.BK == 1) && n >= p.tiles.lanes
+	return p.M == 1 && b[1] == nil && (p.BN == 1 || p.BK == 1 && !p.on) && n >= p.tiles.lanes
 }
 
 // rowColumns is the number of columns whose chains stay in the second-level cache, and for the most part in the first, while terms go by.
@@ -70,7 +70,9 @@ func (p *product) row(w *workspace, e, terms, from, to int, c, a, b []float32) {
 				chain = later[:n]
 			}
 			if p.BN == 1 {
-				clear(chain)
+				if !p.on {
+					clear(chain)
+				}
 				for i := 0; i < k; i += len(kernels.terms) {
 					kernels.terms[min(k-i, len(kernels.terms))-1](&chain[0], &x[i], &y[i*p.BK], p.BK, n)
 				}

@@ -45,7 +45,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Y0, Y0
 	VADDPS       32(SI), Y1, Y1
@@ -127,7 +127,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
@@ -229,7 +229,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
@@ -352,7 +352,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
@@ -495,7 +495,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
@@ -659,7 +659,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Y0, Y0
 	VADDPS       32(R9), Y1, Y1
@@ -797,7 +797,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Y1, Y1
 	VMASKMOVPS   32(SI), Y0, Y3
@@ -950,7 +950,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y5
@@ -1058,7 +1058,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y7
@@ -1188,7 +1188,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y9
@@ -1339,7 +1339,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y11
@@ -1512,7 +1512,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Y1, Y1
 	VMASKMOVPS   32(R9), Y0, Y13
@@ -1651,7 +1651,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VMASKMOVPS   (SI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
@@ -1726,7 +1726,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y1, Y1
@@ -1815,7 +1815,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y1, Y1
@@ -1919,7 +1919,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
@@ -2037,7 +2037,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
@@ -2170,7 +2170,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y1, Y1
@@ -2317,7 +2317,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y1, Y1
@@ -2479,7 +2479,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y1, Y1
@@ -2655,7 +2655,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y1, Y1
@@ -2846,7 +2846,7 @@ term:
 	SHLQ         $0x02, R10
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
-	JZ           store
+	JLE          store
 	MOVQ         R9, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y1, Y1
@@ -3051,7 +3051,7 @@ term:
 	SHLQ         $0x02, R10
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
-	JZ           store
+	JLE          store
 	MOVQ         R9, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y1, Y1
@@ -3271,7 +3271,7 @@ term:
 	SHLQ         $0x02, R11
 	MOVQ         add+88(FP), R12
 	TESTQ        R12, R12
-	JZ           store
+	JLE          store
 	MOVQ         R10, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y1, Y1
@@ -3445,7 +3445,7 @@ term:
 	SHLQ         $0x02, BX
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
-	JZ           store
+	JLE          store
 	MOVQ         DX, SI
 	VADDPS       (SI), Z0, Z0
 	VMOVUPS.Z    64(SI), K1, Z2
@@ -3532,7 +3532,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z4
@@ -3640,7 +3640,7 @@ term:
 	SHLQ         $0x02, SI
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
-	JZ           store
+	JLE          store
 	MOVQ         BX, DI
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z6
@@ -3770,7 +3770,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z8
@@ -3921,7 +3921,7 @@ term:
 	SHLQ         $0x02, DI
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
-	JZ           store
+	JLE          store
 	MOVQ         SI, R8
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z10
@@ -4094,7 +4094,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z12
@@ -4288,7 +4288,7 @@ term:
 	SHLQ         $0x02, R8
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
-	JZ           store
+	JLE          store
 	MOVQ         DI, R9
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z14
@@ -4504,7 +4504,7 @@ term:
 	SHLQ         $0x02, R9
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
-	JZ           store
+	JLE          store
 	MOVQ         R8, R10
 	VADDPS       (R10), Z0, Z0
 	VMOVUPS.Z    64(R10), K1, Z16
@@ -4667,7 +4667,7 @@ term:
 	SHLQ             $0x02, BX
 	MOVQ             add+88(FP), SI
 	TESTQ            SI, SI
-	JZ               store
+	JLE              store
 	MOVQ             DX, SI
 	VMOVUPS.Z        (SI), K1, Z1
 	VADDPS           Z1, Z0, Z0
@@ -4738,7 +4738,7 @@ term:
 	SHLQ             $0x02, SI
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
-	JZ               store
+	JLE              store
 	MOVQ             BX, DI
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z0, Z0
@@ -4821,7 +4821,7 @@ term:
 	SHLQ             $0x02, SI
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
-	JZ               store
+	JLE              store
 	MOVQ             BX, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z0, Z0
@@ -4917,7 +4917,7 @@ term:
 	SHLQ             $0x02, DI
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
-	JZ               store
+	JLE              store
 	MOVQ             SI, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z0, Z0
@@ -5025,7 +5025,7 @@ term:
 	SHLQ             $0x02, DI
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
-	JZ               store
+	JLE              store
 	MOVQ             SI, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z0, Z0
@@ -5146,7 +5146,7 @@ term:
 	SHLQ             $0x02, R8
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
-	JZ               store
+	JLE              store
 	MOVQ             DI, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z0, Z0
@@ -5279,7 +5279,7 @@ term:
 	SHLQ             $0x02, R8
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
-	JZ               store
+	JLE              store
 	MOVQ             DI, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z0, Z0
@@ -5425,7 +5425,7 @@ term:
 	SHLQ             $0x02, R9
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
-	JZ               store
+	JLE              store
 	MOVQ             R8, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z0, Z0
@@ -5583,7 +5583,7 @@ term:
 	SHLQ             $0x02, R9
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
-	JZ               store
+	JLE              store
 	MOVQ             R8, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z0, Z0
@@ -5754,7 +5754,7 @@ term:
 	SHLQ             $0x02, R10
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
-	JZ               store
+	JLE              store
 	MOVQ             R9, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z0, Z0
@@ -5937,7 +5937,7 @@ term:
 	SHLQ             $0x02, R10
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
-	JZ               store
+	JLE              store
 	MOVQ             R9, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z0, Z0
@@ -6133,7 +6133,7 @@ term:
 	SHLQ             $0x02, R11
 	MOVQ             add+88(FP), R12
 	TESTQ            R12, R12
-	JZ               store
+	JLE              store
 	MOVQ             R10, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z0, Z0

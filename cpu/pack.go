@@ -19,7 +19,7 @@ type pack struct {
 type array struct {
 	op.Type
 	w       []uint32 // [slots, stride]
-	version uint64   // counts the changes, so that what depends on the array knows when it is stale
+	version graph.Version
 }
 
 func (a *array) at(slot int) op.Tensor {

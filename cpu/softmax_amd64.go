@@ -71,6 +71,19 @@ type rowBlock struct {
 	wide    []uint32 // [most, c] and slack, of short rows
 }
 
+func init() {
+	scratch(func(_ op.Softmax, in []op.Type, _ int) int { return rowBlockWords(in) })
+	scratch(func(_ op.Xent, in []op.Type, _ int) int { return rowBlockWords(in) })
+	scratch(func(_ op.XentGrad, in []op.Type, _ int) int { return rowBlockWords(in) })
+}
+
+// rowBlockWords are three words for each row of a block, and three for each of its elements: what newRowBlock takes, and Xent and
+// XentGrad beside.
+func rowBlockWords(in []op.Type) int {
+	c := max(1, in[0].At(-1))
+	return max(1, rowWords/c)*3*(c+1) + 2*slack
+}
+
 // newRowBlock stands before the first block of the rows of x.
 func (r *rowSet) newRowBlock(w *workspace, x op.Tensor) rowBlock {
 	b := rowBlock{rowSet: r, w: w, all: x, c: x.At(-1)}

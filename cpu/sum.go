@@ -5,6 +5,8 @@ package cpu
 import "lockstep/op"
 
 func init() {
+	scratch(func(o op.Sum, in []op.Type, _ int) int { return sumWords(o, in[0].Shape) })
+	scratch(func(o op.Mean, in []op.Type, _ int) int { return sumWords(op.Sum(o), in[0].Shape) })
 	twin("go", func(o op.Sum, in []op.Type) kernel {
 		lead, n, inner, ok := summed(o, in[0].Shape)
 		if !ok || n > op.Chunk {
@@ -18,6 +20,12 @@ func init() {
 			op.Canonical(out[0].W)
 		}
 	})
+}
+
+// sumWords are the lanes of all columns, the sums of segments, and the sums of theirs.
+func sumWords(o op.Sum, s op.Shape) int {
+	_, n, inner, _ := summed(o, s)
+	return (op.Lanes + 2*(n/op.Chunk+2)) * inner
 }
 
 // summed views a Sum as [lead, n, inner] summed over n; ok is false when its axes do not lie side by side.

@@ -9,6 +9,12 @@ import (
 )
 
 func init() {
+	goWords := func(o op.TernaryMM, in []op.Type) int { // sums and numbers of 64 bits
+		_, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
+		return 2 * (n + k)
+	}
+	scratch(func(o op.TernaryMM, in []op.Type, _ int) int { return goWords(o, in) })
+	scratch(func(o op.TernaryMMTail, in []op.Type, _ int) int { return goWords(op.TernaryMM(o), in) })
 	twin("go", func(o op.TernaryMM, in []op.Type) kernel {
 		if in[0].DType != op.F32 {
 			return nil

@@ -10,15 +10,22 @@ const (
 
 // columnSet is the kernels of sums over rows of W for 512-bit registers.
 type columnSet struct {
-	groups     int // of 8 rows, at most: what the kernel adds up in 16 bits, or two planes of it in 32
+	groups     int // of 8 rows, at most
 	indexWords int // of a group, for the columns of a block
 	index      func(index, w *uint32, pitch, last, groups, words int)
 	columns    func(y *float32, index, tables *uint32, stride, groups int, exponent float32)
 }
 
+// How many groups a kernel can add up. Each adds a byte of each of its pairs to the sum of a plane, and a byte is at most 255.
+const (
+	groupBytes  = 255 * rowPairs
+	narrowSums  = (1<<16 - 1) / groupBytes         // sums of a plane have 16 bits, unsigned
+	jointPlanes = (1<<31 - 1) / (groupBytes * 257) // two planes, of weights 1 and 256, have 32 bits, signed
+)
+
 var (
-	columnsAVX512 = &columnSet{64, wideCodes, ternaryIndexAVX512, ternaryColumnsAVX512}
-	columnsVBMI   = &columnSet{1024, wideCodes / 2, ternaryIndexVBMI, ternaryColumnsVBMI}
+	columnsAVX512 = &columnSet{narrowSums, wideCodes, ternaryIndexAVX512, ternaryColumnsAVX512}
+	columnsVBMI   = &columnSet{jointPlanes, wideCodes / 2, ternaryIndexVBMI, ternaryColumnsVBMI}
 )
 
 // run computes y[j], the sum over l of q[l] times weight j of row l, for rows of activations that share W: what they look up

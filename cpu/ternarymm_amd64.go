@@ -27,8 +27,15 @@ type ternarySet struct {
 	dots      *ternaryDotSet                     // along the rows of W; nil: not by this family
 }
 
+// Sums over the rows of W are float64 in columnsAVX2: integers, and exact as long as none is beyond 2^floatBits. Each term is below
+// 2^numberBits, and a block's sum is added to those of the blocks before in one addition, so so many terms are sure.
+const (
+	floatBits  = 53
+	numberBits = 30
+)
+
 var ternarySets = []ternarySet{
-	{"avx2", columnsAVX2, 1 << 22, &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}}, // terms of 2^30 that float64 sums hold exactly
+	{"avx2", columnsAVX2, 1 << (floatBits - numberBits), &ternaryDotSet{128, 16, digitsAVX2, ternaryDots}},
 	{"avx512", columnsAVX512.run, groupRows * columnsAVX512.groups, &ternaryDotSet{256, 16, digitsAVX512, ternaryDotsAVX512}},
 	{"vnni", nil, 0, &ternaryDotSet{256, 24, digitsAVX512, ternaryDotsVNNI}}, // the digits of 24 blocks fit the first-level cache
 	{"vbmi", columnsVBMI.run, groupRows * columnsVBMI.groups, nil},
@@ -87,6 +94,24 @@ func init() {
 	}
 }
 
+func init() {
+	scratch(ternaryWords)
+	scratch(func(o op.TernaryMMTail, in []op.Type, cells int) int { return ternaryWords(op.TernaryMM(o), in, cells) })
+}
+
+// ternaryWords are, of sums over rows of W, the numbers and tables of some rows of activations, what they look up, and their sums in a
+// block of columns; of sums along rows of W the digits of one row of activations, and its sums.
+func ternaryWords(o op.TernaryMM, in []op.Type, cells int) int {
+	m, k, n, _ := o.Dims(in[0].Shape, in[1].Shape)
+	if o.TB {
+		return k + 2*wideCodes + 2*n
+	}
+	const line = 16 // words
+	rows := min(m*cells, tableBytes/rowTableBytes)
+	numbers := min(m*cells*(k+groupRows), max(tableBytes/rowTableBytes, k)+groupRows*rows)
+	return (1+rowTableBytes/4)*numbers + 2*line*rows + max(columnRows/2*blockCodes/4, (k/groupRows+1)*wideCodes) + 2*blockCodes*rows + wideCodes
+}
+
 // serves tells whether the family computes products along rows of W (tb) or over so many of them.
 func (s *ternarySet) serves(tb bool, k int) bool {
 	if tb {
@@ -134,7 +159,11 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 		if tb {
 			finite[0].dots(w, s.dots)
 		} else {
-			n = min(len(finite), max(1, tableBytes/(2*4*entryWords*len(finite[0].x))))
+			for bytes := rowTableBytes * len(finite[0].x); n < len(finite); n++ {
+				if bytes += rowTableBytes * len(finite[n].x); bytes > tableBytes {
+					break
+				}
+			}
 			s.columns(w, finite[:n])
 		}
 		finite, w.used = finite[n:], mark // what these rows needed is free for the next
@@ -143,6 +172,9 @@ func (s *ternarySet) run(w *workspace, tb bool, rows []ternary) {
 
 // tableBytes is the size of the tables of the rows that go through W together: they should stay in the second-level cache.
 const tableBytes = 256 << 10
+
+// rowTableBytes is the size of the tables of a row for each of its numbers: a pair has a table of 16 bytes for each of the four bytes of its sums.
+const rowTableBytes = 2 * 4 * entryWords
 
 // largest is the largest magnitude in x, as bits.
 func largest(x []float32) (m uint32) {

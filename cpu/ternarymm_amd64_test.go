@@ -83,6 +83,10 @@ func TestTernarySums(t *testing.T) {
 	for name, q := range numbers {
 		t.Run(name, func(t *testing.T) {
 			for _, k := range lengths {
+				n := 67
+				if k > 5000 {
+					n = 3
+				}
 				x := op.New(op.T(op.F32, op.Shared, 1, k))
 				for l := range x.W {
 					x.SetF(l, q)
@@ -91,10 +95,37 @@ func TestTernarySums(t *testing.T) {
 					x.SetF(k-1, 0x1p+29) // the scale becomes E = 29, and q are the fixed-point numbers themselves
 				}
 				for code := range uint32(4) {
-					bothWays(t, x, func(rows, cols int) op.Tensor { return allCodes(code, rows, cols) }, 67)
+					bothWays(t, x, func(rows, cols int) op.Tensor { return allCodes(code, rows, cols) }, n)
 				}
 			}
 		})
+	}
+}
+
+// TestTernaryFloatSums: the float64 sums of columnsAVX2 are exact up to the last of the most terms that it takes, all of them as large as they can be but the
+// last, which makes the sum odd.
+func TestTernaryFloatSums(t *testing.T) {
+	needAVX2(t)
+	const largest = 1<<30 - 1<<6
+	terms := ternarySets[0].mostTerms
+	if s := ternarySets[0]; s.family != "avx2" || terms > 1<<32 {
+		t.Fatalf("%s takes %d terms: no float64 holds their sums", s.family, terms)
+	}
+	w := &workspace{}
+	last := ternary{x: []float32{largest, 65}, Scale: op.ScaleOf([]float32{largest})}
+	tables, index := last.tables(w, 2, 2), w.Words(blockCodes)
+	codes := allCodes(1, 1, blockCodes)
+	ternaryIndex(&index[0], &codes.W[0], 0, 0, 1)
+	before := int64(terms-2) * largest
+	sums := float64s(w.Words(2 * blockCodes))
+	for i := range sums {
+		sums[i] = float64(before)
+	}
+	ternaryColumns(&sums[0], &index[0], &tables[0], len(tables), 1, 1<<15*(1+1<<8+1<<16+1<<24)-1<<31)
+	for i, s := range sums {
+		if want := before + largest + 65; int64(s) != want {
+			t.Fatalf("sum %d of %d terms is %d; want %d", i, terms, int64(s), want)
+		}
 	}
 }
 

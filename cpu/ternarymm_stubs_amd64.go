@@ -91,7 +91,7 @@ func ternaryColumnsAVX512(y *float32, index *uint32, tables *uint32, stride int,
 func ternaryIndexVBMI(index *uint32, w *uint32, pitch int, last int, groups int, words int)
 
 // ternaryColumnsVBMI computes 256 outputs y = f32(f32(T) * 2^exponent), where T is the sum of what the tables give for the indices over at most
-// 1024 groups, less 2^33 a group.
+// 8192 groups, less 2^33 a group.
 //
 //go:noescape
 func ternaryColumnsVBMI(y *float32, index *uint32, tables *uint32, stride int, groups int, exponent float32)

@@ -72,6 +72,27 @@ func twin[O op.Op](family string, makeKernel func(o O, in []op.Type) kernel) {
 	twins[kind][family] = func(o op.Op, in []op.Type) kernel { return makeKernel(o.(O), in) }
 }
 
+// scratches holds, by kind of op, how many words of a workspace its kernels take at most.
+var scratches = map[reflect.Type]func(o op.Op, in []op.Type, cells int) int{}
+
+// scratch registers what kernels of kind O take of a workspace at most, in words: a plan counts it, and workers have it from the
+// beginning. cells is how many cells a joint kernel works for. Where several files register, the largest counts; kinds without are
+// those that take nothing.
+func scratch[O op.Op](words func(o O, in []op.Type, cells int) int) {
+	kind := reflect.TypeFor[O]()
+	before := scratches[kind]
+	scratches[kind] = func(o op.Op, in []op.Type, cells int) int {
+		n := words(o.(O), in, cells) + rounding
+		if before != nil {
+			n = max(n, before(o, in, cells))
+		}
+		return n
+	}
+}
+
+// rounding is what a dozen calls of Words add by giving whole lines.
+const rounding = 12 * 16
+
 // pick chooses the kernel of an op: that of the first allowed family that has one, else the law. It returns its family.
 func pick(o op.Op, in []op.Type, allowed []string) (kernel, string) {
 	for _, v := range variants {
@@ -102,6 +123,20 @@ type workspace struct {
 	buf   []uint32
 	used  int
 	spare []*workspace // of threads that have no cell to work on, and help with large products
+
+	planned bool // buf has the size that a plan counts
+}
+
+// outgrown is told, in tests, of a workspace that needs more words than it was planned to.
+var outgrown func(needed, planned int)
+
+// newWorkspace is a workspace of a planned size.
+func newWorkspace(words int) *workspace {
+	w := &workspace{}
+	w.Words(words)
+	w.reset()
+	w.planned = true
+	return w
 }
 
 // worthSplitting is the work, in multiply-adds, of which a thread needs ten times as long as to wake another one.
@@ -128,6 +163,9 @@ func (w *workspace) Words(n int) []uint32 {
 	const line = 16 // words of 64 bytes
 	whole := (n + line - 1) / line * line
 	if w.used+whole > len(w.buf) {
+		if outgrown != nil && w.planned {
+			outgrown(w.used+whole, len(w.buf))
+		}
 		// What was handed out before stays valid: the old buffer lives as long as its slices.
 		size := max(2*len(w.buf), whole)
 		buf := make([]uint32, size+line)

@@ -5,7 +5,7 @@ import "lockstep/op"
 // worker is one thread's place: its scratch, and the operands of the units for the cells of the block at hand.
 type worker struct {
 	x       *exec
-	ws      workspace
+	ws      *workspace
 	scratch []uint32        // x.local.Words
 	kept    []uint32        // [places, x.kept.Words]
 	parts   []uint32        // of chains
@@ -43,7 +43,9 @@ func (x *exec) worker() *worker {
 		units: make([][][]boundUnit, len(x.units)), joints: make([]boundJoint, len(x.units)),
 	}
 	block := x.block(x.p.cells, x.p.engine.threads)
-	memory := (&workspace{}).Words(x.words(x.p.cells, x.p.engine.threads))
+	values, kernels := x.words(x.p.cells, x.p.engine.threads)
+	w.ws = newWorkspace(kernels)
+	memory := (&workspace{}).Words(values)
 	w.scratch, memory = memory[:x.local.Words], memory[x.local.Words:]
 	w.kept, w.parts = memory[:block*x.kept.Words], memory[block*x.kept.Words:]
 	for i, s := range x.t.P.State {
@@ -158,7 +160,7 @@ func (w *worker) bind(c *chain, i int) *bound {
 }
 
 func (w *worker) run(k kernel, out, in []op.Tensor) {
-	k(&w.ws, out, in)
+	k(w.ws, out, in)
 	w.ws.reset()
 }
 
@@ -172,7 +174,7 @@ func (w *worker) advance(last bool) (active bool) {
 			for u := range w.units[p][i] {
 				b := &w.units[p][i][u]
 				if b.chain != nil {
-					b.chain.run(&w.ws)
+					b.chain.run(w.ws)
 				} else {
 					w.run(b.kernel, b.out, b.in)
 				}
@@ -183,7 +185,7 @@ func (w *worker) advance(last bool) (active bool) {
 		}
 		if j := w.x.phases[p].joint; j != nil {
 			n := len(w.cells)
-			j.kernel(&w.ws, w.joints[p].out[:n], w.joints[p].in[:n])
+			j.kernel(w.ws, w.joints[p].out[:n], w.joints[p].in[:n])
 			w.ws.reset()
 		}
 	}
@@ -198,7 +200,7 @@ func (w *worker) end(i int, last bool) (active bool) {
 	}
 	if active {
 		for _, u := range w.updates[i] { // before other states are replaced, which they may read
-			u.run(&w.ws)
+			u.run(w.ws)
 		}
 	}
 	w.keep(i, op.Cell)

@@ -23,8 +23,8 @@ type exec struct {
 	reset   []work
 	step    []work
 	kernels []graph.KernelInfo
-	seen    map[*array]uint64 // the versions of the inputs that the once nodes have used
-	graph   recording         // of a step; nil until the first
+	fresh   graph.Once
+	graph   recording // of a step; nil until the first
 
 	// The layout, before anything is allocated.
 	region arena             // arrays, scratch and temporary memory
@@ -100,6 +100,7 @@ func (x *exec) bind() (err error) {
 			return fmt.Errorf("cuda: input %q is bound as %s; the program wants %s", in.Name, a.Type, q.Types[in.V])
 		}
 		x.home[in.V] = a
+		x.fresh.Reads(&a.version)
 	}
 	find := func(name string, t op.Type) (*array, error) {
 		a := p.arrays[name]
@@ -130,6 +131,9 @@ func (x *exec) bind() (err error) {
 		}
 		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
+			if slices.ContainsFunc(x.t.Once, func(n op.Node) bool { return slices.Contains(n.Out, o.V) }) {
+				x.fresh.Holds(&a.version)
+			}
 		}
 	}
 	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
@@ -293,22 +297,15 @@ func (e *Engine) function(name string, shared int) (function, error) {
 	return f, err
 }
 
-// refresh runs the once nodes if an input has changed since they last ran.
+// refresh runs the once nodes if what they read, or an array that holds their results, has changed since they last ran.
 func (x *exec) refresh() error {
-	versions := map[*array]uint64{}
-	stale := x.seen == nil
-	for _, in := range x.t.P.In {
-		a := x.home[in.V]
-		versions[a] = a.version
-		stale = stale || x.seen[a] != a.version
-	}
-	if !stale {
+	if !x.fresh.Stale() {
 		return nil
 	}
 	if err := x.p.e.run(x.once); err != nil {
 		return err // and they are stale still
 	}
-	x.seen = versions
+	x.fresh.Ran()
 	return nil
 }
 
@@ -363,7 +360,7 @@ func (x *exec) advance(steps int) error {
 		x.home[s.In].version++
 	}
 	for _, o := range x.t.P.Out {
-		x.p.arrays[o.Name].version++
+		x.fresh.Change(&x.p.arrays[o.Name].version)
 	}
 	for range steps {
 		step := func() error { return e.run(x.step) }

@@ -24,7 +24,7 @@ type pack struct {
 type array struct {
 	op.Type
 	base    uint64
-	version uint64 // counts the changes, so that what depends on the array knows when it is stale
+	version graph.Version
 }
 
 func (a *array) at(slot int) uint64 { return a.base + 4*uint64(slot)*uint64(graph.Stride(a.Type)) }

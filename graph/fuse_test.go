@@ -84,6 +84,16 @@ func TestFuse(t *testing.T) {
 			row := b.Do(op.Sum{Axes: op.List(0)}, x)
 			return b.Do(op.Relu, b.Do(op.Add, x, wide(b, row, x)))
 		}, "sum broadcast [add relu]", "fill"},
+		{"a column that is repeated as well is by itself", 64, func(b *Builder, x op.Value) op.Value {
+			column := b.Do(op.Slice{Axis: 0, Len: 4}, b.Do(op.Sum{Axes: op.List(1)}, x)) // [4, 1]
+			y := b.Do(op.Reshape{To: op.S(2, 4, 16)}, x)
+			y = b.Do(op.Relu, b.Do(op.Add, y, b.Do(op.Broadcast{To: op.S(2, 4, 16)}, column)))
+			return b.Do(op.Reshape{To: op.S(8, 16)}, y)
+		}, "sum broadcast [add relu]", "fill"},
+		{"columns are spread in parts of whole places", 64, func(b *Builder, x op.Value) op.Value {
+			column := b.Do(op.Sum{Axes: op.List(1)}, x)
+			return b.Do(op.Relu, b.Do(op.Add, x, wide(b, column, x)))
+		}, "sum [broadcast add relu]", "fill"},
 		{"small nodes that do not hang on a chain go before it", 64, func(b *Builder, x op.Value) op.Value {
 			n := b.State("n", b.Fill(2), op.Cell)
 			y := b.Do(op.Exp, x)

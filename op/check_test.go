@@ -36,6 +36,8 @@ func boundedOps() []bounded {
 		{op.MatMul{TA: true, TB: true}, []op.Tensor{f(5, 2), f(4, 5), u()}, 2, 0, nil, 5},
 		{op.MatMulJVP{}, []op.Tensor{f(2, 5), f(5, 4), f(2, 5), f(5, 4), u()}, 4, 0, nil, 5},
 		{op.MatMulJVP{TA: true}, []op.Tensor{f(5, 2), f(5, 4), f(5, 2), f(5, 4), u()}, 4, 0, nil, 5},
+		{op.MatMulTail{}, []op.Tensor{f(2, 5), f(5, 4), u()}, 2, 0, nil, 4},
+		{op.MatMulTail{TA: true, TB: true}, []op.Tensor{f(5, 2), f(4, 5), u()}, 2, 0, nil, 4},
 		{op.TernaryMM{}, []op.Tensor{f(2, 5), w, u()}, 2, 0, nil, 5},
 		{op.TernaryMM{TB: true}, []op.Tensor{f(2, 4), w, u()}, 2, 0, nil, 4},
 		{op.TernaryMMTail{}, []op.Tensor{f(2, 5), w, u()}, 2, 0, nil, 4},

@@ -91,6 +91,10 @@ var golden = map[string]func(g *goldenInputs, o op.Op){
 		g.run(op.MatMulJVP{}, g.f32(7, 33), g.f32(33, 5), g.f32(7, 33), g.f32(33, 5))
 		g.run(op.MatMulJVP{TA: true, TB: true}, g.f32(1100, 3), g.f32(2, 1100), g.f32(1100, 3), g.f32(2, 1100), g.below(1101))
 	},
+	"matmultail": func(g *goldenInputs, _ op.Op) {
+		g.run(op.MatMulTail{}, g.f32(2, 7, 33), g.f32(2, 33, 5), g.below(6))
+		g.run(op.MatMulTail{TB: true}, g.f32(2, 1100), g.f32(9, 1100), g.below(10))
+	},
 	"ternarymm": func(g *goldenInputs, _ op.Op) {
 		g.run(op.TernaryMM{}, g.f32(40, 3), g.any(op.T2, 3, 50))
 		g.run(op.TernaryMM{TB: true}, g.f32(5, 70), g.any(op.T2, 9, 70), g.below(71))

@@ -3,6 +3,7 @@ package op_test
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -236,14 +237,27 @@ func sumOf(x []float32) float32 {
 	return v(0, 1)
 }
 
-// TestSumLevels: three levels of segments, the last of each not full.
+// TestSumLevels: three levels of segments, the last of each not full. Two levels would give other bits.
 func TestSumLevels(t *testing.T) {
-	x := make([]float32, 1<<20+1024+33)
-	for i := range x {
-		x[i] = float32(i%1013) - 500 + float32(i%7)*0x1p-12
-	}
-	if got, want := op.SumLaw(x), sumOf(x); got != want {
-		t.Errorf("the sum of %d elements is %x, want %x", len(x), got, want)
+	r := rand.New(rand.NewPCG(7, 20))
+	for _, n := range []int{1<<20 + 5, 1<<20 + 1024 + 33} {
+		x := make([]float32, n)
+		for i := range x {
+			if x[i] = float32(r.NormFloat64()); i >= 1<<20 { // the third level adds their sum last, where it rounds less away
+				x[i] *= 0x1p+14
+			}
+		}
+		got, want := op.SumLaw(x), sumOf(x)
+		if got != want {
+			t.Errorf("the sum of %d elements is %x, want %x", n, got, want)
+		}
+		var lanes [32]float32 // of the second level, if it were the last
+		for i := 0; i*1024 < n; i++ {
+			lanes[i%32] += sumOf(x[1024*i : min(n, 1024*i+1024)])
+		}
+		if flat := sumOf(lanes[:]); flat == want {
+			t.Errorf("the test is of no use: two levels give %x, too, of %d elements", flat, n)
+		}
 	}
 }
 
@@ -315,6 +329,9 @@ const unit = 0x1p-24
 var bounds = map[string]func(o op.Op, in []truth.Array, y truth.Array) []float64{
 	"matmul": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
 		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(terms(o.(op.MatMul).TA, in[0])+2)*unit)
+	},
+	"matmultail": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
+		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(terms(o.(op.MatMulTail).TA, in[0])+2)*unit)
 	},
 	"matmuljvp": func(o op.Op, in []truth.Array, _ truth.Array) []float64 {
 		return scaledBy(truth.Of(o, magnitudes(in))[0], float64(2*terms(o.(op.MatMulJVP).TA, in[0])+2)*unit)

@@ -130,36 +130,28 @@ func (o MatMul) VJP(e Emitter, n Node, ct []Value) []Value {
 	return append([]Value{ga, gb}, make([]Value, len(n.In)-2)...)
 }
 
-// cotangents of a and b for the result's cotangent g. A ragged k has become an output axis there, so its tail is set to +0.
+// cotangents of a and b for the result's cotangent g. A ragged k has become an output axis there: rows or columns.
 func (o MatMul) cotangents(e Emitter, a, b, g Value, klen []Value) (ga, gb Value) {
 	if o.TA {
-		ga = o.adjoint(e, MatMul{o.TB, true}, b, g, e.Type(a).Shape)
+		ga = o.adjoint(e, MatMul{o.TB, true}, b, g, e.Type(a).Shape, klen, 2)
 	} else {
-		ga = o.adjoint(e, MatMul{false, !o.TB}, g, b, e.Type(a).Shape)
+		ga = o.adjoint(e, MatMul{false, !o.TB}, g, b, e.Type(a).Shape, klen, 1)
 	}
 	if o.TB {
-		gb = o.adjoint(e, MatMul{true, o.TA}, g, a, e.Type(b).Shape)
+		gb = o.adjoint(e, MatMul{true, o.TA}, g, a, e.Type(b).Shape, klen, 1)
 	} else {
-		gb = o.adjoint(e, MatMul{!o.TA, false}, a, g, e.Type(b).Shape)
-	}
-	if len(klen) > 0 {
-		ra, rb := int(e.Type(a).Rank), int(e.Type(b).Rank)
-		ka, kb := ra-1, rb-2
-		if o.TA {
-			ka = ra - 2
-		}
-		if o.TB {
-			kb = rb - 1
-		}
-		ga = one(e, Tail{int8(ka)}, ga, klen[0])
-		gb = one(e, Tail{int8(kb)}, gb, klen[0])
+		gb = o.adjoint(e, MatMul{!o.TA, false}, a, g, e.Type(b).Shape, klen, 2)
 	}
 	return ga, gb
 }
 
 // adjoint emits p(x, y), the cotangent of an operand of shape s. Where that operand was used for every batch entry, the
-// products are summed over the batch axes.
-func (MatMul) adjoint(e Emitter, p MatMul, x, y Value, s Shape) Value {
+// products are summed over the batch axes. With a klen, axis -ragged of the cotangent has a tail of +0; MatMulTail makes it if that is
+// the last one and nothing is summed.
+func (MatMul) adjoint(e Emitter, p MatMul, x, y Value, s Shape, klen []Value, ragged int8) Value {
+	if len(klen) > 0 && ragged == 1 && max(e.Type(x).Rank, e.Type(y).Rank) == s.Rank {
+		return one(e, MatMulTail(p), x, y, klen[0])
+	}
 	g := one(e, p, x, y)
 	if t := e.Type(g).Shape; t.Rank > s.Rank {
 		var axes []int
@@ -172,6 +164,9 @@ func (MatMul) adjoint(e Emitter, p MatMul, x, y Value, s Shape) Value {
 			g = one(e, Sum{List(axes...)}, g)
 		}
 		g = one(e, Reshape{s}, g)
+	}
+	if len(klen) > 0 {
+		g = one(e, Tail{s.Rank - ragged}, g, klen[0])
 	}
 	return g
 }

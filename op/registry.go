@@ -11,7 +11,7 @@ import (
 
 // All lists every op with its attributes at their zero values: one line per op.
 var All = []Op{
-	MatMul{}, MatMulJVP{},
+	MatMul{}, MatMulJVP{}, MatMulTail{},
 	Neg, Exp, Log, Sqrt, Tanh, SinPi, CosPi, Relu, Sigmoid{}, Rsqrt{}, Gelu{},
 	Add, Sub, Mul, Div, Max, Min,
 	Gt, Ge, Lt, Le, Eq, Same, Select{},

@@ -84,6 +84,9 @@ func samples() (list []sample) {
 				for _, klen := range [][]op.Tensor{nil, {scalar(3)}, {scalar(0)}, {scalar(k)}} {
 					a, b := matrix(ta, batch[0], m, k), matrix(tb, batch[1], k, n)
 					add(op.MatMul{TA: ta, TB: tb}, append([]op.Tensor{a, b}, klen...)...)
+					if klen != nil {
+						add(op.MatMulTail{TA: ta, TB: tb}, a, b, scalar(min(klen[0].W[0], n)))
+					}
 					da, db := matrix(ta, batch[0], m, k), matrix(tb, batch[1], k, n)
 					add(op.MatMulJVP{TA: ta, TB: tb}, append([]op.Tensor{a, b, da, db}, klen...)...)
 				}

@@ -24,7 +24,7 @@ func init() {
 		"add": binaries, "sub": binaries, "mul": binaries, "div": binaries, "max": binaries, "min": binaries,
 		"gt": compare, "ge": compare, "lt": compare, "le": compare, "eq": compare, "same": compare,
 		"select": selects, "fill": fills, "iota": iotas, "cast": casts, "iadd": iadds,
-		"matmul": matmuls, "matmuljvp": matmuljvps, "ternarymm": ternarymms, "ternarymmtail": ternarymmtails,
+		"matmul": matmuls, "matmuljvp": matmuljvps, "matmultail": matmultails, "ternarymm": ternarymms, "ternarymmtail": ternarymmtails,
 		"sum": sums, "mean": means, "amax": alongAxes(func(a int8) op.Op { return op.AMax{Axis: a} }),
 		"argmax":  alongAxes(func(a int8) op.Op { return op.ArgMax{Axis: a} }),
 		"softmax": softmaxes, "xent": xents, "xentgrad": xentgrads,

@@ -19,7 +19,7 @@ func init() {
 		"add": growBinary, "sub": growBinary, "mul": growBinary, "max": growBinary, "min": growBinary, "div": growQuotient,
 		"gt": growCompare, "ge": growCompare, "lt": growCompare, "le": growCompare, "eq": growCompare, "same": growCompare,
 		"select": growSelect, "fill": growFill, "iota": growIota, "cast": growCast, "iadd": growIAdd,
-		"matmul": growMatMul, "matmuljvp": growMatMulJVP, "ternarymm": growTernary, "ternarymmtail": growTernary,
+		"matmul": growMatMul, "matmuljvp": growMatMulJVP, "matmultail": growMatMulTail, "ternarymm": growTernary, "ternarymmtail": growTernary,
 		"sum":       growReduction(func(axes op.Ints) op.Op { return op.Sum{Axes: axes} }),
 		"mean":      growReduction(func(axes op.Ints) op.Op { return op.Mean{Axes: axes} }),
 		"amax":      growExtremum(func(axis int8) op.Op { return op.AMax{Axis: axis} }),
@@ -145,6 +145,11 @@ func (g *generator) klen(in ...op.Value) []op.Value {
 func growMatMul(g *generator, _ op.Op) (op.Op, []op.Value) {
 	o, a, b := g.factors()
 	return o, g.klen(a, g.value(op.F32, b...))
+}
+
+func growMatMulTail(g *generator, _ op.Op) (op.Op, []op.Value) {
+	o, a, b := g.factors()
+	return op.MatMulTail(o), []op.Value{a, g.value(op.F32, b...), g.value(op.U32)}
 }
 
 func growMatMulJVP(g *generator, _ op.Op) (op.Op, []op.Value) {

@@ -64,6 +64,14 @@ func forProducts(f func(p product)) {
 			f(t)
 			t.klen = -1
 		}
+		// A batch on one side only, and sizes of 1: a transposed row lies as one that is not, and entries of a batch then follow each other as rows do.
+		for j, batch := range [][2][]int{{{3}, {}}, {{}, {3}}, {{2, 2}, {}}, {{1, 3}, {}}} {
+			for l, s := range [][3]int{{1, 32, 32}, {1, 33, 10}, {1, 1, 17}, {20, 1, 17}, {20, 33, 1}, {1, 33, 1}} {
+				t.aBatch, t.bBatch, t.f = batch[0], batch[1], flavours[(i+j+l)%len(flavours)]
+				t.m, t.k, t.n = s[0], s[1], s[2]
+				f(t)
+			}
+		}
 		t.aBatch, t.bBatch = nil, nil
 		for j, k := range []int{0, 1, 2, 7, 8, 9, 16} {
 			t.m, t.k, t.n, t.klen, t.f = 6, 16, 17, k, flavours[(i+j)%len(flavours)]
@@ -102,6 +110,18 @@ func matmuls(g *table) {
 		}
 		g.addRelated(o, p.f.name+", NaN in the pads", func(_ *rand.Rand, in []op.Tensor) { p.padded(in[0], in[1]) }, a, b, exactly(p.klen))
 		g.add(o, p.f.name+", any klen", a, b, below(uint32(p.k+1)))
+	})
+}
+
+func matmultails(g *table) {
+	forProducts(func(p product) {
+		o := op.MatMulTail{TA: p.ta, TB: p.tb}
+		a, b := matrix(p.f, p.ta, p.aBatch, p.m, p.k), matrix(p.f, p.tb, p.bBatch, p.k, p.n)
+		if p.klen >= 0 {
+			g.add(o, p.f.name, a, b, exactly(min(p.klen, p.n)))
+		} else {
+			g.add(o, p.f.name+", any klen", a, b, below(uint32(p.n+1)))
+		}
 	})
 }
 

@@ -19,7 +19,7 @@ type Smooth struct {
 
 // differentiable are the ops of such a program.
 var differentiable = []string{"neg", "exp", "tanh", "sinpi", "cospi", "relu", "sigmoid", "gelu", "log", "sqrt", "rsqrt", "add", "sub", "mul", "max", "min", "div",
-	"select", "matmul", "ternarymm", "ternarymmtail", "sum", "mean", "amax", "broadcast", "pick", "reshape", "transpose", "slice", "pad", "tail", "concat", "split",
+	"select", "matmul", "matmultail", "ternarymm", "ternarymmtail", "sum", "mean", "amax", "broadcast", "pick", "reshape", "transpose", "slice", "pad", "tail", "concat", "split",
 	"putrow", "gather", "scatteradd", "softmax", "xent", "xentgrad"}
 
 // NewSmooth draws one; see NewRandom.

@@ -45,7 +45,7 @@ type trainer interface {
 
 // compareTraining trains the first cell in packs of several sizes, and on one thread, and tells how z differs after some steps.
 func compareTraining(ctx context.Context, name string, all, single trainer, packs []int, emit func(any) error) error {
-	for _, s := range []space{full, each, one} {
+	for _, s := range spaces {
 		alone, err := all.after(ctx, workload{s, packs[0]}, agree)
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ const near = 0.02
 // checkAgreement trains the first cell on lockstep and on a peer: another result is another problem, and not to be timed.
 func checkAgreement(ctx context.Context, name string, peer trainer, o *ours, emit func(any) error) error {
 	theta0 := o.data.theta0.F()
-	for _, s := range []space{full, each, one} {
+	for _, s := range spaces {
 		w := workload{s, 1}
 		want, err := o.after(ctx, w, agree)
 		if err != nil {

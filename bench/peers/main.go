@@ -11,7 +11,7 @@
 //	versions    of a peer's libraries
 //	agree/..    how near a peer's z is to lockstep's after 20 steps: both train the same cells (agreement)
 //	bits/..     words that change between packs, batches and numbers of threads (difference)
-//	train/.., matmul/.., job/.., peak    what was measured (result)
+//	train/.., matmul/.., job/.., peak    what was measured so far, after each round (result): the last line of a case and side counts
 //	quiet       who took processors beside (quiet)
 package main
 
@@ -28,6 +28,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,6 +49,25 @@ type options struct {
 	only     *regexp.Regexp      // cases whose names match
 }
 
+// bitsCase is the case that compares bits.
+const bitsCase = "bits"
+
+// choose takes the cases whose names match a pattern. Errors: see bench.Pattern.
+func (o *options) choose(pattern string) (err error) {
+	names := []string{bitsCase}
+	for _, sp := range spaces {
+		for _, n := range o.packs {
+			names = append(names, workload{sp, n}.String())
+		}
+	}
+	for _, m := range o.products {
+		names = append(names, m.String())
+	}
+	names = append(names, o.job.String())
+	o.only, err = bench.Pattern(pattern, names, "one of "+strings.Join(names, ", "))
+	return err
+}
+
 // wants tells whether a case is to be measured.
 func (o options) wants(name fmt.Stringer) bool { return o.only.MatchString(name.String()) }
 
@@ -63,10 +83,6 @@ func main() {
 	python := flag.String("python", ".tools/peers/bin/python3", "the interpreter `FILE` that has the peers' packages")
 	scripts := flag.String("scripts", "bench/peers", "the `DIR` of jax_peer.py and the others")
 	flag.Parse()
-	var err error
-	if o.only, err = regexp.Compile(*only); err != nil {
-		log.Fatalf("-only: %v", err)
-	}
 	if *quick {
 		o.rounds, o.burst, o.packs, o.job = 2, 50*time.Millisecond, []int{1, 4}, job{20, []int{10, 50}}
 	}
@@ -77,6 +93,9 @@ func main() {
 		log.Fatalf("-rounds %d -burst %v -threads %d: want at least 1 of each", o.rounds, o.burst, o.threads)
 	case o.threads > runtime.NumCPU():
 		log.Fatalf("-threads %d: there are %d processors", o.threads, runtime.NumCPU())
+	}
+	if err := o.choose(*only); err != nil {
+		log.Fatalf("-only: %v", err)
 	}
 	if err := confine(o.threads); err != nil {
 		log.Fatal(err)
@@ -103,6 +122,14 @@ type sides struct {
 	ternary, gaussian, single, gaussianSingle *ours
 	jax, torch, numpy                         [2]*process
 	gonum                                     [2]gonum
+}
+
+// Close gives the packs of lockstep's sides back.
+func (s *sides) Close() (err error) {
+	for _, o := range []*ours{s.ternary, s.gaussian, s.single, s.gaussianSingle} {
+		err = errors.Join(err, o.Close())
+	}
+	return err
 }
 
 // newEngine makes an engine of lockstep's with so many threads.
@@ -135,8 +162,8 @@ func run(ctx context.Context, o options, emit func(any) error, say func(string))
 		single: &ours{engine: alone, mapType: "ternary", data: in}, gaussianSingle: &ours{engine: alone, mapType: "gaussian", data: in},
 		gonum: [2]gonum{{o.threads, in}, {1, in}},
 	}
-	defer func() { err = errors.Join(err, s.ternary.Close(), s.gaussian.Close(), s.single.Close()) }()
-	m := bench.Machine{Engine: "cpu", Device: fmt.Sprintf("cpu, kernels %v", cpu.Variants()), Threads: o.threads}.Describe()
+	defer func() { err = errors.Join(err, s.Close()) }()
+	m := bench.Machine{Engine: "cpu", Device: "cpu, kernels " + strings.Join(cpu.Defaults(), ", "), Threads: o.threads}.Describe()
 	if err := emit(struct {
 		Machine bench.Machine `json:"machine"`
 	}{m}); err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"lockstep/bench"
 )
 
 // result is what was measured of one side on one case.
@@ -27,17 +29,7 @@ type result struct {
 // summarise fills in the median and the quartiles.
 func (r *result) summarise() {
 	v := slices.Sorted(slices.Values(r.Values))
-	r.Q1, r.Median, r.Q3 = quantile(v, 0.25), quantile(v, 0.5), quantile(v, 0.75)
-}
-
-// quantile of sorted values, by linear interpolation between neighbours.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	low := int(math.Floor(at))
-	if low+1 == len(sorted) {
-		return sorted[low]
-	}
-	return sorted[low] + (at-float64(low))*(sorted[low+1]-sorted[low])
+	r.Q1, r.Median, r.Q3 = bench.Quantile(v, 0.25), bench.Quantile(v, 0.5), bench.Quantile(v, 0.75)
 }
 
 // entry is one side of a case, to be measured round by round.
@@ -59,7 +51,8 @@ func rate(name, side string, threads, pid int, unit string, scale float64, b bur
 const settle = 50 * time.Millisecond
 
 // rounds measures all entries n times: in each round case by case the sides one after the other, so that what the machine does
-// beside meets all alike; the side that begins changes from round to round. Each result is emitted after the last round.
+// beside meets all alike; the side that begins changes from round to round. What was measured of a case so far is emitted after each
+// round of it: a run that is killed loses no more than that.
 func rounds(ctx context.Context, n int, cases [][]*entry, w *watch, say func(string), emit func(any) error) error {
 	for r := range n {
 		for _, sides := range cases {
@@ -80,13 +73,11 @@ func rounds(ctx context.Context, n int, cases [][]*entry, w *watch, say func(str
 				text += fmt.Sprintf(" %s/%d %.4g", e.Side, e.Threads, v)
 			}
 			say(text + " " + sides[0].Unit)
-		}
-	}
-	for _, sides := range cases {
-		for _, e := range sides {
-			e.summarise()
-			if err := emit(e.result); err != nil {
-				return err
+			for _, e := range sides {
+				e.summarise()
+				if err := emit(e.result); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -5,14 +5,16 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"lockstep/cpu"
 	"lockstep/data"
 	"lockstep/op"
 )
@@ -121,8 +123,10 @@ func drive(t *testing.T, how, only string) (lines map[string]map[string]any, err
 	command := []string{self}
 	o := options{
 		threads: 1, rounds: 2, burst: 20 * time.Millisecond, packs: []int{1, 2}, products: []product{{2, 8}}, job: job{3, []int{2, 5}},
-		only:  regexp.MustCompile(only),
 		peers: map[string][]string{"jax": command, "torch_cpu": command, "numpy": command},
+	}
+	if err := o.choose(only); err != nil {
+		t.Fatal(err)
 	}
 	lines = map[string]map[string]any{}
 	err = run(t.Context(), o, func(v any) error {
@@ -135,6 +139,9 @@ func drive(t *testing.T, how, only string) (lines map[string]map[string]any, err
 			return err
 		}
 		lines[fmt.Sprintf("%v %v", x["case"], x["side"])] = x
+		if m, ok := x["machine"].(map[string]any); ok {
+			lines["machine"] = m
+		}
 		if x["quiet"] != nil {
 			lines["quiet"] = x
 		}
@@ -170,6 +177,7 @@ func TestRun(t *testing.T) {
 		"agree/one torch":                     {},
 		"<nil> jax":                           {"versions": map[string]any{"stand-in": "1"}},
 		"quiet":                               {},
+		"machine":                             {"threads": 1.0, "device": "cpu, kernels " + strings.Join(cpu.Defaults(), ", ")},
 	} {
 		got := lines[name]
 		if got == nil {
@@ -199,6 +207,115 @@ func TestOnly(t *testing.T) {
 	}
 	if lines["train/full/cells=2 jax"] == nil {
 		t.Error("train/full/cells=2 was not measured")
+	}
+}
+
+// A pattern that chooses nothing is refused before anything is started, with the nearest name.
+func TestOnlyRefuses(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"nosuchcase": `no case matches "nosuchcase"; nearest is "`, "train/ful/cells=1": `nearest is "train/full/cells=1"`, "job/3000": `nearest is "job/300"`,
+		"(": "no regular expression", "bit$": `nearest is "bits" (one of bits, train/full/cells=1, train/full/cells=2, train/each/cells=1`,
+	} {
+		o := options{packs: []int{1, 2}, products: []product{{2, 8}}, job: job{steps: 300}}
+		if err := o.choose(pattern); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("-only %s: %v; want %s", pattern, err, want)
+		}
+	}
+	for _, pattern := range []string{"", "bits", "train", "matmul/8x8x8", "job"} {
+		o := options{packs: []int{1, 2}, products: []product{{2, 8}}, job: job{steps: 300}}
+		if err := o.choose(pattern); err != nil || o.only == nil {
+			t.Errorf("-only %q: %v", pattern, err)
+		}
+	}
+}
+
+// Every side's packs are given back.
+func TestSidesClose(t *testing.T) {
+	closed := 0
+	one := func() *ours { return &ours{close: []func() error{func() error { closed++; return nil }}} }
+	if err := (&sides{ternary: one(), gaussian: one(), single: one(), gaussianSingle: one()}).Close(); err != nil || closed != 4 {
+		t.Errorf("%d of 4 sides are closed, %v", closed, err)
+	}
+}
+
+// What was measured before a run ends early has been emitted, of every side of a case as many rounds.
+func TestRoundsAreEmittedAsTheyCome(t *testing.T) {
+	var cases [][]*entry
+	for _, name := range []string{"a", "b"} {
+		var sides []*entry
+		for _, side := range []string{"x", "y"} {
+			e := &entry{result: result{Case: name, Side: side}, pid: os.Getpid()}
+			e.measure = func(context.Context) (float64, error) {
+				if len(e.Values) == 2 && name == "b" {
+					return 0, context.Canceled
+				}
+				return float64(len(e.Values) + 1), nil
+			}
+			sides = append(sides, e)
+		}
+		cases = append(cases, sides)
+	}
+	got := map[string]string{}
+	err := rounds(t.Context(), 4, cases, newWatch(), func(string) {}, func(v any) error {
+		r := v.(result)
+		got[r.Case+r.Side] = fmt.Sprint(r.Values, r.Median)
+		return nil
+	})
+	if want := "map[ax:[1 2 3] 2 ay:[1 2 3] 2 bx:[1 2] 1.5 by:[1 2] 1.5]"; !errors.Is(err, context.Canceled) || fmt.Sprint(got) != want {
+		t.Errorf("%v, %v; want %s", got, err, want)
+	}
+}
+
+// scaled is a peer whose way from theta0 is lockstep's, made longer; and of more steps.
+type scaled struct {
+	*ours
+	by   float64
+	more int
+}
+
+func (s scaled) after(ctx context.Context, w workload, steps int) ([]byte, error) {
+	z, err := s.ours.after(ctx, w, steps+s.more)
+	for i := range len(z) / 4 {
+		x := float32(float64(float32Of(z[4*i:])) * s.by)
+		if w.Space == full {
+			x += s.data.theta0.F()[i]
+		}
+		op.PutBytes(z[4*i:], op.Float32s(op.S(1), x).W)
+	}
+	return z, err
+}
+
+// What rounding explains agrees; what is trained a little otherwise does not.
+func TestCheckAgreement(t *testing.T) {
+	engine, err := newEngine(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := makeInputs(t.Context(), engine, 1, job{2, []int{2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &ours{engine: engine, mapType: "gaussian", data: in}
+	for _, c := range []struct {
+		by     float64
+		more   int
+		agrees bool
+	}{{1, 0, true}, {1.015, 0, true}, {1.025, 0, false}, {0.975, 0, false}, {1, 1, false}} {
+		lines := 0
+		err := checkAgreement(t.Context(), "x", scaled{o, c.by, c.more}, o, func(v any) error {
+			lines++
+			if a := v.(agreement); math.Abs(a.Relative-(c.by-1)) > 1e-4 {
+				t.Errorf("%s: %v of the way; want %v", a.Case, a.Relative, c.by-1)
+			}
+			return nil
+		})
+		if c.agrees && (err != nil || lines != 3) || !c.agrees && (err == nil || !strings.Contains(err.Error(), "it trains something else") || lines > 0) {
+			t.Errorf("z times %v, %d more steps: %v, %d lines; want agreement: %v", c.by, c.more, err, lines, c.agrees)
+		}
+	}
+	other := &ours{engine: engine, mapType: "ternary", data: in} // the peers' problem is the Gaussian map's
+	if err := checkAgreement(t.Context(), "x", scaled{other, 1, 0}, o, func(any) error { return nil }); err == nil || !strings.Contains(err.Error(), "each: after") {
+		t.Errorf("another basis: %v", err)
 	}
 }
 

@@ -17,7 +17,7 @@ func measureAll(ctx context.Context, o options, s *sides, w *watch, emit func(an
 			return err
 		}
 	}
-	if o.only.MatchString("bits") {
+	if o.only.MatchString(bitsCase) {
 		if err := compareAll(ctx, o, s, emit, say); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func compareAll(ctx context.Context, o options, s *sides, emit func(any) error, 
 // trainingCases are the packs, in every space.
 func trainingCases(ctx context.Context, o options, s *sides, say func(string)) (cases [][]*entry, err error) {
 	self := os.Getpid()
-	for _, sp := range []space{full, each, one} {
+	for _, sp := range spaces {
 		for _, n := range o.packs {
 			wl := workload{sp, n}
 			if !o.wants(wl) {

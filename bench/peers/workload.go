@@ -27,6 +27,8 @@ const (
 	one  space = "one"  // theta0 + P z, d = 100; all cells are of one seed, and differ in their learning rate
 )
 
+var spaces = []space{full, each, one}
+
 // workload is a pack of cells in training.
 type workload struct {
 	Space space

@@ -303,6 +303,8 @@ func (c *card) speed(bench, peers *record.Part) error {
 			}
 			if r.Checked == "" && r.Rate > 0 {
 				text += ", results not checked"
+			} else if _, part, ok := strings.Cut(r.Checked, ", "); ok {
+				text += ", " + part + " of the results checked"
 			}
 			c.cell[h.title] = text + beside[r.Case]
 		}

@@ -64,8 +64,12 @@ func readRivals(path string, p *record.Part) (*rivals, error) {
 			r.busy = x.Quiet.Elsewhere
 		case strings.HasPrefix(x.Case, "bits/"):
 			r.changes = append(r.changes, change{x.Case, x.Side, x.Of, x.Words})
-		case x.Values != nil:
-			r.results = append(r.results, x.result)
+		case x.Values != nil: // those of all rounds so far: the last line counts
+			if was := r.of(x.Case, x.Side, x.Threads); was != nil {
+				*was = x.result
+			} else {
+				r.results = append(r.results, x.result)
+			}
 		}
 		for name, v := range x.Versions {
 			r.versions[name] = v
@@ -147,56 +151,69 @@ func table(b *strings.Builder, head []string, rows [][]string) {
 	}
 }
 
+// same tells which of lockstep's sides trains what the peers train: with all parameters there is no map, and in a subspace it is
+// the Gaussian one.
+func (r *rivals) same(name string, threads int) *result {
+	if strings.HasPrefix(name, "train/full/") {
+		return r.of(name, "lockstep", threads)
+	}
+	return r.of(name, "lockstep gaussian", threads)
+}
+
+// ternary is the other side; nil: there is none.
+func (r *rivals) ternary(name string, threads int) *result {
+	if strings.HasPrefix(name, "train/full/") {
+		return nil
+	}
+	return r.of(name, "lockstep", threads)
+}
+
 // training is the speed of packs and of the whole job.
 func (r *rivals) training(b *strings.Builder) {
-	sides := []string{"lockstep", "lockstep gaussian", "jax", "torch"}
-	head := []string{"steps of training a second, of all networks together"}
-	for _, s := range sides {
-		head = append(head, sideNames[s])
-	}
-	head = append(head, "lockstep / JAX", "Gaussian map / JAX", "lockstep / PyTorch")
-	row := func(title, name string, show func(*result) string) []string {
-		cells, of := []string{title}, map[string]*result{}
-		for _, s := range sides {
-			of[s] = r.of(name, s, r.threads)
-			if of[s] == nil {
+	b.WriteString("\nThe same problem as the peers' is lockstep's training of all parameters, and in a subspace by its Gaussian map, a dense float32 basis as theirs: z must agree before anything is timed. " +
+		"The ternary map is another basis for the same study, of two bits an entry.\n")
+	row := func(title, name, unit string) []string {
+		ours, ternary, jax, torch := r.same(name, r.threads), r.ternary(name, r.threads), r.of(name, "jax", r.threads), r.of(name, "torch", r.threads)
+		cells := []string{title}
+		for _, x := range []*result{ours, ternary, jax, torch} {
+			if x == nil {
 				cells = append(cells, "")
 				continue
 			}
-			cells = append(cells, show(of[s]))
+			cells = append(cells, digits(x.Median)+unit)
 		}
-		for _, p := range [][2]string{{"lockstep", "jax"}, {"lockstep gaussian", "jax"}, {"lockstep", "torch"}} {
-			text := ""
-			if x, ok := ratio(of[p[0]], of[p[1]]); ok {
-				text = fmt.Sprintf("%.2f", x)
-			}
-			cells = append(cells, text)
-		}
-		return cells
+		return append(cells, times(ours, jax), times(ternary, jax), times(ours, torch))
 	}
 	var rows [][]string
 	for _, s := range spaces {
 		for _, n := range r.numbers("train/" + s.name + "/cells=") {
-			name := fmt.Sprintf("train/%s/cells=%d", s.name, n)
-			rows = append(rows, row(fmt.Sprintf("%s; %s", s.title, plural(n, "network")), name, func(x *result) string {
-				return digits(x.Median)
-			}))
+			rows = append(rows, row(fmt.Sprintf("%s; %s", s.title, plural(n, "network")), fmt.Sprintf("train/%s/cells=%d", s.name, n), ""))
 		}
 	}
 	for _, n := range r.numbers("job/") {
-		rows = append(rows, row(fmt.Sprintf("a whole sweep of 30 networks, %s, from nothing: seconds", plural(n, "step")), fmt.Sprintf("job/%d", n), func(x *result) string {
-			return fmt.Sprintf("%s s", digits(x.Median))
-		}))
+		rows = append(rows, row(fmt.Sprintf("a whole sweep of 30 networks, %s, from nothing: seconds", plural(n, "step")), fmt.Sprintf("job/%d", n), " s"))
 	}
-	table(b, head, rows)
+	table(b, []string{"steps of training a second, of all networks together", "lockstep, same problem (Gaussian map)", "lockstep, ternary map", "JAX", "PyTorch",
+		"same problem / JAX", "ternary map / JAX", "same problem / PyTorch"}, rows)
+}
+
+// times is a ratio as the tables show it; "": there is none.
+func times(ours, theirs *result) string {
+	if x, ok := ratio(ours, theirs); ok {
+		return fmt.Sprintf("%.2f", x)
+	}
+	return ""
+}
+
+// multiplied are the products, in words.
+var multiplied = []struct{ name, title string }{
+	{"matmul/512x512x512/cells=1", "512 x 512 x 512"}, {"matmul/64x64x64/cells=64", "64 products 64 x 64 x 64"}, {"matmul/32x32x32/cells=256", "256 products 32 x 32 x 32"},
 }
 
 // products is the speed of matrix products.
 func (r *rivals) products(b *strings.Builder) {
 	var rows [][]string
-	for _, p := range []struct{ name, title string }{
-		{"matmul/512x512x512/cells=1", "512 x 512 x 512"}, {"matmul/64x64x64/cells=64", "64 products 64 x 64 x 64"}, {"matmul/32x32x32/cells=256", "256 products 32 x 32 x 32"},
-	} {
+	for _, p := range multiplied {
 		for _, threads := range slices.Compact([]int{1, r.threads}) {
 			row := []string{fmt.Sprintf("%s, %s", p.title, plural(threads, "thread"))}
 			ours := r.of(p.name, "lockstep", threads)
@@ -210,14 +227,33 @@ func (r *rivals) products(b *strings.Builder) {
 				}
 				row = append(row, text)
 			}
-			text := ""
-			if x, ok := ratio(ours, r.of(p.name, "openblas", threads)); ok {
-				text = fmt.Sprintf("%.2f", x)
-			}
-			rows = append(rows, append(row, text))
+			rows = append(rows, append(row, times(ours, r.of(p.name, "openblas", threads))))
 		}
 	}
 	table(b, []string{"float32 products: GMAC/s (of the multiply-add peak)", "lockstep", "OpenBLAS", "gonum", "lockstep / OpenBLAS"}, rows)
+	r.scaling(b)
+}
+
+// scaling is the rate on all threads beside that on one: of the peak, which is what the machine allows, and of each product.
+func (r *rivals) scaling(b *strings.Builder) {
+	var all []string
+	if x := times(r.of("peak", "lockstep", r.threads), r.of("peak", "lockstep", 1)); x != "" {
+		all = append(all, "the multiply-add peak "+x)
+	}
+	for _, p := range multiplied {
+		var sides []string
+		for _, s := range []string{"lockstep", "openblas", "gonum"} {
+			if x := times(r.of(p.name, s, r.threads), r.of(p.name, s, 1)); x != "" {
+				sides = append(sides, sideNames[s]+" "+x)
+			}
+		}
+		if len(sides) > 0 {
+			all = append(all, p.title+": "+strings.Join(sides, ", "))
+		}
+	}
+	if r.threads > 1 && len(all) > 0 {
+		fmt.Fprintf(b, "\nRate on %d threads / rate on 1: %s.\n", r.threads, strings.Join(all, "; "))
+	}
 }
 
 // bits is how many words of a result change with what should not matter: the most of the variations tried.

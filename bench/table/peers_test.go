@@ -14,16 +14,50 @@ const measured = `{"part":"cpu-peers","begin":{"at":"2026-01-02T03:04:05Z","comm
 {"part":"cpu-peers","line":{"case":"bits/pack/each/cells=32","side":"jax","of":100,"words":69,"bits":147}}
 {"part":"cpu-peers","line":{"case":"bits/pack/each/cells=32","side":"lockstep","of":100,"words":0,"bits":0}}
 {"part":"cpu-peers","line":{"case":"bits/threads/rows=359","side":"gonum","of":3590,"words":7,"bits":9}}
+{"part":"cpu-peers","line":{"case":"train/full/cells=8","side":"lockstep","threads":2,"unit":"cell-steps/s","values":[300,400,400],"median":400}}
+{"part":"cpu-peers","line":{"case":"train/full/cells=8","side":"jax","threads":2,"unit":"cell-steps/s","values":[200,200,100],"median":200}}
 {"part":"cpu-peers","line":{"case":"train/each/cells=128","side":"lockstep","threads":2,"unit":"cell-steps/s","values":[3000,4000,8000],"median":4000}}
+{"part":"cpu-peers","line":{"case":"train/each/cells=128","side":"lockstep gaussian","threads":2,"unit":"cell-steps/s","values":[500],"median":500}}
 {"part":"cpu-peers","line":{"case":"train/each/cells=128","side":"jax","threads":2,"unit":"cell-steps/s","values":[1000,2000,1000],"median":1000}}
+{"part":"cpu-peers","line":{"case":"train/each/cells=128","side":"torch","threads":2,"unit":"cell-steps/s","values":[100,400,300],"median":300}}
+{"part":"cpu-peers","line":{"case":"train/each/cells=128","side":"lockstep gaussian","threads":2,"unit":"cell-steps/s","values":[500,3000,1500],"median":1500}}
 {"part":"cpu-peers","line":{"case":"train/each/cells=1","side":"jax","threads":2,"unit":"cell-steps/s","values":[1234567],"median":1234567}}
 {"part":"cpu-peers","line":{"case":"job/1000","side":"lockstep","threads":2,"unit":"s","values":[10,12],"median":11}}
+{"part":"cpu-peers","line":{"case":"job/1000","side":"lockstep gaussian","threads":2,"unit":"s","values":[20,24],"median":22}}
 {"part":"cpu-peers","line":{"case":"job/1000","side":"torch","threads":2,"unit":"s","values":[30,24],"median":27}}
+{"part":"cpu-peers","line":{"case":"peak","side":"lockstep","threads":2,"unit":"GMAC/s","values":[90,120,120],"median":120}}
+{"part":"cpu-peers","line":{"case":"matmul/512x512x512/cells=1","side":"lockstep","threads":2,"unit":"GMAC/s","values":[80,81,54],"median":80}}
+{"part":"cpu-peers","line":{"case":"matmul/512x512x512/cells=1","side":"openblas","threads":2,"unit":"GMAC/s","values":[20,54,81],"median":54}}
+{"part":"cpu-peers","line":{"case":"matmul/64x64x64/cells=64","side":"gonum","threads":2,"unit":"GMAC/s","values":[12],"median":12}}
 {"part":"cpu-peers","line":{"case":"peak","side":"lockstep","threads":1,"unit":"GMAC/s","values":[50,60,60],"median":60}}
 {"part":"cpu-peers","line":{"case":"matmul/512x512x512/cells=1","side":"lockstep","threads":1,"unit":"GMAC/s","values":[40,54,54],"median":54}}
 {"part":"cpu-peers","line":{"case":"matmul/512x512x512/cells=1","side":"openblas","threads":1,"unit":"GMAC/s","values":[20,27,54],"median":27}}
+{"part":"cpu-peers","line":{"case":"matmul/64x64x64/cells=64","side":"gonum","threads":1,"unit":"GMAC/s","values":[10],"median":10}}
 {"part":"cpu-peers","line":{"quiet":{"idle":{},"elsewhere":0.031}}}
 {"part":"cpu-peers","end":{"status":"ok","seconds":1}}
+`
+
+// speeds are the tables of training and of products.
+const speeds = `
+The same problem as the peers' is lockstep's training of all parameters, and in a subspace by its Gaussian map, a dense float32 basis as theirs: z must agree before anything is timed. The ternary map is another basis for the same study, of two bits an entry.
+
+| steps of training a second, of all networks together | lockstep, same problem (Gaussian map) | lockstep, ternary map | JAX | PyTorch | same problem / JAX | ternary map / JAX | same problem / PyTorch |
+|---|---:|---:|---:|---:|---:|---:|---:|
+| all 8,970 parameters; 8 networks | 400 |  | 200 |  | 2.00 |  |  |
+| d = 100, a basis for each network; 1 network |  |  | 1,234,567 |  |  |  |  |
+| d = 100, a basis for each network; 128 networks | 1,500 | 4,000 | 1,000 | 300 | 1.50 | 3.00 | 5.00 |
+| a whole sweep of 30 networks, 1,000 steps, from nothing: seconds | 22 s | 11 s |  | 27 s |  |  | 1.25 |
+
+| float32 products: GMAC/s (of the multiply-add peak) | lockstep | OpenBLAS | gonum | lockstep / OpenBLAS |
+|---|---:|---:|---:|---:|
+| 512 x 512 x 512, 1 thread | 54 (90 %) | 27 (45 %) |  | 2.00 |
+| 512 x 512 x 512, 2 threads | 80 (68 %) | 54 (45 %) |  | 1.50 |
+| 64 products 64 x 64 x 64, 1 thread |  |  | 10 |  |
+| 64 products 64 x 64 x 64, 2 threads |  |  | 12 |  |
+| 256 products 32 x 32 x 32, 1 thread |  |  |  |  |
+| 256 products 32 x 32 x 32, 2 threads |  |  |  |  |
+
+Rate on 2 threads / rate on 1: the multiply-add peak 2.00; 512 x 512 x 512: lockstep 1.50, OpenBLAS 1.50; 64 products 64 x 64 x 64: gonum 1.20.
 `
 
 // The tables show the medians, ratios within rounds (of times the other way round), and the worst change of bits.
@@ -45,9 +79,7 @@ func TestPeers(t *testing.T) {
 		"CPU X, 2 processors, 2 threads for every side, 2026-01-02, commit a ([record](",
 		"JAX 9.8, PyTorch ?",
 		"other programs took 3 % of the processors.",
-		"| d = 100, a basis for each network; 1 network |  |  | 1,234,567 |  |  |  |  |\n| d = 100, a basis for each network; 128 networks | 4,000 |  | 1,000 |  | 3.00 |  |  |\n",
-		"1,000 steps, from nothing: seconds | 11 s |  |  | 27 s |  |  | 2.50 |\n",
-		"| 512 x 512 x 512, 1 thread | 54 (90 %) | 27 (45 %) |  | 2.00 |\n",
+		speeds,
 		"with the size of the pack: d = 100, a basis for each network | 0 of 100 |  | 69 of 100 |  |  |  |\n",
 		"with the number of threads |  |  |  |  |  | 7 of 3,590 |\n",
 	} {

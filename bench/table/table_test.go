@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,5 +164,16 @@ func TestSplice(t *testing.T) {
 	}
 	if _, err := splice([]byte("a\n<!-- x -->\n"), "x", ""); err == nil {
 		t.Error("a place without an end")
+	}
+}
+
+// What was compared only in part is said to be.
+func TestCheckedInPart(t *testing.T) {
+	for checked, want := range map[string]string{"cpu": "2 GMAC/s", "cpu, 8 rows": "2 GMAC/s, 8 rows of the results checked", "": "2 GMAC/s, results not checked"} {
+		c := &card{cell: map[string]string{}}
+		line := fmt.Sprintf(`{"case":%q,"rate":2,"unit":"GMAC/s","checked":%q}`, headlines[0].name, checked)
+		if err := c.speed(&record.Part{Lines: []json.RawMessage{json.RawMessage(line)}}, nil); err != nil || c.cell[headlines[0].title] != want {
+			t.Errorf("%q, %v; want %q", c.cell[headlines[0].title], err, want)
+		}
 	}
 }

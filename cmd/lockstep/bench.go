@@ -25,7 +25,7 @@ func benchCommand() *cli.Command {
 		Usage:     "time the kernels of an engine, and steps of training, beside the peaks of its machine",
 		ArgsUsage: "[NAME...]",
 		Description: "Example: lockstep bench --device cuda 'matmul/.*cells=1024' ternary\n" +
-			"NAMEs are regular expressions, as for go test -bench. Lines are those of Go benchmarks, which benchstat reads:\nthe median of bursts, their quartiles, the share of the roof that the peaks make (measured in the same run), and whether\nthe results were checked bit for bit (1) or would take too long to (0).",
+			"NAMEs are regular expressions, as for go test -bench. Lines are those of Go benchmarks, which benchstat reads:\nthe median of bursts, their quartiles, the share of the roof that the peaks make (measured in the same run), and what\nshare of the last cell's results was checked bit for bit: 1, some rows of a large product, or 0 where these take too long, too.",
 		Flags: []cli.Flag{
 			deviceFlag(),
 			variantFlag(),
@@ -41,7 +41,8 @@ func benchCommand() *cli.Command {
 	}
 }
 
-// What the engines that results are checked against are given to do at most: multiply-adds, codes and bytes of one cell.
+// What the engines that results are checked against are given to do at most: multiply-adds, codes and bytes of one cell. Of results
+// that take more, some rows are checked.
 const (
 	lawWork = 1 << 23 // a law takes some 5 ns for each
 	cpuWork = 1 << 37 // a product of 4096^3 is half of that: some seconds on two cores

@@ -101,6 +101,21 @@ func (t tile) generate() {
 			t.fetch(row)
 			c.ADDQ(cm, row)
 		}
+		add := load(c, "add", 0)
+		c.TESTQ(add, add)
+		c.JGE(operand.LabelRef("begin"))
+		c.MOVQ(load(c, "c", 0), row)
+		for _, vs := range acc {
+			for j, x := range vs {
+				if t.masked(j) {
+					t.loadMasked(mem(row, j*t.bytes()), mask, x)
+				} else {
+					c.VMOVUPS(mem(row, j*t.bytes()), x)
+				}
+			}
+			c.ADDQ(cm, row)
+		}
+		c.Label("begin")
 	}
 	terms := make([]term, len(names))
 	for i, n := range names {
@@ -183,12 +198,12 @@ func distant(base reg.GPVirtual, distances map[int]reg.GPVirtual, n int) operand
 // masked tells whether vector j of a row is cut by the tail's mask.
 func (t tile) masked(j int) bool { return t.tail && j == t.vecs-1 }
 
-// store writes the block: C = acc, or C = C + acc when the chunk is not the first; a NaN as the canonical one.
+// store writes the block: C = acc, or C = C + acc when the chunk is not the first (add > 0); a NaN as the canonical one.
 func (t tile) store(acc [][]reg.VecVirtual, mask reg.Register) {
 	c := t.Context
 	first, cm, add, row := load(c, "c", 0), load(c, "cm", 2), load(c, "add", 0), c.GP64()
 	c.TESTQ(add, add)
-	c.JZ(operand.LabelRef("store"))
+	c.JLE(operand.LabelRef("store"))
 	c.MOVQ(first, row)
 	for _, vs := range acc {
 		for j, x := range vs {

@@ -209,7 +209,7 @@ func ternaryColumnsVBMI(k *code) {
 	c := k.Context
 	begin(c, "ternaryColumnsVBMI", "y *float32, index, tables *uint32, stride, groups int, exponent float32",
 		"computes 256 outputs y = f32(f32(T) * 2^exponent), where T is the sum of what the tables give for the indices over at most",
-		"1024 groups, less 2^33 a group.")
+		"8192 groups, less 2^33 a group.")
 	y, index, stride := load(c, "y", 0), load(c, "index", 0), load(c, "stride", 0)
 	exponent := broadcastFloat(k, "exponent")
 	bias, excess := k.reg(), load(c, "groups", 0) // of the upper two planes
@@ -261,7 +261,8 @@ func ternaryColumnsVBMI(k *code) {
 
 	var results [4]reg.VecVirtual
 	for i, a := range acc {
-		for t := 0; t < planes; t += 2 { // no sum exceeds 2^20, so that two planes make 32 bits
+		// Of 8192 groups no sum exceeds 8192 * 4 * 255, and 257 times that is less than 2^31: two planes make 32 bits.
+		for t := 0; t < planes; t += 2 {
 			k.VPSLLD(operand.U8(8), a[t+1], a[t+1])
 			k.VPADDD(a[t+1], a[t], a[t])
 		}

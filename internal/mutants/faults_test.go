@@ -17,12 +17,13 @@ func TestFaults(t *testing.T) {
 			t.Errorf("two faults are called %q", f.name)
 		}
 		seen[f.name] = true
-		source, err := os.ReadFile(f.file)
+		file, _ := f.path()
+		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Errorf("%s: %v; mend the list", f.name, err)
 			continue
 		}
-		if at := anchor(f.from).Find(source); at == nil || string(at) == f.to {
+		if at := f.find(source); at == nil || string(source[at[0]:at[1]]) == f.to {
 			t.Errorf("%s: %s has no %q any more; mend the list", f.name, f.file, f.from)
 		}
 		var tests []byte
@@ -39,7 +40,8 @@ func TestFaults(t *testing.T) {
 				tests = append(tests, text...)
 			}
 		}
-		for name := range strings.SplitSeq(f.by, "|") {
+		test, _, _ := strings.Cut(f.by, "/")
+		for name := range strings.SplitSeq(test, "|") {
 			if !regexp.MustCompile(`(?m)^func ` + name + `\(`).Match(tests) {
 				t.Errorf("%s: %s has no %s", f.name, f.packages, name)
 			}
@@ -47,6 +49,79 @@ func TestFaults(t *testing.T) {
 	}
 	if len(faults) < 25 {
 		t.Errorf("%d faults; want 25", len(faults))
+	}
+}
+
+// Each generated file has a fault for each width, noticed by a test of the variant that is named.
+func TestAssemblyFaults(t *testing.T) {
+	t.Chdir("../..")
+	files, err := filepath.Glob("cpu/*_amd64.s")
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d files of assembly, %v", len(files), err)
+	}
+	planted := map[string]bool{} // file and variant
+	for _, f := range assembly {
+		file, _ := f.path()
+		if strings.Count(f.by, "/") != 2 {
+			t.Errorf("%s is noticed by %s; want TestConformance/VARIANT/OP", f.name, f.by)
+			continue
+		}
+		planted[file+" "+strings.Split(f.by, "/")[1]] = true
+	}
+	for _, file := range files {
+		variants := []string{"avx2", "avx512"}
+		switch filepath.Base(file) {
+		case "peak_amd64.s":
+			continue // it measures, and has no results
+		case "ternarymm_amd64.s":
+			variants = append(variants, "vnni", "vbmi")
+		}
+		for _, v := range variants {
+			if !planted[file+" "+v] {
+				t.Errorf("%s has no fault of %s", file, v)
+			}
+		}
+	}
+}
+
+// A fault of an assembly function is planted in that one and no other.
+func TestFind(t *testing.T) {
+	source := "\nTEXT ·a(SB), X\n\tVADD Y0\n\nTEXT ·b(SB), X\n\tVSUB Y0\n\tVADD Y1\n\nTEXT ·bc(SB), X\n\tVMUL Y0\n"
+	for file, want := range map[string]string{"x.s": "Y0", "x.s:a": "Y0", "x.s:b": "Y1", "x.s:bc": "", "x.s:d": "", "x.s:c": ""} {
+		got := ""
+		if at := (fault{file: file, from: "VADD"}).find([]byte(source)); at != nil {
+			got = source[at[1]+1 : at[1]+3]
+		}
+		if got != want {
+			t.Errorf("%s: VADD of %q is found; want %q", file, got, want)
+		}
+	}
+}
+
+// A fault in the instructions that this machine lacks is not planted: nothing would notice, or say so.
+func TestLacks(t *testing.T) {
+	for want, f := range map[string]fault{
+		"avx1024": {file: "x.s:aAVX1024", by: "TestConformance/avx1024/a"},
+		"":        {file: "x.go", by: "TestConformance/avx1024/a"},
+	} {
+		if got := f.lacks(); got != want {
+			t.Errorf("%+v lacks %q; want %q", f, got, want)
+		}
+	}
+	was := faults
+	defer func() { faults = was }()
+	faults = []fault{{name: "wide", file: "x.s:aAVX1024", by: "TestConformance/avx1024/a"}}
+	var out strings.Builder
+	if status := run(nil, &out, &out); status != 0 || !strings.Contains(out.String(), "SKIPPED   wide") || !strings.Contains(out.String(), "0 faults planted, 0 survived, 1 SKIPPED") {
+		t.Errorf("status %d: %s", status, &out)
+	}
+}
+
+func TestPattern(t *testing.T) {
+	for by, want := range map[string]string{"TestA|TestB": "^(TestA|TestB)$", "TestA/b/c": "^(TestA)$/^(b)$/^(c)$"} {
+		if got := (fault{by: by}).pattern(); got != want {
+			t.Errorf("%s is %s; want %s", by, got, want)
+		}
 	}
 }
 

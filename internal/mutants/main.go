@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +29,7 @@ func run(args []string, out, errs io.Writer) (status int) {
 	quick := flags.Bool("quick", false, "run only the tests that are known to notice each fault")
 	all := flags.Bool("all", false, "with -cuda: every fault")
 	list := flags.Bool("list", false, "with -cuda: list the faults, and plant none")
-	workers := flags.Int("j", 2, "with -cuda: plant `N` at a time")
+	workers := flags.Int("j", 2, "plant `N` at a time")
 	fail := func(err error) int {
 		fmt.Fprintln(errs, "mutants:", err)
 		return 2
@@ -53,14 +54,14 @@ func run(args []string, out, errs io.Writer) (status int) {
 		switch {
 		case f.Name == "quick" && *kernels:
 			err = errors.Join(err, errors.New("-quick is about the faults that are planted without -cuda"))
-		case !slices.Contains([]string{"run", "cuda", "quick"}, f.Name) && !*kernels:
+		case !slices.Contains([]string{"run", "cuda", "quick", "j"}, f.Name) && !*kernels:
 			err = errors.Join(err, fmt.Errorf("-%s is about the faults of -cuda, which is missing", f.Name))
 		}
 	})
 	if err != nil {
 		return fail(err)
 	}
-	planted, survived := 0, 0
+	planted, survived, skipped := 0, 0, 0
 	if *kernels {
 		l, err := newLab("cuda", "bin/mutants")
 		if err == nil {
@@ -72,39 +73,79 @@ func run(args []string, out, errs io.Writer) (status int) {
 		}
 		faults = nil
 	}
+	var chosen []fault
 	for _, f := range faults {
-		if !only.MatchString(f.name) {
-			continue
-		}
-		planted++
-		start := time.Now()
-		killer, err := f.plant(*quick)
-		switch {
-		case err != nil:
-			return fail(fmt.Errorf("%s: %w", f.name, err))
-		case killer == "":
-			survived++
-			fmt.Fprintf(out, "SURVIVED  %s (%s)\n", f.name, f.packages)
+		switch variant := f.lacks(); {
+		case !only.MatchString(f.name):
+		case variant != "":
+			skipped++
+			fmt.Fprintf(out, "SKIPPED   %s: this machine has no %s, and nothing can notice\n", f.name, variant)
 		default:
-			fmt.Fprintf(out, "killed    %s, by %s (%s)\n", f.name, killer, time.Since(start).Round(time.Second))
+			chosen = append(chosen, f)
 		}
+	}
+	planted += len(chosen)
+	lived, err := plantAll(chosen, *workers, *quick, out)
+	if survived += lived; err != nil {
+		return fail(err)
 	}
 	if *list {
 		return 0
 	}
-	if !*kernels && planted == 0 {
+	if !*kernels && planted+skipped == 0 {
 		return fail(fmt.Errorf("no fault has a name that %q matches", *match))
 	}
-	fmt.Fprintf(out, "%d faults planted, %d survived\n", planted, survived)
+	fmt.Fprintf(out, "%d faults planted, %d survived", planted, survived)
+	if skipped > 0 {
+		fmt.Fprintf(out, ", %d SKIPPED", skipped)
+	}
+	fmt.Fprintln(out)
 	if survived > 0 {
 		return 1
 	}
 	return 0
 }
 
+// plantAll plants faults, so many at a time, and tells of each in their order; it stops at the first that cannot be planted.
+func plantAll(all []fault, workers int, quick bool, out io.Writer) (survived int, err error) {
+	type outcome struct {
+		killer string
+		err    error
+		took   time.Duration
+	}
+	outcomes := make([]chan outcome, len(all))
+	for i := range outcomes {
+		outcomes[i] = make(chan outcome, 1)
+	}
+	var next atomic.Int64
+	for range workers {
+		go func() {
+			for i := next.Add(1) - 1; int(i) < len(all); i = next.Add(1) - 1 {
+				start := time.Now()
+				killer, err := all[i].plant(quick)
+				outcomes[i] <- outcome{killer, err, time.Since(start)}
+			}
+		}()
+	}
+	for i, f := range all {
+		switch o := <-outcomes[i]; {
+		case o.err != nil:
+			next.Store(int64(len(all)))
+			return survived, fmt.Errorf("%s: %w", f.name, o.err)
+		case o.killer == "":
+			survived++
+			fmt.Fprintf(out, "SURVIVED  %s (%s)\n", f.name, f.packages)
+		default:
+			fmt.Fprintf(out, "killed    %s, by %s (%s)\n", f.name, o.killer, o.took.Round(time.Second))
+		}
+	}
+	return survived, nil
+}
+
 // plant runs the tests with the fault, all of its packages or those by which it is known to be noticed, and names the first one that failed; "" if none did.
 func (f fault) plant(quick bool) (killer string, err error) {
-	path, err := filepath.Abs(f.file)
+	file, _ := f.path()
+	path, err := filepath.Abs(file)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +153,7 @@ func (f fault) plant(quick bool) (killer string, err error) {
 	if err != nil {
 		return "", err
 	}
-	at := anchor(f.from).FindIndex(source)
+	at := f.find(source)
 	if at == nil {
 		return "", fmt.Errorf("%s has no %q any more; mend the list", f.file, f.from)
 	}
@@ -121,7 +162,7 @@ func (f fault) plant(quick bool) (killer string, err error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	mutant, overlay := filepath.Join(dir, filepath.Base(f.file)), filepath.Join(dir, "overlay.json")
+	mutant, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
 	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutant}})
 	if err != nil {
 		return "", err
@@ -134,7 +175,7 @@ func (f fault) plant(quick bool) (killer string, err error) {
 	}
 	args := []string{"test", "-overlay", overlay, "-failfast", "-short"}
 	if quick {
-		args = append(args, "-run", "^("+f.by+")$")
+		args = append(args, "-run", f.pattern())
 	}
 	args = append(args, strings.Fields(f.packages)...)
 	out, err := exec.Command("go", args...).CombinedOutput()

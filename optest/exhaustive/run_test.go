@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -47,32 +48,89 @@ func mustRun(t *testing.T, e graph.Engine, fs []Function, o Options) []Result {
 	return rs
 }
 
-// The CPU engine gives the committed digests in a few blocks.
+// way is a variant of the CPU engine, and what of it runs a function.
+type way struct {
+	name    string
+	engine  graph.Engine
+	kernels string
+}
+
+// ways are the default engine, and each vector variant alone that runs a function by other kernels: without them, AVX2's would run on no machine that
+// has AVX-512.
+func ways(t *testing.T, f Function) []way {
+	t.Helper()
+	all := []way{{"default", engine(t), ""}}
+	all[0].kernels = fmt.Sprint(kernelsOf(t, all[0].engine, f))
+	for _, v := range cpu.Variants() {
+		if v == "go" || v == cpu.Law {
+			continue
+		}
+		e, err := cpu.New(cpu.Options{Threads: 1, Variants: []string{v}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kernels := kernelsOf(t, e, f)
+		w := way{v, e, fmt.Sprint(kernels)}
+		serves := slices.ContainsFunc(kernels, func(k graph.KernelInfo) bool { return k.Variant == v })
+		if serves && !slices.ContainsFunc(all, func(x way) bool { return x.kernels == w.kernels }) {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// kernelsOf is what an engine runs a function by.
+func kernelsOf(t *testing.T, e graph.Engine, f Function) []graph.KernelInfo {
+	t.Helper()
+	w := &worker{run: &run{e: e, fs: []Function{f}}, in: make([]uint32, cellLen), src: make([]byte, 4*cellLen)}
+	var err error
+	if w.pack, err = e.NewPack(1, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer w.pack.Close()
+	if err := w.compile(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.exes[0].Close()
+	return w.exes[0].Kernels()
+}
+
+// The CPU engine gives the committed digests in a few blocks, by every vector variant.
 func TestEngineOnFewBlocks(t *testing.T) {
-	for _, d := range []op.DType{op.F32, op.U32, op.I32} {
-		for _, r := range mustRun(t, engine(t), functionsOf(d), Options{Blocks: few}) {
+	ran := map[string]int{}
+	for _, f := range Functions() {
+		for _, w := range ways(t, f) {
+			ran[w.name]++
+			r := mustRun(t, w.engine, []Function{f}, Options{Blocks: few})[0]
 			if !r.OK() || len(r.Kernels) == 0 || r.Digest != "" {
-				t.Errorf("%s: blocks %v differ, %v, by %v, digest %q", r.Function, r.Differ, r.First, r.Kernels, r.Digest)
+				t.Errorf("%s, %s: blocks %v differ, %v, by %v, digest %q", r.Function, w.name, r.Differ, r.First, r.Kernels, r.Digest)
 			}
 		}
 	}
+	if slices.Contains(cpu.Variants(), "avx512") && ran["avx2"] < len(Functions())/2 {
+		t.Errorf("functions that variants run: %v of %d; want AVX2 beside AVX-512", ran, len(Functions()))
+	}
+	t.Log(ran)
 }
 
-// TestEngineOverAllInputs is the same with all of them, and measures the errors: make test-exhaustive.
+// TestEngineOverAllInputs is the same with all of them, and measures the errors once: make test-exhaustive.
 func TestEngineOverAllInputs(t *testing.T) {
 	if os.Getenv("LOCKSTEP_EXHAUSTIVE") != "1" {
-		t.Skip("half an hour or more on two cores; set LOCKSTEP_EXHAUSTIVE=1 to run it")
+		t.Skip("half an hour or more on two cores for each vector variant; set LOCKSTEP_EXHAUSTIVE=1 to run it")
 	}
 	for _, f := range Functions() {
 		t.Run(f.String(), func(t *testing.T) {
-			o, m := Options{}, measurementOf(f)
-			if m != nil {
-				o.Visit = m.visit
-			}
-			r := mustRun(t, engine(t), []Function{f}, o)[0]
-			t.Logf("%.1f s on %d threads, by %v", r.Seconds, runtime.GOMAXPROCS(0), r.Kernels)
-			if !r.OK() || r.Digest == "" {
-				t.Errorf("digest %s, want %s; blocks %v differ, %v", r.Digest, r.Want, r.Differ, r.First)
+			m := measurementOf(f)
+			for i, w := range ways(t, f) {
+				o := Options{}
+				if m != nil && i == 0 { // the results are the same
+					o.Visit = m.visit
+				}
+				r := mustRun(t, w.engine, []Function{f}, o)[0]
+				t.Logf("%s: digest %s, %.1f s on %d threads, by %v", w.name, r.Digest, r.Seconds, runtime.GOMAXPROCS(0), r.Kernels)
+				if !r.OK() || r.Digest == "" {
+					t.Errorf("%s: digest %s, want %s; blocks %v differ, %v", w.name, r.Digest, r.Want, r.Differ, r.First)
+				}
 			}
 			if m != nil {
 				m.measured(t, f)

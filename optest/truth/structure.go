@@ -123,6 +123,11 @@ func ternaryTailTruth(o op.Op, in []Array) Array {
 	return tailTruth(op.Tail{Axis: 1}, []Array{y, in[2]})
 }
 
+func matmulTailTruth(o op.Op, in []Array) Array {
+	y := matmulTruth(op.MatMul(o.(op.MatMulTail)), in[:2])
+	return tailTruth(op.Tail{Axis: int8(len(y.Dims) - 1)}, []Array{y, in[2]})
+}
+
 func sumTruth(o op.Op, in []Array) Array {
 	dims := slices.Clone(in[0].Dims)
 	for _, a := range o.(op.Sum).Axes.Slice() {

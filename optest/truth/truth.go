@@ -187,7 +187,7 @@ func init() {
 			return Bit(x[0] != x[0] && x[1] != x[1] || x[0] == x[1] && math.Signbit(x[0]) == math.Signbit(x[1]))
 		}),
 		"select": single(selectTruth), "fill": single(fillTruth), "iota": single(iotaTruth), "cast": single(castTruth), "iadd": single(iaddTruth),
-		"matmul": single(matmulTruth), "matmuljvp": single(matmuljvpTruth), "ternarymm": single(ternaryTruth), "ternarymmtail": single(ternaryTailTruth),
+		"matmul": single(matmulTruth), "matmuljvp": single(matmuljvpTruth), "matmultail": single(matmulTailTruth), "ternarymm": single(ternaryTruth), "ternarymmtail": single(ternaryTailTruth),
 		"sum": single(sumTruth), "mean": single(meanTruth), "amax": single(amaxTruth), "argmax": single(argmaxTruth),
 		"onehot": single(onehotTruth), "pick": single(pickTruth), "broadcast": single(broadcastTruth), "reshape": single(reshapeTruth),
 		"transpose": single(transposeTruth), "slice": single(sliceTruth), "pad": single(padTruth), "tail": single(tailTruth), "concat": single(concatTruth),

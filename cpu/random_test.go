@@ -1,0 +1,44 @@
+package cpu
+
+import (
+	"reflect"
+	"testing"
+
+	"lockstep/optest"
+)
+
+// TestRandomGuardBands is TestGuardBands on random cases: every twin that serves one, between poisoned words and at the end of a page.
+func TestRandomGuardBands(t *testing.T) {
+	cases := uint64(500)
+	if testing.Short() {
+		cases = 100
+	}
+	kernels, failed := 0, 0
+	for i := range cases {
+		c := optest.RandomCase(1, i)
+		for _, v := range Variants() {
+			maker := twins[reflect.TypeOf(c.Op)][v]
+			if v == Law || maker == nil {
+				continue
+			}
+			k := maker(c.Op, c.In)
+			if k == nil {
+				continue
+			}
+			for _, flush := range []bool{false, true} {
+				kernels++
+				if err := guarded(k, c, flush); err != nil {
+					t.Errorf("%s twin of %s, guard pages %v: %v", v, c, flush, err)
+					failed++
+				}
+			}
+		}
+		if failed >= 3 {
+			t.Fatal("three failures; the other cases are left out")
+		}
+	}
+	if kernels == 0 && hasGo {
+		t.Error("no twin serves any case: nothing was tested")
+	}
+	t.Logf("%d runs of kernels", kernels)
+}
