@@ -1,8 +1,19 @@
 // Package cpu is the CPU engine: the auditor of every other one. It runs each op by a fast twin where this machine has one
 // and by the op's law elsewhere; the bits are the same, and Executable.Kernels says which ran.
 //
-// A pack runs cell-major: a thread takes a cell through many steps while its parameters and activations stay in cache.
-// Threads meet only where a program computes something for several cells in each step.
+// A pack runs cell-major: a thread takes one cell, or a block of cells that share a basis, through many steps while its parameters and
+// activations stay in cache. Threads meet only where a program computes something for several cells in each step; those that have no cell help with
+// large products. What of a step runs together is found in layout.go, and told by Explain:
+//
+//   - A chain is pointwise ops, one after the other, that run a part of their elements at a time: what only goes from op to op
+//     stays in the first-level cache, and is never whole.
+//   - A joint node is a product with a basis that several cells share, such as P z: one for all cells of a block, of which there are up
+//     to 32 then. It ends a phase of the step. In a phase the cells of the block go one after the other, in the scratch of one; what
+//     crosses from phase to phase is kept for each.
+//   - An update is a chain that ends the step and makes nothing but next states. Nothing reads the old ones after it, so it writes in
+//     place; for active cells alone.
+//
+// Without fusion (Options.NoFuse), and by the laws alone, every op of every cell runs by itself. The bits are the same.
 package cpu
 
 import (

@@ -28,7 +28,7 @@ var variants = []struct {
 	{"vbmi", hasVBMI, "2026-11-24-AMD-EPYC-vbmi.txt"},
 	{"vnni", hasVNNI, "2026-11-24-AMD-EPYC-vbmi.txt"},
 	{"avx512", hasAVX512, "2026-11-24-AMD-EPYC-vbmi.txt"},
-	{"avx2", hasAVX2, "2026-11-23-AMD-EPYC.txt"},
+	{"avx2", hasAVX2, "2026-11-24-AMD-EPYC-vbmi.txt"},
 	{"go", hasGo, always}, // plain Go loops; absent from a purego build, in which the laws stand alone
 	{Law, true, always},
 }
