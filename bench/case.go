@@ -67,7 +67,10 @@ func Pattern(p string, names []string, hint string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("%q is no regular expression: %w", p, err)
 	}
 	if !slices.ContainsFunc(names, match.MatchString) {
-		return nil, fmt.Errorf("no case matches %q; nearest is %q (%s)", p, nearestCase(p, names), hint)
+		if near := nearestCase(p, names); near != "" {
+			return nil, fmt.Errorf("no case matches %q; nearest is %q (%s)", p, near, hint)
+		}
+		return nil, fmt.Errorf("no case matches %q (%s)", p, hint)
 	}
 	return match, nil
 }
@@ -79,7 +82,7 @@ func nearestCase(wrong string, names []string) string {
 	for _, n := range names {
 		cut = append(cut, strings.Join(strings.SplitN(n, "/", parts+1)[:min(parts, strings.Count(n, "/")+1)], "/"))
 	}
-	return nearest.Name(wrong, cut)
+	return nearest.Near(wrong, cut)
 }
 
 // operand is one operand of one set.

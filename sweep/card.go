@@ -54,6 +54,10 @@ func LoadCard(path string) (*Card, error) {
 		return nil, err
 	} else if info.IsDir() {
 		return nil, &CardError{File: path, Err: errors.New("it is a directory; give a card, a .toml file in it")}
+	} else if !info.Mode().IsRegular() { // it may have no end
+		return nil, &CardError{File: path, Err: errors.New("it is a device or a pipe; give a card, a .toml file")}
+	} else if info.Size() > largestCard {
+		return nil, &CardError{File: path, Err: fmt.Errorf("it has %d bytes; a card has at most %d", info.Size(), largestCard)}
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -61,6 +65,9 @@ func LoadCard(path string) (*Card, error) {
 	}
 	return ParseCard(path, b)
 }
+
+// largestCard is more than anybody writes, in bytes.
+const largestCard = 16 << 20
 
 // ParseCard reads a card; name stands for its file in errors, which are CardErrors. It finds wrong TOML, unknown keys and
 // unknown types, and wrong seeds, arms and expectations; what depends on the axes' values, Cells finds.

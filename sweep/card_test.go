@@ -310,6 +310,16 @@ func TestLoadCard(t *testing.T) {
 	if _, err := LoadCard(dir); err == nil || !strings.Contains(err.Error(), "it is a directory") {
 		t.Errorf("directory: got %v", err)
 	}
+	if _, err := LoadCard(os.DevNull); err == nil || !strings.Contains(err.Error(), "device") {
+		t.Errorf("a device: got %v", err)
+	}
+	large := filepath.Join(dir, "large.toml")
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, largestCard+1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadCard(large); err == nil || !strings.Contains(err.Error(), "a card has at most") {
+		t.Errorf("a large file: got %v", err)
+	}
 	if _, err := LoadCard(filepath.Join(dir, "none.toml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: got %v", err)
 	}

@@ -213,7 +213,7 @@ func TestOnly(t *testing.T) {
 // A pattern that chooses nothing is refused before anything is started, with the nearest name.
 func TestOnlyRefuses(t *testing.T) {
 	for pattern, want := range map[string]string{
-		"nosuchcase": `no case matches "nosuchcase"; nearest is "`, "train/ful/cells=1": `nearest is "train/full/cells=1"`, "job/3000": `nearest is "job/300"`,
+		"nosuchcase": `no case matches "nosuchcase" (one of bits`, "train/ful/cells=1": `nearest is "train/full/cells=1"`, "job/3000": `nearest is "job/300"`,
 		"(": "no regular expression", "bit$": `nearest is "bits" (one of bits, train/full/cells=1, train/full/cells=2, train/each/cells=1`,
 	} {
 		o := options{packs: []int{1, 2}, products: []product{{2, 8}}, job: job{steps: 300}}

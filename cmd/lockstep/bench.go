@@ -54,6 +54,9 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("list") {
+		if err := listRunsNothing(c); err != nil {
+			return err
+		}
 		return listCases(c, cases)
 	}
 	o := &bench.Options{Time: time.Second, Quick: c.Bool("quick")}

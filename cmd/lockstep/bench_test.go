@@ -37,6 +37,9 @@ func TestBench(t *testing.T) {
 }
 
 func TestBenchList(t *testing.T) {
+	if status, _, errs := lockstep("bench", "--list", "--variant", "none"); status == 0 || !strings.Contains(errs, "--variant is about what runs") {
+		t.Errorf("bench --list --variant none: status %d, %s", status, errs)
+	}
 	if s := must(t, "bench", "--list", "ternary.*cells=64"); !strings.Contains(s, "ternarymm/d125-D8970/cells=64\n") || strings.Contains(s, "relu") {
 		t.Errorf("bench --list prints %s", s)
 	}

@@ -42,7 +42,7 @@ func verifyCommand() *cli.Command {
 
 // listRunsNothing refuses flags beside --list that say how to run.
 func listRunsNothing(c *cli.Context) error {
-	for _, flag := range []string{"device", "variant", "threads", "seed", "cases", "few", "blocks"} {
+	for _, flag := range []string{"device", "variant", "no-fuse", "threads", "time", "count", "seed", "cases", "few", "blocks"} {
 		if c.Bool("list") && c.IsSet(flag) {
 			return fmt.Errorf("--%s is about what runs, and --list runs nothing: want one of them", flag)
 		}
