@@ -220,13 +220,17 @@ func TestMatMulJoint(t *testing.T) {
 					}
 					b := hard(r, sided(tb, k, n)...)
 					var in, out, want [][]op.Tensor
-					place := func(dims ...int) func() op.Tensor { // tensors in one memory, or each in its own
+					place := func(dims ...int) func() op.Tensor { // tensors in one memory
 						x := op.New(op.T(op.F32, op.Shared, dims...))
-						size, memory, at := len(x.W), make([]uint32, (len(x.W)+3)*cells), 0
+						size, step := len(x.W), len(x.W)+3
+						memory, at := make([]uint32, step*cells), 0
+						if apart < 0 {
+							at = (cells - 1) * step // from the last place to the first
+						}
 						return func() op.Tensor {
-							x.W = make([]uint32, size)
-							if apart >= 0 {
-								x.W, at = memory[at:at+size:at+size], at+size+apart
+							x.W = memory[at : at+size : at+size]
+							if at += size + apart; apart < 0 {
+								at -= size + apart + step
 							}
 							return x
 						}

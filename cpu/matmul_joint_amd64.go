@@ -102,7 +102,8 @@ func jointProduct(w *workspace, o op.MatMul, out, in [][]op.Tensor, tiles *tileS
 }
 
 // rows gives the first operands or results of cells as the rows of one matrix, at a stride: nil if they do not lie so. Several rows of
-// several cells must follow one another.
+// several cells must follow one another. They are one value of the program, so all lie in one array, or in what a worker keeps of
+// values: never in several allocations, over which no slice may reach.
 func rows(of [][]op.Tensor) (all []uint32, stride int) {
 	m, width, n := of[0][0].At(0), of[0][0].At(1), len(of[0][0].W)
 	if len(of) == 1 {
