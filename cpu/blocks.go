@@ -4,42 +4,43 @@ import (
 	"cmp"
 	"slices"
 
-	"lockstep/graph"
 	"lockstep/op"
 )
 
 // blocked is how the cells of a pack are cut into blocks, as long as the lengths by which they are sorted stay what they are.
 type blocked struct {
 	blocks  [][]int
-	lengths []graph.Version
+	lengths [][]int // of each cell
 }
 
 // blocks cuts the cells of a pack into blocks, which threads take in this order: cells that share what joint nodes read, those of like
 // lengths side by side; as few as keep the threads equally busy, and those with the most work first.
 func (x *exec) blocks() [][]int {
-	var now []graph.Version
-	for _, a := range x.lengthArrays() {
-		now = append(now, a.version)
+	var now [][]int
+	if x.block(x.p.cells, x.p.engine.threads) > 1 {
+		for cell := range x.p.cells {
+			now = append(now, x.lengths(cell))
+		}
 	}
-	if x.cut.blocks == nil || !slices.Equal(x.cut.lengths, now) {
-		x.cut = blocked{x.cutBlocks(), now}
+	if x.cut.blocks == nil || !slices.EqualFunc(x.cut.lengths, now, slices.Equal) {
+		x.cut = blocked{x.cutBlocks(now), now}
 	}
 	return x.cut.blocks
 }
 
-// lengthArrays are the arrays of the klen operands of joint nodes, but of those that a step computes.
-func (x *exec) lengthArrays() (all []*array) {
+// lengths are what the klen operands of joint nodes are for a cell, but of those that a step computes.
+func (x *exec) lengths(cell int) (all []int) {
 	for _, ph := range x.phases {
 		if j := ph.joint; j != nil && j.length != 0 {
 			if root, _ := x.t.Root(j.length); x.home[root] != nil {
-				all = append(all, x.home[root])
+				all = append(all, int(x.homeOf(j.length, cell).W[0]))
 			}
 		}
 	}
 	return all
 }
 
-func (x *exec) cutBlocks() (blocks [][]int) {
+func (x *exec) cutBlocks(lengths [][]int) (blocks [][]int) {
 	cells := make([]int, x.p.cells)
 	for i := range cells {
 		cells[i] = i
@@ -52,15 +53,12 @@ func (x *exec) cutBlocks() (blocks [][]int) {
 		}
 		return blocks
 	}
-	slots, lengths := make([][]int, len(cells)), make([][]int, len(cells))
+	slots := make([][]int, len(cells))
 	for cell := range cells {
 		for _, ph := range x.phases {
 			if ph.joint != nil {
 				slots[cell] = append(slots[cell], x.p.slots.Of(ph.joint.domain)[cell])
 			}
-		}
-		for _, a := range x.lengthArrays() {
-			lengths[cell] = append(lengths[cell], int(a.at(x.p.slots.Of(a.Domain)[cell]).W[0]))
 		}
 	}
 	slices.SortStableFunc(cells, func(a, b int) int {

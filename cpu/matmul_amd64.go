@@ -36,7 +36,7 @@ func productWords(o op.MatMul, in []op.Type, cells int) int {
 	const panel = 32 // columns of the widest
 	d, _ := o.Dims(in[0].Shape, in[1].Shape)
 	m, terms := d.M*cells, min(op.Chunk, d.K)
-	words := panel*(terms+7) + min(d.N, rowColumns)
+	words := panel*(terms+7) + d.N
 	if d.AM == 1 {
 		words += m * terms
 	}

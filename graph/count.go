@@ -20,8 +20,11 @@ func (p *Program) Count(slots func(op.Domain) int64) Work { return p.CountRagged
 // leaves.
 func (p *Program) CountRagged(slots func(op.Domain) int64, lengths map[string]int64) (w Work) {
 	t := Lower(p, func(o op.Op, _ []op.Type) bool {
-		_, ragged := o.(op.TernaryMMTail) // its expansion would not know where the outputs end
-		return ragged
+		switch o.(type) {
+		case op.MatMulTail, op.TernaryMMTail: // their expansions would not know where the outputs end
+			return true
+		}
+		return false
 	})
 	held := map[op.Value]int64{}
 	for _, in := range t.P.In {
@@ -48,6 +51,9 @@ func (p *Program) CountRagged(slots func(op.Domain) int64, lengths map[string]in
 		case op.MatMul:
 			d, _ := o.Dims(shape(0), shape(1))
 			w.MACs += chains * times * int64(d.Batch) * int64(d.M) * until(klen, d.K) * int64(d.N)
+		case op.MatMulTail:
+			d, _ := op.MatMul(o).Dims(shape(0), shape(1))
+			w.MACs += times * int64(d.Batch) * int64(d.M) * int64(d.K) * until(klen, d.N)
 		case op.TernaryMM:
 			m, k, n, _ := o.Dims(shape(0), shape(1))
 			w.Codes += times * int64(m) * until(klen, k) * int64(n)

@@ -44,7 +44,7 @@ func benchCommand() *cli.Command {
 // What the engines that results are checked against are given to do at most: multiply-adds, codes and bytes of one cell. Of results
 // that take more, some rows are checked.
 const (
-	lawWork = 1 << 23 // a law takes some 5 ns for each
+	lawWork = 1 << 24 // a law takes some 5 ns for each
 	cpuWork = 1 << 37 // a product of 4096^3 is half of that: some seconds on two cores
 )
 

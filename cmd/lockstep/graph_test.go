@@ -95,7 +95,7 @@ func TestGraphTellsTheRange(t *testing.T) {
 	for i, g := range graphs(t, card) {
 		want := packGraph{MACs: macs, Codes: 2 * 40 * params, LeastMACs: macs, LeastCodes: 2 * 3 * params} // P z, and back
 		if i == 1 {
-			want = packGraph{MACs: macs + 2*40*params, LeastMACs: macs + (3+40)*params} // the dense product back is made whole, and its tail cut
+			want = packGraph{MACs: macs + 2*40*params, LeastMACs: macs + 2*3*params}
 		}
 		if g.MACs != want.MACs || g.Codes != want.Codes || g.LeastMACs != want.LeastMACs || g.LeastCodes != want.LeastCodes {
 			t.Errorf("pack %d: %d to %d multiply-adds, %d to %d codes; want %d to %d, %d to %d", i+1, g.LeastMACs, g.MACs, g.LeastCodes, g.Codes,
@@ -106,7 +106,7 @@ func TestGraphTellsTheRange(t *testing.T) {
 		}
 	}
 	text := must(t, "graph", card)
-	for _, want := range []string{"(80,896 multiply-adds, 7,260 to 96,800 ternary codes)", "(132,926 to 177,696 multiply-adds, 0 ternary codes)"} {
+	for _, want := range []string{"(80,896 multiply-adds, 7,260 to 96,800 ternary codes)", "(88,156 to 177,696 multiply-adds, 0 ternary codes)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
