@@ -25,10 +25,10 @@ var variants = []struct {
 	available bool
 	record    string // under bench/results, made by make cpu-record; "": none yet, so it runs only when it is asked for
 }{
-	{"vbmi", hasVBMI, "2026-11-24-AMD-EPYC-vbmi.txt"},
-	{"vnni", hasVNNI, "2026-11-24-AMD-EPYC-vbmi.txt"},
-	{"avx512", hasAVX512, "2026-11-24-AMD-EPYC-vbmi.txt"},
-	{"avx2", hasAVX2, "2026-11-24-AMD-EPYC-vbmi.txt"},
+	{"vbmi", hasVBMI, "2026-11-29-AMD-EPYC-vbmi.txt"},
+	{"vnni", hasVNNI, "2026-11-29-AMD-EPYC-vbmi.txt"},
+	{"avx512", hasAVX512, "2026-11-29-AMD-EPYC-vbmi.txt"},
+	{"avx2", hasAVX2, "2026-11-29-AMD-EPYC-vbmi.txt"},
 	{"go", hasGo, always}, // plain Go loops; absent from a purego build, in which the laws stand alone
 	{Law, true, always},
 }
