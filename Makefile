@@ -47,7 +47,7 @@ FUZZTIME ?= 20s
 FUZZ ?= Fuzz\w+
 fuzz:
 	@grep -roE --include='*_test.go' '^func $(FUZZ)\(' cmd cpu cuda data bench graph internal model op optest report studies subspace sweep | sed 's|/[^/]*:func | |; s|($$||' | sort | \
-	while read -r package target; do echo "$$target of $$package"; $(GO) test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$package || exit 1; done
+	while read -r package target; do bash internal/fuzz.sh $(GO) $$package $$target $(FUZZTIME) || exit 1; done
 
 # Known faults, planted one at a time: the tests must notice each. MUTANTS=-quick runs only the tests that are known to; MUTANTS='-run REGEXP' chooses faults.
 mutants:
