@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A record of this CPU: the full suite with every variant of kernels that it has, each variant against the laws, the functions
-# over all inputs, and speed beside the machine's peaks. Takes some twenty-five minutes. Run it from a clean commit: make cpu-record
+# over all inputs, and speed beside the machine's peaks. Takes some fifteen minutes. Run it from a clean commit: make cpu-record
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lockstep=bin/lockstep

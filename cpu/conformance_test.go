@@ -88,21 +88,8 @@ func TestGuardBands(t *testing.T) {
 			for _, proto := range op.All {
 				failed := 0
 				for _, c := range optest.Cases(proto, 0) {
-					maker := twins[reflect.TypeOf(c.Op)][v]
-					if maker == nil {
-						continue
-					}
-					k := maker(c.Op, c.In)
-					if k == nil {
-						continue
-					}
-					for _, flush := range []bool{false, true} {
-						kernels++
-						if err := guarded(k, c, flush); err != nil {
-							t.Errorf("%s twin of %s, guard pages %v: %v", v, c, flush, err)
-							failed++
-						}
-					}
+					ran, wrong := guardedTwin(t, v, c)
+					kernels, failed = kernels+ran, failed+wrong
 					if failed >= 3 {
 						break
 					}
@@ -114,6 +101,27 @@ func TestGuardBands(t *testing.T) {
 			t.Logf("%d runs of kernels", kernels)
 		})
 	}
+}
+
+// guardedTwin runs a family's twin, if it has one that serves the case, between poisoned words and against guard pages.
+func guardedTwin(t *testing.T, family string, c *optest.Case) (ran, wrong int) {
+	t.Helper()
+	maker := twins[reflect.TypeOf(c.Op)][family]
+	if maker == nil {
+		return 0, 0
+	}
+	k := maker(c.Op, c.In)
+	if k == nil {
+		return 0, 0
+	}
+	for _, flush := range []bool{false, true} {
+		ran++
+		if err := guarded(k, c, flush); err != nil {
+			t.Errorf("%s twin of %s, guard pages %v: %v", family, c, flush, err)
+			wrong++
+		}
+	}
+	return ran, wrong
 }
 
 // guarded runs a kernel on guarded tensors. A touched guard page is an error and not the end of the test.

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"reflect"
 	"testing"
 
 	"lockstep/optest"
@@ -17,21 +16,8 @@ func TestRandomGuardBands(t *testing.T) {
 	for i := range cases {
 		c := optest.RandomCase(1, i)
 		for _, v := range Variants() {
-			maker := twins[reflect.TypeOf(c.Op)][v]
-			if v == Law || maker == nil {
-				continue
-			}
-			k := maker(c.Op, c.In)
-			if k == nil {
-				continue
-			}
-			for _, flush := range []bool{false, true} {
-				kernels++
-				if err := guarded(k, c, flush); err != nil {
-					t.Errorf("%s twin of %s, guard pages %v: %v", v, c, flush, err)
-					failed++
-				}
-			}
+			ran, wrong := guardedTwin(t, v, c)
+			kernels, failed = kernels+ran, failed+wrong
 		}
 		if failed >= 3 {
 			t.Fatal("three failures; the other cases are left out")
