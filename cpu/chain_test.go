@@ -209,7 +209,7 @@ func jointAgrees(t *testing.T, family string, ragged, transposed bool) {
 			t.Errorf("ragged %v, transposed %v, %d threads: %d of %d bytes differ from the laws'", ragged, transposed, threads+1, different(got, want), len(want))
 		}
 	}
-	l := engine(t, 1, variants...).layOut(prog)
+	l := engine(t, 1, variants...).layOut(prog, fourSlots(t))
 	if len(l.phases) != 3 {
 		t.Fatalf("%d phases; want 3: the product, what lies between, the product back", len(l.phases))
 	}
@@ -314,7 +314,7 @@ func TestUpdates(t *testing.T) {
 			b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
 			c.body(b, v)
 		})
-		if l := engine(t, 1).layOut(prog); len(l.updates) != c.updates {
+		if l := engine(t, 1).layOut(prog, fourSlots(t)); len(l.updates) != c.updates {
 			t.Errorf("%s: %d updates; want %d", name, len(l.updates), c.updates)
 		}
 		got, want := trained(t, prog, Options{Threads: 2}, 9), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)

@@ -90,7 +90,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		return err
 	}
 	for _, p := range ps {
-		l := e.layOut(p)
+		l := e.layOut(p, slots)
 		t := l.t
 		for _, in := range t.P.In {
 			if err := array(in.Name, t.P.Types[in.V]); err != nil {

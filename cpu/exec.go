@@ -44,7 +44,7 @@ type compiled struct {
 }
 
 func (p *pack) Compile(prog *graph.Program) (graph.Executable, error) {
-	x := &exec{layout: p.engine.layOut(prog), p: p}
+	x := &exec{layout: p.engine.layOut(prog, p.slots), p: p}
 	q := x.t.P
 	x.home = make([]*array, len(q.Types))
 	for _, in := range q.In {

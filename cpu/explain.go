@@ -22,6 +22,7 @@ type Explanation struct {
 	Scratch int64  `json:"scratch"` // bytes that a thread has for a step: of one cell at a time,
 	Kept    int64  `json:"kept"`    // for each cell of the block,
 	Parts   int64  `json:"parts"`   // and of the parts of chains
+	Copied  int64  `json:"copied"`  // bytes of transposed copies of what cells share, of the whole pack
 	Program string `json:"program"` // the hash of the program
 }
 
@@ -36,15 +37,20 @@ type Unit struct {
 	Kernels []string `json:"kernels"`         // by op
 }
 
-// Explain tells how the engine would run a program on a pack of so many cells. It allocates nothing.
-func (e *Engine) Explain(p *graph.Program, cells int) Explanation {
-	l := e.layOut(p)
+// Explain tells how the engine would run a program on a pack of so many cells in such groups. It allocates nothing. Error: groups that
+// are none of the cells'.
+func (e *Engine) Explain(p *graph.Program, cells int, groups graph.Groups) (Explanation, error) {
+	slots, err := slotsOf(cells, groups)
+	if err != nil {
+		return Explanation{}, err
+	}
+	l := e.layOut(p, slots)
 	plain := graph.Lower(p, e.has)
 	hash := p.Hash()
 	x := Explanation{
 		Traced: len(p.Nodes), Lowered: len(plain.P.Nodes), Block: l.block(cells, e.threads),
 		Sum: 4 * int64(plain.Scratch.Sum), Peak: 4 * int64(plain.Scratch.Peak),
-		Scratch: 4 * int64(l.local.Words), Kept: 4 * int64(l.kept.Words), Parts: 4 * int64(l.parts),
+		Scratch: 4 * int64(l.local.Words), Kept: 4 * int64(l.kept.Words), Parts: 4 * int64(l.parts), Copied: 4 * int64(l.copied),
 		Program: hex.EncodeToString(hash[:]),
 	}
 	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
@@ -68,7 +74,7 @@ func (e *Engine) Explain(p *graph.Program, cells int) Explanation {
 		u.Kind = "update"
 		x.Units = append(x.Units, u)
 	}
-	return x
+	return x, nil
 }
 
 // unitOf describes a group; ok is false if it is no work.

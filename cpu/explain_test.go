@@ -36,8 +36,11 @@ func TestExplain(t *testing.T) {
 	}
 	want.Units[2].Result = "f32[4,1]:cell"
 	want.Program = fmt.Sprintf("%x", p.Hash())
-	if got := e.Explain(p, 3); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v\nwant %+v", got, want)
+	if got, err := e.Explain(p, 3, nil); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	if _, err := e.Explain(p, 3, graph.Groups{op.Seed: {0, 1}}); err == nil {
+		t.Error("no error of a group of two cells in a pack of three")
 	}
 }
 
@@ -71,7 +74,7 @@ func TestExplainFused(t *testing.T) {
 		},
 		Program: fmt.Sprintf("%x", p.Hash()),
 	}
-	if got := e.Explain(p, 6); !reflect.DeepEqual(got, want) {
+	if got, err := e.Explain(p, 6, nil); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"lockstep/op"
 )
 
-// layout is how a program runs on this engine: what runs together, and where the values of a step live. It hangs on the program
-// and on the engine's options, not on the pack.
+// layout is how a program runs on this engine: what runs together, and where the values of a step live. It hangs on the program,
+// on the engine's options, and on how many slots of the pack share what.
 //
 // A step is cut into phases by its joint nodes, which work for all cells of a block at once. In a phase a thread takes the cells of
 // its block one after the other; so values of one phase share the thread's scratch, and only those that cross a joint node are
@@ -22,6 +22,7 @@ type layout struct {
 	kept   graph.Plan        // of values that cross from phase to phase
 	inner  map[op.Value]bool // results of chains that never are whole
 	parts  int               // words that the parts of chains take at most
+	copied int               // words of transposed copies, of all slots
 	// updates are chains that end a step and make nothing but Nexts, of states that nothing reads after. They run for active cells
 	// alone, and write into the states.
 	updates []graph.Group
@@ -37,10 +38,11 @@ type phase struct {
 // partWords is the most elements of a chain that run at a time: a few operands of so many words fit the first-level cache.
 const partWords = 1024
 
-// layOut lowers a program and lays it out.
-func (e *Engine) layOut(p *graph.Program) *layout {
+// layOut lowers a program and lays it out for a pack with such slots.
+func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}, updated: map[op.Value]op.Value{}}
 	if e.fuses() {
+		l.copyTransposed(e, slots)
 		l.t.Fuse(partWords)
 		for i := range l.t.Groups {
 			if g := &l.t.Groups[i]; g.Len > 0 {

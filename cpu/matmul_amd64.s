@@ -7713,6 +7713,812 @@ done:
 	VZEROUPPER
 	RET
 
+// func matmulRowFew1AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew1AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+
+term:
+	VBROADCASTSS (CX), Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Y2
+	VCMPPS       $0x03, Y1, Y1, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew2AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew2AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+
+term:
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  (DX), Y3, Y1
+	VMASKMOVPS   32(DX), Y0, Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X3
+	VPBROADCASTD X3, Y3
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, Y3, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew3AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew3AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+
+term:
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  (DX), Y4, Y1
+	VFMADD231PS  32(DX), Y4, Y2
+	VMASKMOVPS   64(DX), Y0, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X4
+	VPBROADCASTD X4, Y4
+	VCMPPS       $0x03, Y1, Y1, Y5
+	VBLENDVPS    Y5, Y4, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y0, 64(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew4AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew4AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+
+term:
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  (DX), Y5, Y1
+	VFMADD231PS  32(DX), Y5, Y2
+	VFMADD231PS  64(DX), Y5, Y3
+	VMASKMOVPS   96(DX), Y0, Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X5
+	VPBROADCASTD X5, Y5
+	VCMPPS       $0x03, Y1, Y1, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y5, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMASKMOVPS   Y4, Y0, 96(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew5AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew5AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+
+term:
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  (DX), Y6, Y1
+	VFMADD231PS  32(DX), Y6, Y2
+	VFMADD231PS  64(DX), Y6, Y3
+	VFMADD231PS  96(DX), Y6, Y4
+	VMASKMOVPS   128(DX), Y0, Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X6
+	VPBROADCASTD X6, Y6
+	VCMPPS       $0x03, Y1, Y1, Y7
+	VBLENDVPS    Y7, Y6, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y6, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y6, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y6, Y5, Y5
+	VMASKMOVPS   Y5, Y0, 128(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew6AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew6AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+
+term:
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  (DX), Y7, Y1
+	VFMADD231PS  32(DX), Y7, Y2
+	VFMADD231PS  64(DX), Y7, Y3
+	VFMADD231PS  96(DX), Y7, Y4
+	VFMADD231PS  128(DX), Y7, Y5
+	VMASKMOVPS   160(DX), Y0, Y8
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X7
+	VPBROADCASTD X7, Y7
+	VCMPPS       $0x03, Y1, Y1, Y8
+	VBLENDVPS    Y8, Y7, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y7, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y7, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y7, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y7, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y7, Y6, Y6
+	VMASKMOVPS   Y6, Y0, 160(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew7AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew7AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+
+term:
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  (DX), Y8, Y1
+	VFMADD231PS  32(DX), Y8, Y2
+	VFMADD231PS  64(DX), Y8, Y3
+	VFMADD231PS  96(DX), Y8, Y4
+	VFMADD231PS  128(DX), Y8, Y5
+	VFMADD231PS  160(DX), Y8, Y6
+	VMASKMOVPS   192(DX), Y0, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Y8
+	VCMPPS       $0x03, Y1, Y1, Y9
+	VBLENDVPS    Y9, Y8, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y8, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y8, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y8, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y8, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y8, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y8, Y7, Y7
+	VMASKMOVPS   Y7, Y0, 192(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew8AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew8AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+
+term:
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  (DX), Y9, Y1
+	VFMADD231PS  32(DX), Y9, Y2
+	VFMADD231PS  64(DX), Y9, Y3
+	VFMADD231PS  96(DX), Y9, Y4
+	VFMADD231PS  128(DX), Y9, Y5
+	VFMADD231PS  160(DX), Y9, Y6
+	VFMADD231PS  192(DX), Y9, Y7
+	VMASKMOVPS   224(DX), Y0, Y10
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Y9
+	VCMPPS       $0x03, Y1, Y1, Y10
+	VBLENDVPS    Y10, Y9, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y9, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y9, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y9, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y9, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y9, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y9, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y9, Y8, Y8
+	VMASKMOVPS   Y8, Y0, 224(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew9AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew9AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+
+term:
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  (DX), Y10, Y1
+	VFMADD231PS  32(DX), Y10, Y2
+	VFMADD231PS  64(DX), Y10, Y3
+	VFMADD231PS  96(DX), Y10, Y4
+	VFMADD231PS  128(DX), Y10, Y5
+	VFMADD231PS  160(DX), Y10, Y6
+	VFMADD231PS  192(DX), Y10, Y7
+	VFMADD231PS  224(DX), Y10, Y8
+	VMASKMOVPS   256(DX), Y0, Y11
+	VFMADD231PS  Y11, Y10, Y9
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X10
+	VPBROADCASTD X10, Y10
+	VCMPPS       $0x03, Y1, Y1, Y11
+	VBLENDVPS    Y11, Y10, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y10, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y10, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y10, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y10, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y10, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y10, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y10, Y8, Y8
+	VMOVUPS      Y8, 224(AX)
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y10, Y9, Y9
+	VMASKMOVPS   Y9, Y0, 256(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew10AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew10AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+
+term:
+	VBROADCASTSS (CX), Y11
+	VFMADD231PS  (DX), Y11, Y1
+	VFMADD231PS  32(DX), Y11, Y2
+	VFMADD231PS  64(DX), Y11, Y3
+	VFMADD231PS  96(DX), Y11, Y4
+	VFMADD231PS  128(DX), Y11, Y5
+	VFMADD231PS  160(DX), Y11, Y6
+	VFMADD231PS  192(DX), Y11, Y7
+	VFMADD231PS  224(DX), Y11, Y8
+	VFMADD231PS  256(DX), Y11, Y9
+	VMASKMOVPS   288(DX), Y0, Y12
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X11
+	VPBROADCASTD X11, Y11
+	VCMPPS       $0x03, Y1, Y1, Y12
+	VBLENDVPS    Y12, Y11, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y11, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y11, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y11, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y11, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y11, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y11, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y11, Y8, Y8
+	VMOVUPS      Y8, 224(AX)
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y11, Y9, Y9
+	VMOVUPS      Y9, 256(AX)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y11, Y10, Y10
+	VMASKMOVPS   Y10, Y0, 288(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew11AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew11AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+
+term:
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  (DX), Y12, Y1
+	VFMADD231PS  32(DX), Y12, Y2
+	VFMADD231PS  64(DX), Y12, Y3
+	VFMADD231PS  96(DX), Y12, Y4
+	VFMADD231PS  128(DX), Y12, Y5
+	VFMADD231PS  160(DX), Y12, Y6
+	VFMADD231PS  192(DX), Y12, Y7
+	VFMADD231PS  224(DX), Y12, Y8
+	VFMADD231PS  256(DX), Y12, Y9
+	VFMADD231PS  288(DX), Y12, Y10
+	VMASKMOVPS   320(DX), Y0, Y13
+	VFMADD231PS  Y13, Y12, Y11
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X12
+	VPBROADCASTD X12, Y12
+	VCMPPS       $0x03, Y1, Y1, Y13
+	VBLENDVPS    Y13, Y12, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y12, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y12, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y12, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y12, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y12, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y12, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y12, Y8, Y8
+	VMOVUPS      Y8, 224(AX)
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y12, Y9, Y9
+	VMOVUPS      Y9, 256(AX)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y12, Y10, Y10
+	VMOVUPS      Y10, 288(AX)
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y12, Y11, Y11
+	VMASKMOVPS   Y11, Y0, 320(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew12AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew12AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	VPXOR   Y12, Y12, Y12
+
+term:
+	VBROADCASTSS (CX), Y13
+	VFMADD231PS  (DX), Y13, Y1
+	VFMADD231PS  32(DX), Y13, Y2
+	VFMADD231PS  64(DX), Y13, Y3
+	VFMADD231PS  96(DX), Y13, Y4
+	VFMADD231PS  128(DX), Y13, Y5
+	VFMADD231PS  160(DX), Y13, Y6
+	VFMADD231PS  192(DX), Y13, Y7
+	VFMADD231PS  224(DX), Y13, Y8
+	VFMADD231PS  256(DX), Y13, Y9
+	VFMADD231PS  288(DX), Y13, Y10
+	VFMADD231PS  320(DX), Y13, Y11
+	VMASKMOVPS   352(DX), Y0, Y14
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X13
+	VPBROADCASTD X13, Y13
+	VCMPPS       $0x03, Y1, Y1, Y14
+	VBLENDVPS    Y14, Y13, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y13, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y13, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y13, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y13, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y13, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y13, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y13, Y8, Y8
+	VMOVUPS      Y8, 224(AX)
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y13, Y9, Y9
+	VMOVUPS      Y9, 256(AX)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y13, Y10, Y10
+	VMOVUPS      Y10, 288(AX)
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y13, Y11, Y11
+	VMOVUPS      Y11, 320(AX)
+	VCMPPS       $0x03, Y12, Y12, Y1
+	VBLENDVPS    Y1, Y13, Y12, Y12
+	VMASKMOVPS   Y12, Y0, 352(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew13AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·matmulRowFew13AVX2(SB), NOSPLIT, $0-48
+	MOVQ    c+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    bk+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    k+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    firstLanes<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	VPXOR   Y12, Y12, Y12
+	VPXOR   Y13, Y13, Y13
+
+term:
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  (DX), Y14, Y1
+	VFMADD231PS  32(DX), Y14, Y2
+	VFMADD231PS  64(DX), Y14, Y3
+	VFMADD231PS  96(DX), Y14, Y4
+	VFMADD231PS  128(DX), Y14, Y5
+	VFMADD231PS  160(DX), Y14, Y6
+	VFMADD231PS  192(DX), Y14, Y7
+	VFMADD231PS  224(DX), Y14, Y8
+	VFMADD231PS  256(DX), Y14, Y9
+	VFMADD231PS  288(DX), Y14, Y10
+	VFMADD231PS  320(DX), Y14, Y11
+	VFMADD231PS  352(DX), Y14, Y12
+	VMASKMOVPS   384(DX), Y0, Y15
+	VFMADD231PS  Y15, Y14, Y13
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X14
+	VPBROADCASTD X14, Y14
+	VCMPPS       $0x03, Y1, Y1, Y15
+	VBLENDVPS    Y15, Y14, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, Y14, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VCMPPS       $0x03, Y3, Y3, Y1
+	VBLENDVPS    Y1, Y14, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VCMPPS       $0x03, Y4, Y4, Y1
+	VBLENDVPS    Y1, Y14, Y4, Y4
+	VMOVUPS      Y4, 96(AX)
+	VCMPPS       $0x03, Y5, Y5, Y1
+	VBLENDVPS    Y1, Y14, Y5, Y5
+	VMOVUPS      Y5, 128(AX)
+	VCMPPS       $0x03, Y6, Y6, Y1
+	VBLENDVPS    Y1, Y14, Y6, Y6
+	VMOVUPS      Y6, 160(AX)
+	VCMPPS       $0x03, Y7, Y7, Y1
+	VBLENDVPS    Y1, Y14, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VCMPPS       $0x03, Y8, Y8, Y1
+	VBLENDVPS    Y1, Y14, Y8, Y8
+	VMOVUPS      Y8, 224(AX)
+	VCMPPS       $0x03, Y9, Y9, Y1
+	VBLENDVPS    Y1, Y14, Y9, Y9
+	VMOVUPS      Y9, 256(AX)
+	VCMPPS       $0x03, Y10, Y10, Y1
+	VBLENDVPS    Y1, Y14, Y10, Y10
+	VMOVUPS      Y10, 288(AX)
+	VCMPPS       $0x03, Y11, Y11, Y1
+	VBLENDVPS    Y1, Y14, Y11, Y11
+	VMOVUPS      Y11, 320(AX)
+	VCMPPS       $0x03, Y12, Y12, Y1
+	VBLENDVPS    Y1, Y14, Y12, Y12
+	VMOVUPS      Y12, 352(AX)
+	VCMPPS       $0x03, Y13, Y13, Y1
+	VBLENDVPS    Y1, Y14, Y13, Y13
+	VMASKMOVPS   Y13, Y0, 384(AX)
+	VZEROUPPER
+	RET
+
 // func matmulRow1AVX512(c *float32, a *float32, b *float32, bk int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·matmulRow1AVX512(SB), NOSPLIT, $0-40
@@ -8183,6 +8989,812 @@ tail:
 	VMOVUPS     Z9, K1, (AX)
 
 done:
+	VZEROUPPER
+	RET
+
+// func matmulRowFew1AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew1AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+
+term:
+	VBROADCASTSS (CX), Z1
+	VMOVUPS.Z    (DX), K1, Z2
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X1
+	VPBROADCASTD X1, Z1
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z1, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew2AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew2AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+term:
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  (DX), Z2, Z0
+	VMOVUPS.Z    64(DX), K1, Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z2, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z2, Z1, K2, Z1
+	VMOVUPS      Z1, K1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew3AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew3AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+
+term:
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  (DX), Z3, Z0
+	VFMADD231PS  64(DX), Z3, Z1
+	VMOVUPS.Z    128(DX), K1, Z4
+	VFMADD231PS  Z4, Z3, Z2
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X3
+	VPBROADCASTD X3, Z3
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z3, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z3, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z3, Z2, K2, Z2
+	VMOVUPS      Z2, K1, 128(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew4AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew4AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+term:
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (DX), Z4, Z0
+	VFMADD231PS  64(DX), Z4, Z1
+	VFMADD231PS  128(DX), Z4, Z2
+	VMOVUPS.Z    192(DX), K1, Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X4
+	VPBROADCASTD X4, Z4
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z4, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z4, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z4, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z4, Z3, K2, Z3
+	VMOVUPS      Z3, K1, 192(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew5AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew5AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+term:
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  (DX), Z5, Z0
+	VFMADD231PS  64(DX), Z5, Z1
+	VFMADD231PS  128(DX), Z5, Z2
+	VFMADD231PS  192(DX), Z5, Z3
+	VMOVUPS.Z    256(DX), K1, Z6
+	VFMADD231PS  Z6, Z5, Z4
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X5
+	VPBROADCASTD X5, Z5
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z5, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z5, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z5, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z5, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z5, Z4, K2, Z4
+	VMOVUPS      Z4, K1, 256(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew6AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew6AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+
+term:
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  (DX), Z6, Z0
+	VFMADD231PS  64(DX), Z6, Z1
+	VFMADD231PS  128(DX), Z6, Z2
+	VFMADD231PS  192(DX), Z6, Z3
+	VFMADD231PS  256(DX), Z6, Z4
+	VMOVUPS.Z    320(DX), K1, Z7
+	VFMADD231PS  Z7, Z6, Z5
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X6
+	VPBROADCASTD X6, Z6
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z6, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z6, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z6, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z6, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z6, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z6, Z5, K2, Z5
+	VMOVUPS      Z5, K1, 320(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew7AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew7AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+
+term:
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  (DX), Z7, Z0
+	VFMADD231PS  64(DX), Z7, Z1
+	VFMADD231PS  128(DX), Z7, Z2
+	VFMADD231PS  192(DX), Z7, Z3
+	VFMADD231PS  256(DX), Z7, Z4
+	VFMADD231PS  320(DX), Z7, Z5
+	VMOVUPS.Z    384(DX), K1, Z8
+	VFMADD231PS  Z8, Z7, Z6
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X7
+	VPBROADCASTD X7, Z7
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z7, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z7, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z7, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z7, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z7, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z7, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z7, Z6, K2, Z6
+	VMOVUPS      Z6, K1, 384(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew8AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew8AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+term:
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  (DX), Z8, Z0
+	VFMADD231PS  64(DX), Z8, Z1
+	VFMADD231PS  128(DX), Z8, Z2
+	VFMADD231PS  192(DX), Z8, Z3
+	VFMADD231PS  256(DX), Z8, Z4
+	VFMADD231PS  320(DX), Z8, Z5
+	VFMADD231PS  384(DX), Z8, Z6
+	VMOVUPS.Z    448(DX), K1, Z9
+	VFMADD231PS  Z9, Z8, Z7
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z8, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z8, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z8, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z8, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z8, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z8, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z8, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z8, Z7, K2, Z7
+	VMOVUPS      Z7, K1, 448(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew9AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew9AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+
+term:
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  (DX), Z9, Z0
+	VFMADD231PS  64(DX), Z9, Z1
+	VFMADD231PS  128(DX), Z9, Z2
+	VFMADD231PS  192(DX), Z9, Z3
+	VFMADD231PS  256(DX), Z9, Z4
+	VFMADD231PS  320(DX), Z9, Z5
+	VFMADD231PS  384(DX), Z9, Z6
+	VFMADD231PS  448(DX), Z9, Z7
+	VMOVUPS.Z    512(DX), K1, Z10
+	VFMADD231PS  Z10, Z9, Z8
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z9, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z9, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z9, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z9, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z9, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z9, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z9, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z9, Z7, K2, Z7
+	VMOVUPS      Z7, 448(AX)
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z9, Z8, K2, Z8
+	VMOVUPS      Z8, K1, 512(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew10AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew10AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+
+term:
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  (DX), Z10, Z0
+	VFMADD231PS  64(DX), Z10, Z1
+	VFMADD231PS  128(DX), Z10, Z2
+	VFMADD231PS  192(DX), Z10, Z3
+	VFMADD231PS  256(DX), Z10, Z4
+	VFMADD231PS  320(DX), Z10, Z5
+	VFMADD231PS  384(DX), Z10, Z6
+	VFMADD231PS  448(DX), Z10, Z7
+	VFMADD231PS  512(DX), Z10, Z8
+	VMOVUPS.Z    576(DX), K1, Z11
+	VFMADD231PS  Z11, Z10, Z9
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X10
+	VPBROADCASTD X10, Z10
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z10, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z10, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z10, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z10, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z10, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z10, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z10, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z10, Z7, K2, Z7
+	VMOVUPS      Z7, 448(AX)
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z10, Z8, K2, Z8
+	VMOVUPS      Z8, 512(AX)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z10, Z9, K2, Z9
+	VMOVUPS      Z9, K1, 576(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew11AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew11AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+
+term:
+	VBROADCASTSS (CX), Z11
+	VFMADD231PS  (DX), Z11, Z0
+	VFMADD231PS  64(DX), Z11, Z1
+	VFMADD231PS  128(DX), Z11, Z2
+	VFMADD231PS  192(DX), Z11, Z3
+	VFMADD231PS  256(DX), Z11, Z4
+	VFMADD231PS  320(DX), Z11, Z5
+	VFMADD231PS  384(DX), Z11, Z6
+	VFMADD231PS  448(DX), Z11, Z7
+	VFMADD231PS  512(DX), Z11, Z8
+	VFMADD231PS  576(DX), Z11, Z9
+	VMOVUPS.Z    640(DX), K1, Z12
+	VFMADD231PS  Z12, Z11, Z10
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X11
+	VPBROADCASTD X11, Z11
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z11, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z11, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z11, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z11, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z11, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z11, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z11, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z11, Z7, K2, Z7
+	VMOVUPS      Z7, 448(AX)
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z11, Z8, K2, Z8
+	VMOVUPS      Z8, 512(AX)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z11, Z9, K2, Z9
+	VMOVUPS      Z9, 576(AX)
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z11, Z10, K2, Z10
+	VMOVUPS      Z10, K1, 640(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew12AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew12AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+term:
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  (DX), Z12, Z0
+	VFMADD231PS  64(DX), Z12, Z1
+	VFMADD231PS  128(DX), Z12, Z2
+	VFMADD231PS  192(DX), Z12, Z3
+	VFMADD231PS  256(DX), Z12, Z4
+	VFMADD231PS  320(DX), Z12, Z5
+	VFMADD231PS  384(DX), Z12, Z6
+	VFMADD231PS  448(DX), Z12, Z7
+	VFMADD231PS  512(DX), Z12, Z8
+	VFMADD231PS  576(DX), Z12, Z9
+	VFMADD231PS  640(DX), Z12, Z10
+	VMOVUPS.Z    704(DX), K1, Z13
+	VFMADD231PS  Z13, Z12, Z11
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X12
+	VPBROADCASTD X12, Z12
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z12, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z12, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z12, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z12, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z12, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z12, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z12, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z12, Z7, K2, Z7
+	VMOVUPS      Z7, 448(AX)
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z12, Z8, K2, Z8
+	VMOVUPS      Z8, 512(AX)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z12, Z9, K2, Z9
+	VMOVUPS      Z9, 576(AX)
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z12, Z10, K2, Z10
+	VMOVUPS      Z10, 640(AX)
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z12, Z11, K2, Z11
+	VMOVUPS      Z11, K1, 704(AX)
+	VZEROUPPER
+	RET
+
+// func matmulRowFew13AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·matmulRowFew13AVX512(SB), NOSPLIT, $0-48
+	MOVQ   c+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   bk+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   k+32(FP), SI
+	MOVQ   last+40(FP), DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+
+term:
+	VBROADCASTSS (CX), Z13
+	VFMADD231PS  (DX), Z13, Z0
+	VFMADD231PS  64(DX), Z13, Z1
+	VFMADD231PS  128(DX), Z13, Z2
+	VFMADD231PS  192(DX), Z13, Z3
+	VFMADD231PS  256(DX), Z13, Z4
+	VFMADD231PS  320(DX), Z13, Z5
+	VFMADD231PS  384(DX), Z13, Z6
+	VFMADD231PS  448(DX), Z13, Z7
+	VFMADD231PS  512(DX), Z13, Z8
+	VFMADD231PS  576(DX), Z13, Z9
+	VFMADD231PS  640(DX), Z13, Z10
+	VFMADD231PS  704(DX), Z13, Z11
+	VMOVUPS.Z    768(DX), K1, Z14
+	VFMADD231PS  Z14, Z13, Z12
+	ADDQ         $0x04, CX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          term
+	MOVL         $0x7fc00000, CX
+	VMOVD        CX, X13
+	VPBROADCASTD X13, Z13
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPBLENDMD    Z13, Z0, K2, Z0
+	VMOVUPS      Z0, (AX)
+	VCMPPS       $0x03, Z1, Z1, K2
+	VPBLENDMD    Z13, Z1, K2, Z1
+	VMOVUPS      Z1, 64(AX)
+	VCMPPS       $0x03, Z2, Z2, K2
+	VPBLENDMD    Z13, Z2, K2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VCMPPS       $0x03, Z3, Z3, K2
+	VPBLENDMD    Z13, Z3, K2, Z3
+	VMOVUPS      Z3, 192(AX)
+	VCMPPS       $0x03, Z4, Z4, K2
+	VPBLENDMD    Z13, Z4, K2, Z4
+	VMOVUPS      Z4, 256(AX)
+	VCMPPS       $0x03, Z5, Z5, K2
+	VPBLENDMD    Z13, Z5, K2, Z5
+	VMOVUPS      Z5, 320(AX)
+	VCMPPS       $0x03, Z6, Z6, K2
+	VPBLENDMD    Z13, Z6, K2, Z6
+	VMOVUPS      Z6, 384(AX)
+	VCMPPS       $0x03, Z7, Z7, K2
+	VPBLENDMD    Z13, Z7, K2, Z7
+	VMOVUPS      Z7, 448(AX)
+	VCMPPS       $0x03, Z8, Z8, K2
+	VPBLENDMD    Z13, Z8, K2, Z8
+	VMOVUPS      Z8, 512(AX)
+	VCMPPS       $0x03, Z9, Z9, K2
+	VPBLENDMD    Z13, Z9, K2, Z9
+	VMOVUPS      Z9, 576(AX)
+	VCMPPS       $0x03, Z10, Z10, K2
+	VPBLENDMD    Z13, Z10, K2, Z10
+	VMOVUPS      Z10, 640(AX)
+	VCMPPS       $0x03, Z11, Z11, K2
+	VPBLENDMD    Z13, Z11, K2, Z11
+	VMOVUPS      Z11, 704(AX)
+	VCMPPS       $0x03, Z12, Z12, K2
+	VPBLENDMD    Z13, Z12, K2, Z12
+	VMOVUPS      Z12, K1, 768(AX)
 	VZEROUPPER
 	RET
 

@@ -185,6 +185,10 @@ func TestMatMulRow(t *testing.T) {
 		}
 		for n := 8; n <= 140; n++ {
 			bothProducts(t, r, o, 1, 1+r.IntN(40), n)
+			bothProducts(t, r, o, 1, n+1+r.IntN(3), n) // more terms than columns
+		}
+		for _, n := range []int{255, 256, 257, fewColumns, fewColumns + 1} {
+			bothProducts(t, r, o, 1, 1030, n)
 		}
 		for _, k := range []int{1023, 1024, 1025, 2050, 3075} {
 			bothProducts(t, r, o, 1, k, 101)

@@ -17,7 +17,9 @@ type rowKernels struct {
 	terms []func(c, a, b *float32, bk, n int)
 	// transposed makes the chains of k terms of 8, 16, 24 or 32 columns, by this number over 8, less 1. The terms of a column are contiguous, the next column is at stride bn.
 	transposed []func(c, a, b *float32, bn, k int)
-	add        func(y, a, b *uint32, n int)
+	// few makes the chains of k terms of the columns of some vectors, the last of last columns; by their number less 1.
+	few []func(c, a, b *float32, bk, k, last int)
+	add func(y, a, b *uint32, n int)
 }
 
 var matmulRows = map[string]*rowKernels{
@@ -28,6 +30,10 @@ var matmulRows = map[string]*rowKernels{
 		[]func(c, a, b *float32, bn, k int){
 			matmulRowTransposed1AVX2, matmulRowTransposed2AVX2, matmulRowTransposed3AVX2, matmulRowTransposed4AVX2,
 		},
+		[]func(c, a, b *float32, bk, k, last int){
+			matmulRowFew1AVX2, matmulRowFew2AVX2, matmulRowFew3AVX2, matmulRowFew4AVX2, matmulRowFew5AVX2, matmulRowFew6AVX2, matmulRowFew7AVX2,
+			matmulRowFew8AVX2, matmulRowFew9AVX2, matmulRowFew10AVX2, matmulRowFew11AVX2, matmulRowFew12AVX2, matmulRowFew13AVX2,
+		},
 		stripAddAVX2,
 	},
 	"avx512": {
@@ -36,6 +42,10 @@ var matmulRows = map[string]*rowKernels{
 		},
 		[]func(c, a, b *float32, bn, k int){
 			matmulRowTransposed1AVX2, matmulRowTransposed2AVX2, matmulRowTransposed3AVX2, matmulRowTransposed4AVX2,
+		},
+		[]func(c, a, b *float32, bk, k, last int){
+			matmulRowFew1AVX512, matmulRowFew2AVX512, matmulRowFew3AVX512, matmulRowFew4AVX512, matmulRowFew5AVX512, matmulRowFew6AVX512, matmulRowFew7AVX512,
+			matmulRowFew8AVX512, matmulRowFew9AVX512, matmulRowFew10AVX512, matmulRowFew11AVX512, matmulRowFew12AVX512, matmulRowFew13AVX512,
 		},
 		stripAddAVX512,
 	},
@@ -48,6 +58,9 @@ func (p *product) rowPays(n int, b operandsAB) bool {
 
 // rowColumns is the number of columns whose chains stay in the second-level cache, and for the most part in the first, while terms go by.
 const rowColumns = 8192
+
+// fewColumns is the number of columns up to which a product of more terms keeps its chains in registers.
+const fewColumns = 512
 
 // row computes the columns from from to to of entry e of the batch. A chunk after the first goes to a place of its own, and is added.
 func (p *product) row(w *workspace, e, terms, from, to int, c, a, b []float32) {
@@ -69,20 +82,32 @@ func (p *product) row(w *workspace, e, terms, from, to int, c, a, b []float32) {
 			if r > 0 {
 				chain = later[:n]
 			}
-			if p.BN == 1 {
+			switch {
+			case p.BN != 1:
+				kernels.chains(k, chain, x, y, p.BN)
+			case !p.on && n <= fewColumns && k > n:
+				kernels.inRegisters(k, chain, x, y, p.BK, p.tiles.lanes)
+			default:
 				if !p.on {
 					clear(chain)
 				}
 				for i := 0; i < k; i += len(kernels.terms) {
 					kernels.terms[min(k-i, len(kernels.terms))-1](&chain[0], &x[i], &y[i*p.BK], p.BK, n)
 				}
-			} else {
-				kernels.chains(k, chain, x, y, p.BN)
 			}
 			if r > 0 {
 				kernels.add(firstWord(out), firstWord(out), firstWord(later), n)
 			}
 		}
+	}
+}
+
+// inRegisters makes the chains of k terms for a few columns of B, whose rows are at stride bk.
+func (kernels *rowKernels) inRegisters(k int, c, a, b []float32, bk, lanes int) {
+	for j, most := 0, len(kernels.few)*lanes; j < len(c); j += most {
+		columns := min(len(c)-j, most)
+		vectors := (columns + lanes - 1) / lanes
+		kernels.few[vectors-1](&c[j], &a[0], &b[j], bk, k, columns-(vectors-1)*lanes)
 	}
 }
 

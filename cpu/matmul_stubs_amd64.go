@@ -198,6 +198,84 @@ func matmulRow7AVX2(c *float32, a *float32, b *float32, bk int, n int)
 //go:noescape
 func matmulRow8AVX2(c *float32, a *float32, b *float32, bk int, n int)
 
+// matmulRowFew1AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 1 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew1AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew2AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 2 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew2AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew3AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 3 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew3AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew4AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 4 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew4AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew5AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 5 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew5AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew6AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 6 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew6AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew7AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 7 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew7AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew8AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 8 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew8AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew9AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 9 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew9AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew10AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 10 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew10AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew11AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 11 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew11AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew12AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 12 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew12AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew13AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 13 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew13AVX2(c *float32, a *float32, b *float32, bk int, k int, last int)
+
 // matmulRow1AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 1, ascending, for j < n.
 //
 //go:noescape
@@ -237,6 +315,84 @@ func matmulRow7AVX512(c *float32, a *float32, b *float32, bk int, n int)
 //
 //go:noescape
 func matmulRow8AVX512(c *float32, a *float32, b *float32, bk int, n int)
+
+// matmulRowFew1AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 1 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew1AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew2AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 2 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew2AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew3AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 3 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew3AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew4AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 4 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew4AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew5AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 5 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew5AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew6AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 6 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew6AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew7AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 7 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew7AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew8AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 8 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew8AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew9AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 9 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew9AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew10AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 10 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew10AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew11AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 11 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew11AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew12AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 12 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew12AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
+
+// matmulRowFew13AVX512 sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of 13 vectors, of the last of which
+// there are last. k > 0.
+//
+//go:noescape
+func matmulRowFew13AVX512(c *float32, a *float32, b *float32, bk int, k int, last int)
 
 // matmulRowTransposed1AVX2 sets c[j] to the chain fma(a[i], b[j*bn+i], acc) from acc = +0 for i < k, ascending, for j < 8. k > 0.
 //

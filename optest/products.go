@@ -43,8 +43,10 @@ func forProducts(f func(p product)) {
 			t.f = flavours[(i+j)%len(flavours)]
 			f(t)
 		}
-		t.m, t.k, t.n = 17, 37, 19
 		for _, t.f = range flavours {
+			t.m, t.k, t.n = 17, 37, 19
+			f(t)
+			t.m, t.k, t.n = 1, 130, 101 // a row by a basis, and back
 			f(t)
 		}
 		// A chunk of products that underflow can end in -0, and more terms must not turn it into +0 before they should.

@@ -53,9 +53,10 @@ func (g gonum) matmul(_ context.Context, m product) (burst, prepared, error) {
 		}
 		return nil
 	}
+	var p pace
 	return func(ctx context.Context, d time.Duration) (float64, time.Duration, error) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(g.threads))
-		return timed(ctx, d, m.macs(), once)
+		return p.timed(ctx, d, m.macs(), once)
 	}, prepared{Way: "blas32.Gemm"}, nil
 }
 

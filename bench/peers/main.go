@@ -77,7 +77,7 @@ func main() {
 	quick := flag.Bool("quick", false, "two rounds of little: to see that all works, not for figures")
 	o := options{packs: []int{1, 8, 32, 128}, products: []product{{1, 512}, {64, 64}, {256, 32}}, job: job{steps: 1000}}
 	flag.IntVar(&o.rounds, "rounds", 7, "measure everything `N` times, the job half as often")
-	flag.DurationVar(&o.burst, "burst", 700*time.Millisecond, "train for `TIME` without a pause")
+	flag.DurationVar(&o.burst, "burst", 1200*time.Millisecond, "train for `TIME` without a pause")
 	flag.IntVar(&o.threads, "threads", 2, "every side has `N` threads, on as many processors")
 	only := flag.String("only", "", "measure the cases that match the regular expression `PATTERN`, such as job or train/full; bits are a case, too")
 	python := flag.String("python", ".tools/peers/bin/python3", "the interpreter `FILE` that has the peers' packages")

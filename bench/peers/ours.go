@@ -24,21 +24,26 @@ type ours struct {
 }
 
 // atOnce is for how long a sweep runs a pack at least before it looks at it (sweep/train.go).
-const atOnce = 100 * time.Millisecond
+const atOnce = 250 * time.Millisecond
 
-// timed runs steps of so many units each, until d has passed: as many at a time as a sweep would, or as take a quarter of d.
-func timed(ctx context.Context, d time.Duration, unit float64, run func(ctx context.Context, steps int) error) (done float64, took time.Duration, err error) {
+// pace is how many steps are run at a time.
+type pace struct{ steps int }
+
+// timed runs steps of so many units each, until d has passed: as many at a time as a sweep would, or as take a quarter of d. It finds out
+// how many that is, and keeps it for the next burst.
+func (p *pace) timed(ctx context.Context, d time.Duration, unit float64, run func(ctx context.Context, steps int) error) (done float64, took time.Duration, err error) {
 	if err := run(ctx, 1); err != nil { // its data are in the caches again
 		return 0, 0, err
 	}
-	start, steps := time.Now(), 1
+	start := time.Now()
 	for took < d {
-		if err := run(ctx, steps); err != nil {
+		n := max(p.steps, 1)
+		if err := run(ctx, n); err != nil {
 			return 0, 0, err
 		}
-		done += float64(steps) * unit
+		done += float64(n) * unit
 		if now := time.Since(start); now-took < min(atOnce, d/4) {
-			steps *= 2
+			p.steps = 2 * n
 		}
 		took = time.Since(start)
 	}
@@ -57,12 +62,13 @@ func (o *ours) train(ctx context.Context, w workload) (b burst, made prepared, e
 	}
 	made = prepared{Way: cells[0].Map.Type + " map", Seconds: time.Since(start).Seconds()}
 	o.close = append(o.close, t.Close)
+	var p pace
 	return func(ctx context.Context, d time.Duration) (done float64, took time.Duration, err error) {
 		if err := t.Reset(ctx); err != nil { // each burst trains from the beginning, on every side
 			return 0, 0, err
 		}
 		total := 0
-		done, took, err = timed(ctx, d, float64(w.Cells), func(ctx context.Context, steps int) error {
+		done, took, err = p.timed(ctx, d, float64(w.Cells), func(ctx context.Context, steps int) error {
 			total += steps
 			return t.Run(ctx, steps)
 		})
@@ -169,8 +175,9 @@ func (o *ours) matmul(_ context.Context, m product) (b burst, made prepared, err
 			return nil, made, err
 		}
 	}
+	var at pace
 	return func(ctx context.Context, d time.Duration) (float64, time.Duration, error) {
-		return timed(ctx, d, m.macs(), exe.Run)
+		return at.timed(ctx, d, m.macs(), exe.Run)
 	}, made, nil
 }
 

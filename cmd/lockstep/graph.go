@@ -86,7 +86,10 @@ func showGraph(c *cli.Context) error {
 		return err
 	}
 	for i, p := range packs {
-		g := graphOf(e, p)
+		g, err := graphOf(e, p)
+		if err != nil {
+			return err
+		}
 		if c.Bool("json") {
 			if err := json.NewEncoder(c.App.Writer).Encode(g); err != nil {
 				return err
@@ -104,10 +107,14 @@ func showGraph(c *cli.Context) error {
 	return nil
 }
 
-func graphOf(e *cpu.Engine, p sweep.PackPrograms) packGraph {
+func graphOf(e *cpu.Engine, p sweep.PackPrograms) (packGraph, error) {
+	x, err := e.Explain(p.Step, len(p.Cells), p.Groups)
+	if err != nil {
+		return packGraph{}, err
+	}
 	g := packGraph{
 		Cells: len(p.Cells), Seeds: slices.Max(p.Groups[op.Seed]) + 1, First: p.Cells[0].Name(),
-		Explanation: e.Explain(p.Step, len(p.Cells)),
+		Explanation: x,
 	}
 	for _, c := range p.Cells {
 		g.Dims, g.Arms = append(g.Dims, c.Dim()), append(g.Arms, c.Arm)
@@ -118,7 +125,7 @@ func graphOf(e *cpu.Engine, p sweep.PackPrograms) packGraph {
 	most, least := workOf(p.Step, slices.Max(g.Dims)), workOf(p.Step, slices.Min(g.Dims))
 	g.MACs, g.Codes, g.FLOPs = most.MACs, most.Codes, most.FLOPs()
 	g.LeastMACs, g.LeastCodes, g.LeastFLOPs = least.MACs, least.Codes, least.FLOPs()
-	return g
+	return g, nil
 }
 
 // workOf is the work of a step of a cell that uses so many entries of z.
@@ -149,11 +156,14 @@ func (g packGraph) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, `
+	if _, err := fmt.Fprintf(w, `
 a step of a cell: %s FLOPs (%s multiply-adds, %s ternary codes)
 results of a step: %s if each had memory of its own, %s alive at once at most
 memory of a thread: %s for one cell at a time, %s for each of %d cells of a block, %s for parts of chains
-`, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts))
+`, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts)); err != nil || g.Copied == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "transposed copies of what cells share: %s\n", kib(g.Copied))
 	return err
 }
 

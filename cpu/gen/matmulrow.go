@@ -14,6 +14,10 @@ import (
 // rowTerms is the most rows of B that a kernel of matmulRow follows at a time.
 const rowTerms = 8
 
+// rowVectors is the most vectors of columns whose chains a kernel of matmulRowFew keeps in registers: of the 16 that AVX2 has, three hold a
+// term, a part of the last vector, and its mask.
+const rowVectors = 13
+
 // rowGroups is the most registers of outputs of a kernel of matmulRowTransposed, each of 8 rows of B: so many chains hide the latency of
 // an FMA.
 const rowGroups = 4
@@ -23,6 +27,9 @@ func matmulRow(c *build.Context) {
 	widths(c, func(k *code) {
 		for terms := 1; terms <= rowTerms; terms++ {
 			rowOfColumns(k, terms)
+		}
+		for vectors := 1; vectors <= rowVectors; vectors++ {
+			rowOfFew(k, vectors)
 		}
 	})
 	for groups := 1; groups <= rowGroups; groups++ {
@@ -72,6 +79,44 @@ func rowOfColumns(k *code, terms int) {
 	})
 	k.storeMasked(last, mask, mem(out, 0))
 	c.Label("done")
+	end(c)
+}
+
+// rowOfFew generates the kernel for few columns and many terms: the chains stay in registers while the rows of B go by.
+func rowOfFew(k *code, vectors int) {
+	c := k.Context
+	k.begin(fmt.Sprintf("matmulRowFew%d", vectors), "c, a, b *float32, bk, k, last int",
+		fmt.Sprintf("sets c[j] to the chain fma(a[i], b[i*bk+j], acc) from acc = +0 for i < k, ascending, for the columns of %d vectors, of the last of which", vectors),
+		"there are last. k > 0.")
+	out, from, b, bk, n := load(c, "c", 0), load(c, "a", 0), load(c, "b", 0), load(c, "bk", 2), load(c, "k", 0)
+	mask := k.firstLanes(load(c, "last", 0))
+	acc, a, x := k.regs(vectors), k.reg(), k.reg()
+	k.clear(acc...)
+
+	c.Label("term")
+	c.VBROADCASTSS(mem(from, 0), a)
+	for i, r := range acc {
+		if i < vectors-1 {
+			c.VFMADD231PS(mem(b, i*k.bytes()), a, r)
+			continue
+		}
+		k.loadMasked(mem(b, i*k.bytes()), mask, x)
+		c.VFMADD231PS(x, a, r)
+	}
+	c.ADDQ(operand.U8(4), from)
+	c.ADDQ(bk, b)
+	c.DECQ(n)
+	c.JNZ(operand.LabelRef("term"))
+
+	nan := k.word(nanBits)
+	for i, r := range acc {
+		k.blend(k.compare(unordered, r, r), nan, r, r)
+		if i < vectors-1 {
+			c.VMOVUPS(r, mem(out, i*k.bytes()))
+		} else {
+			k.storeMasked(r, mask, mem(out, i*k.bytes()))
+		}
+	}
 	end(c)
 }
 

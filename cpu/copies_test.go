@@ -1,0 +1,145 @@
+package cpu
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// fourSlots are those of a pack of four cells of two seeds and two models.
+func fourSlots(t *testing.T) *graph.Slots {
+	t.Helper()
+	s, err := slotsOf(4, graph.Groups{op.Seed: {0, 1, 0, 0}, op.Model: {0, 0, 0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A matrix by whose transpose a row is multiplied is copied once, for all that need it so: if the copy lasts, and is worth its memory.
+func TestCopies(t *testing.T) {
+	needJoint(t)
+	product := func(o op.Op, rows, k, n int, basis func(b *graph.Builder, s op.Type) op.Value) func(b *graph.Builder) {
+		return func(b *graph.Builder) {
+			p := basis(b, op.T(op.F32, op.Seed, k, n))
+			z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, rows, n)), op.Cell)
+			in := []op.Value{z, p}
+			if (o == op.MatMulTail{TB: true}) {
+				in = append(in, b.Input("len", op.T(op.U32, op.Cell)))
+			}
+			y := b.Do(o, in...)
+			b.Next(z, b.Do(op.Neg, z))
+			b.Output("y", y)
+			b.Output("twice", b.Do(op.MatMul{TB: true}, b.Do(op.Neg, z), p))
+		}
+	}
+	given := func(d op.Domain) func(b *graph.Builder, s op.Type) op.Value {
+		return func(b *graph.Builder, s op.Type) op.Value {
+			s.Domain = d
+			return b.Input("p", s)
+		}
+	}
+	made := func(b *graph.Builder, s op.Type) op.Value { return b.Do(op.Exp, b.Input("p", s)) }
+	state := func(b *graph.Builder, s op.Type) op.Value {
+		p := b.State("p", b.Input("p0", s), op.Seed)
+		b.Next(p, b.Do(op.Neg, p))
+		return p
+	}
+	stepped := func(b *graph.Builder, s op.Type) op.Value { return b.Do(op.Exp, state(b, s)) }
+	back, tail := op.MatMul{TB: true}, op.MatMulTail{TB: true}
+	for name, c := range map[string]struct {
+		body   func(b *graph.Builder)
+		copies int
+	}{
+		"given":             {product(back, 1, 30, 40, given(op.Seed)), 1},
+		"with a tail":       {product(tail, 1, 30, 40, given(op.Seed)), 1},
+		"shared by all":     {product(tail, 1, 30, 40, given(op.Shared)), 1},
+		"computed once":     {product(back, 1, 30, 40, made), 1},
+		"a cell's own":      {product(back, 1, 30, 40, given(op.Cell)), 0},
+		"of several rows":   {product(back, 2, 30, 40, given(op.Seed)), 0},
+		"a state":           {product(back, 1, 30, 40, state), 0},
+		"computed in steps": {product(back, 1, 30, 40, stepped), 0},
+		"just small enough": {product(back, 1, 1<<8, mostCopied>>9, given(op.Seed)), 1}, // each of two seeds has one
+		"too large":         {product(back, 1, 1<<8, mostCopied>>9+1, given(op.Seed)), 0},
+	} {
+		prog := trace(t, c.body)
+		l := engine(t, 1).layOut(prog, fourSlots(t))
+		var copies []op.Value
+		for _, n := range l.t.Once {
+			if (n.Op == op.Transpose{Perm: "1,0"}) {
+				copies = append(copies, n.Out[0])
+			}
+		}
+		untransposed := slices.ContainsFunc(l.t.Step, func(n op.Node) bool { return n.Op == op.MatMul{} || n.Op == op.MatMulTail{} })
+		p := prog.Types[prog.In[0].V]
+		slots := map[op.Domain]int{op.Seed: 2, op.Shared: 1}[p.Domain]
+		if words := c.copies * slots * p.Words(); l.copied != words {
+			t.Errorf("%s: %d words are told to be copied; want %d", name, l.copied, words)
+		}
+		if len(copies) != c.copies || untransposed != (c.copies > 0) {
+			t.Errorf("%s: %d copies, used %v; want %d", name, len(copies), untransposed, c.copies)
+		}
+		for _, v := range copies {
+			if !slices.Contains(l.arrays(), v) {
+				t.Errorf("%s: no plan counts the copy", name)
+			}
+		}
+		if p.Words() > 1<<20 {
+			continue
+		}
+		if got, want := trained(t, prog, Options{Threads: 2}, 3), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 3); !bytes.Equal(got, want) {
+			t.Errorf("%s: %d of %d bytes differ from the laws'", name, different(got, want), len(want))
+		}
+	}
+	if l := engine(t, 1, Law).layOut(trace(t, product(back, 1, 30, 40, given(op.Seed))), fourSlots(t)); len(l.t.Once) > 0 {
+		t.Errorf("the laws alone have %v once", l.t.Once)
+	}
+}
+
+// A copy is made again when its matrix is bound again.
+func TestCopiesAreRefreshed(t *testing.T) {
+	const n = 40
+	square := op.T(op.F32, op.Seed, n, n)
+	prog := trace(t, func(b *graph.Builder) {
+		z := b.State("z", b.Fill(1, 1, n), op.Cell)
+		b.Next(z, z)
+		b.Output("y", b.Do(op.MatMul{TB: true}, z, b.Input("p", square)))
+	})
+	p := newPack(t, 1, 2, graph.Groups{op.Seed: {0, 1}})
+	bind := func(slot int, value float32) {
+		m := op.New(square)
+		for i := range m.W {
+			m.F()[i] = value
+		}
+		if err := p.Put("p", square, slot, op.Bytes(m.W)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(value ...float32) {
+		t.Helper()
+		for cell, want := range value {
+			y := op.New(op.T(op.F32, op.Cell, 1, n))
+			b := op.Bytes(y.W)
+			if err := p.Read("y", cell, b); err != nil {
+				t.Fatal(err)
+			}
+			op.PutWords(y.W, b)
+			for i, got := range y.F() {
+				if got != want {
+					t.Fatalf("column %d of cell %d is %v; want %v", i, cell, got, want)
+				}
+			}
+		}
+	}
+	bind(0, 1)
+	bind(1, 2)
+	x := start(t, p, prog)
+	run(t, x, 1)
+	check(n, 2*n)
+	bind(1, 3)
+	run(t, x, 1)
+	check(n, 3*n)
+}
