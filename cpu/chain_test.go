@@ -52,15 +52,20 @@ func spread(b *graph.Builder, v, like op.Value) op.Value {
 	return b.Do(op.Broadcast{To: b.Type(like).Shape}, v)
 }
 
-// trained runs a program on packs of four cells of two seeds and two models and gives all that it leaves.
+// trainedCells are cells of which some share a seed, some a model, some both, and one has a seed of its own.
+const trainedCells = 5
+
+var trainedGroups = graph.Groups{op.Seed: {0, 1, 0, 0, 2}, op.Model: {0, 0, 0, 1, 0}}
+
+// trained runs a program on a pack of such cells and gives all that it leaves.
 func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
 	t.Helper()
 	e, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const cells = 4
-	p, err := e.NewPack(cells, graph.Groups{op.Seed: {0, 1, 0, 0}, op.Model: {0, 0, 0, 1}})
+	const cells = trainedCells
+	p, err := e.NewPack(cells, trainedGroups)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +73,7 @@ func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, in := range prog.In {
 		ty := prog.Types[in.V]
-		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 2, op.Model: 2, op.Shared: 1}[ty.Domain]
+		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 3, op.Model: 2, op.Shared: 1}[ty.Domain]
 		for slot := range slots {
 			words := make([]uint32, ty.Words())
 			for i := range words {
@@ -209,7 +214,7 @@ func jointAgrees(t *testing.T, family string, ragged, transposed bool) {
 			t.Errorf("ragged %v, transposed %v, %d threads: %d of %d bytes differ from the laws'", ragged, transposed, threads+1, different(got, want), len(want))
 		}
 	}
-	l := engine(t, 1, variants...).layOut(prog, fourSlots(t))
+	l := engine(t, 1, variants...).layOut(prog, trainedSlots(t))
 	if len(l.phases) != 3 {
 		t.Fatalf("%d phases; want 3: the product, what lies between, the product back", len(l.phases))
 	}
@@ -314,7 +319,7 @@ func TestUpdates(t *testing.T) {
 			b.Active(b.Do(op.Lt, count, b.Input("steps", op.T(op.U32, op.Cell))))
 			c.body(b, v)
 		})
-		if l := engine(t, 1).layOut(prog, fourSlots(t)); len(l.updates) != c.updates {
+		if l := engine(t, 1).layOut(prog, trainedSlots(t)); len(l.updates) != c.updates {
 			t.Errorf("%s: %d updates; want %d", name, len(l.updates), c.updates)
 		}
 		got, want := trained(t, prog, Options{Threads: 2}, 9), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 9)

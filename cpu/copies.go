@@ -11,7 +11,8 @@ const mostCopied = 32 << 20
 
 // copyTransposed lets a row that is multiplied by the transpose of a matrix, as a gradient is by a dense basis, read a copy of it that
 // is transposed once: the words that a vector of chains needs are then neighbours, and need not be brought together in each step. The
-// chains are the same, and so are their bits. There is no copy of a matrix that is a cell's own, or that steps change.
+// chains are the same, and so are their bits. There is no copy of a matrix that is a cell's own, or that steps change; nor where cells share
+// it: their rows together are worth the words' being brought together.
 func (l *layout) copyTransposed(e *Engine, slots *graph.Slots) {
 	t := l.t
 	passing := map[op.Value]bool{}
@@ -39,7 +40,7 @@ func (l *layout) copyTransposed(e *Engine, slots *graph.Slots) {
 			count, err := slots.Count(matrix.Domain)
 			its := count * matrix.Words()
 			transposed := op.T(op.F32, matrix.Domain, matrix.At(1), matrix.At(0))
-			if err != nil || l.copied+its > mostCopied || !e.has(plain, []op.Type{x, transposed}) {
+			if err != nil || len(slots.Of(op.Cell)) >= 2*count || l.copied+its > mostCopied || !e.has(plain, []op.Type{x, transposed}) {
 				continue
 			}
 			l.copied += its

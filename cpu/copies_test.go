@@ -9,17 +9,18 @@ import (
 	"lockstep/op"
 )
 
-// fourSlots are those of a pack of four cells of two seeds and two models.
-func fourSlots(t *testing.T) *graph.Slots {
+// trainedSlots are those of the packs of trained.
+func trainedSlots(t *testing.T) *graph.Slots {
 	t.Helper()
-	s, err := slotsOf(4, graph.Groups{op.Seed: {0, 1, 0, 0}, op.Model: {0, 0, 0, 1}})
+	s, err := slotsOf(trainedCells, trainedGroups)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// A matrix by whose transpose a row is multiplied is copied once, for all that need it so: if the copy lasts, and is worth its memory.
+// A matrix by whose transpose a row is multiplied is copied once, for all that need it so: if the copy lasts, is worth its memory, and no
+// two rows share it.
 func TestCopies(t *testing.T) {
 	needJoint(t)
 	product := func(o op.Op, rows, k, n int, basis func(b *graph.Builder, s op.Type) op.Value) func(b *graph.Builder) {
@@ -56,17 +57,17 @@ func TestCopies(t *testing.T) {
 	}{
 		"given":             {product(back, 1, 30, 40, given(op.Seed)), 1},
 		"with a tail":       {product(tail, 1, 30, 40, given(op.Seed)), 1},
-		"shared by all":     {product(tail, 1, 30, 40, given(op.Shared)), 1},
 		"computed once":     {product(back, 1, 30, 40, made), 1},
 		"a cell's own":      {product(back, 1, 30, 40, given(op.Cell)), 0},
 		"of several rows":   {product(back, 2, 30, 40, given(op.Seed)), 0},
 		"a state":           {product(back, 1, 30, 40, state), 0},
 		"computed in steps": {product(back, 1, 30, 40, stepped), 0},
-		"just small enough": {product(back, 1, 1<<8, mostCopied>>9, given(op.Seed)), 1}, // each of two seeds has one
-		"too large":         {product(back, 1, 1<<8, mostCopied>>9+1, given(op.Seed)), 0},
+		"of many cells":     {product(back, 1, 30, 40, given(op.Shared)), 0},
+		"just small enough": {product(back, 1, 1<<8, mostCopied/3>>8, given(op.Seed)), 1}, // each of three seeds has one
+		"too large":         {product(back, 1, 1<<8, mostCopied/3>>8+1, given(op.Seed)), 0},
 	} {
 		prog := trace(t, c.body)
-		l := engine(t, 1).layOut(prog, fourSlots(t))
+		l := engine(t, 1).layOut(prog, trainedSlots(t))
 		var copies []op.Value
 		for _, n := range l.t.Once {
 			if (n.Op == op.Transpose{Perm: "1,0"}) {
@@ -75,7 +76,7 @@ func TestCopies(t *testing.T) {
 		}
 		untransposed := slices.ContainsFunc(l.t.Step, func(n op.Node) bool { return n.Op == op.MatMul{} || n.Op == op.MatMulTail{} })
 		p := prog.Types[prog.In[0].V]
-		slots := map[op.Domain]int{op.Seed: 2, op.Shared: 1}[p.Domain]
+		slots := map[op.Domain]int{op.Seed: 3}[p.Domain]
 		if words := c.copies * slots * p.Words(); l.copied != words {
 			t.Errorf("%s: %d words are told to be copied; want %d", name, l.copied, words)
 		}
@@ -94,7 +95,7 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%s: %d of %d bytes differ from the laws'", name, different(got, want), len(want))
 		}
 	}
-	if l := engine(t, 1, Law).layOut(trace(t, product(back, 1, 30, 40, given(op.Seed))), fourSlots(t)); len(l.t.Once) > 0 {
+	if l := engine(t, 1, Law).layOut(trace(t, product(back, 1, 30, 40, given(op.Seed))), trainedSlots(t)); len(l.t.Once) > 0 {
 		t.Errorf("the laws alone have %v once", l.t.Once)
 	}
 }
