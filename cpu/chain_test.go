@@ -52,10 +52,10 @@ func spread(b *graph.Builder, v, like op.Value) op.Value {
 	return b.Do(op.Broadcast{To: b.Type(like).Shape}, v)
 }
 
-// trainedCells are cells of which some share a seed, some a model, some both, and one has a seed of its own.
-const trainedCells = 5
+// trainedCells are cells of which some share a seed, some a model, some both; none shares a slot of the group alone.
+const trainedCells, alone = 4, op.Domain("alone")
 
-var trainedGroups = graph.Groups{op.Seed: {0, 1, 0, 0, 2}, op.Model: {0, 0, 0, 1, 0}}
+var trainedGroups = graph.Groups{op.Seed: {0, 1, 0, 0}, op.Model: {0, 0, 0, 1}, alone: {3, 1, 0, 2}}
 
 // trained runs a program on a pack of such cells and gives all that it leaves.
 func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
@@ -73,7 +73,7 @@ func trained(t *testing.T, prog *graph.Program, o Options, steps int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, in := range prog.In {
 		ty := prog.Types[in.V]
-		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 3, op.Model: 2, op.Shared: 1}[ty.Domain]
+		slots := map[op.Domain]int{op.Cell: cells, op.Seed: 2, op.Model: 2, op.Shared: 1, alone: cells}[ty.Domain]
 		for slot := range slots {
 			words := make([]uint32, ty.Words())
 			for i := range words {
@@ -222,6 +222,20 @@ func jointAgrees(t *testing.T, family string, ragged, transposed bool) {
 		if p.joint.variant != family {
 			t.Errorf("the joint product is by %q, which is not allowed; want %q", p.joint.variant, family)
 		}
+	}
+}
+
+// A result without elements that hangs on a chain is no view of it.
+func TestEmptyResultAfterChain(t *testing.T) {
+	prog := trace(t, func(b *graph.Builder) {
+		z := b.State("z", b.Input("z0", op.T(op.F32, op.Cell, 1, 40)), op.Cell)
+		next := b.Do(op.Neg, b.Do(op.Exp, z))
+		b.Output("none", b.Do(op.MatMul{TB: true}, next, b.Input("p", op.T(op.F32, op.Shared, 0, 40))))
+		b.Next(z, b.Do(op.Neg, next))
+	})
+	got, want := trained(t, prog, Options{Threads: 2}, 3), trained(t, prog, Options{Threads: 1, Variants: []string{Law}}, 3)
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d of %d bytes differ from the laws'", different(got, want), len(want))
 	}
 }
 

@@ -5,14 +5,14 @@ import (
 	"lockstep/op"
 )
 
-// mostCopied is the words up to which copies of matrices are worth their memory: beyond it cells take so few steps at a time that the
-// copies are fetched from memory again and again.
-const mostCopied = 32 << 20
+// mostCopied is the words up to which copies of matrices are worth their memory: as many as stay in a cache together with the matrices.
+// What does not would be fetched from memory a second time whenever a thread comes back to a cell.
+const mostCopied = 2 << 20
 
 // copyTransposed lets a row that is multiplied by the transpose of a matrix, as a gradient is by a dense basis, read a copy of it that
 // is transposed once: the words that a vector of chains needs are then neighbours, and need not be brought together in each step. The
-// chains are the same, and so are their bits. There is no copy of a matrix that is a cell's own, or that steps change; nor where cells share
-// it: their rows together are worth the words' being brought together.
+// chains are the same, and so are their bits. There is no copy of a matrix that is a cell's own, or that steps change; nor of one that some
+// cells share: their rows together are worth the words' being brought together.
 func (l *layout) copyTransposed(e *Engine, slots *graph.Slots) {
 	t := l.t
 	passing := map[op.Value]bool{}
@@ -40,7 +40,7 @@ func (l *layout) copyTransposed(e *Engine, slots *graph.Slots) {
 			count, err := slots.Count(matrix.Domain)
 			its := count * matrix.Words()
 			transposed := op.T(op.F32, matrix.Domain, matrix.At(1), matrix.At(0))
-			if err != nil || len(slots.Of(op.Cell)) >= 2*count || l.copied+its > mostCopied || !e.has(plain, []op.Type{x, transposed}) {
+			if err != nil || len(slots.Of(op.Cell)) > count || l.copied+its > mostCopied || !e.has(plain, []op.Type{x, transposed}) {
 				continue
 			}
 			l.copied += its

@@ -13,6 +13,8 @@
 //   - An update is a chain that ends the step and makes nothing but next states. Nothing reads the old ones after it, so it writes in
 //     place; for active cells alone.
 //
+// A cell that is alone with a matrix by whose transpose it multiplies, a dense basis on the way back, may have a transposed copy of it.
+//
 // Without fusion (Options.NoFuse), and by the laws alone, every op of every cell runs by itself. The bits are the same.
 package cpu
 

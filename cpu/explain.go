@@ -11,8 +11,8 @@ import (
 // Explanation is how the engine runs a program.
 type Explanation struct {
 	Traced  int    `json:"traced"`  // ops as they were traced
-	Lowered int    `json:"lowered"` // after the rewrites: composites without a kernel expanded, equal ones shared, dead ones dropped
-	Once    int    `json:"once"`    // of these run when inputs have changed
+	Lowered int    `json:"lowered"` // after the rewrites: composites without a kernel expanded, equal ones shared, dead ones dropped; of these
+	Once    int    `json:"once"`    // run when inputs have changed,
 	Step    int    `json:"step"`    // and these in every step;
 	Views   int    `json:"views"`   // as many of both only show a part of another's memory, which is no work
 	Units   []Unit `json:"units"`   // what runs in a step, in order
@@ -22,7 +22,7 @@ type Explanation struct {
 	Scratch int64  `json:"scratch"` // bytes that a thread has for a step: of one cell at a time,
 	Kept    int64  `json:"kept"`    // for each cell of the block,
 	Parts   int64  `json:"parts"`   // and of the parts of chains
-	Copied  int64  `json:"copied"`  // bytes of transposed copies of what cells share, of the whole pack
+	Copied  int64  `json:"copied"`  // bytes of transposed copies of matrices that no two cells share, of the whole pack
 	Program string `json:"program"` // the hash of the program
 }
 
@@ -53,12 +53,12 @@ func (e *Engine) Explain(p *graph.Program, cells int, groups graph.Groups) (Expl
 		Scratch: 4 * int64(l.local.Words), Kept: 4 * int64(l.kept.Words), Parts: 4 * int64(l.parts), Copied: 4 * int64(l.copied),
 		Program: hex.EncodeToString(hash[:]),
 	}
-	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
-		if l.t.View[n.Out[0]].Of != 0 {
+	for _, n := range slices.Concat(plain.Once, plain.Step) {
+		if plain.View[n.Out[0]].Of != 0 {
 			x.Views++
 		}
 	}
-	x.Once, x.Step = len(l.t.Once), len(l.t.Step)
+	x.Once, x.Step = len(plain.Once), len(plain.Step)
 	for _, ph := range l.phases {
 		for _, g := range ph.groups {
 			if u, ok := e.unitOf(l, g); ok {

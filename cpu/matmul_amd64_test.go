@@ -183,7 +183,7 @@ func TestMatMulRow(t *testing.T) {
 				bothProducts(t, r, o, 1, k, n)
 			}
 		}
-		for n := 8; n <= 140; n++ {
+		for n := 8; n <= 13*16+1; n++ { // up to all registers of AVX-512
 			bothProducts(t, r, o, 1, 1+r.IntN(40), n)
 			bothProducts(t, r, o, 1, n+1+r.IntN(3), n) // more terms than columns
 		}
@@ -211,9 +211,9 @@ func TestMatMulJoint(t *testing.T) {
 		tail, isTail := o.(op.MatMulTail)
 		plain, _ := o.(op.MatMul)
 		tb := plain.TB || tail.TB
-		for _, s := range [][3]int{{1, 37, 100}, {1, 37, 7}, {2, 20, 50}, {1, 1024, 33}, {1, 1025, 33}, {1, 2050, 40}, {1, 0, 9}, {3, 5, 0}, {1, 1030, 1100}} {
+		for _, s := range [][3]int{{1, 37, 100}, {1, 37, 7}, {2, 20, 50}, {1, 1024, 33}, {1, 1025, 33}, {1, 2050, 40}, {1, 0, 9}, {3, 5, 0}, {1, 1030, 1100}, {1, 200, 100}} {
 			m, k, n := s[0], s[1], s[2]
-			for _, lengths := range [][]uint32{nil, {5}, {0, 0, 3, 3, 9, 30}, {7, 3, 3, 40, 41, 0}, {1, 1023, 1024, 1025, 2050}, {0, 1 << 31}} {
+			for _, lengths := range [][]uint32{nil, {5}, {0, 0, 3, 3, 9, 30}, {7, 3, 3, 40, 41, 0}, {1, 1023, 1024, 1025, 2050}, {0, 1 << 31}, {10, 200}} { // {10, 200}: the last cell goes on alone
 				if isTail && lengths == nil {
 					continue
 				}

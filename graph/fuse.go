@@ -88,7 +88,7 @@ func (f *fuser) add(n op.Node) {
 			g.Nodes, g.Grain = append(g.Nodes, n), joint
 			f.inside[n.Out[0]] = true
 			return
-		case depends && words == 0: // a view of a result
+		case depends && f.View[n.Out[0]].Of != 0: // a view of a result
 			g.Nodes = append(g.Nodes, n)
 			return
 		case !depends && words < smallest:

@@ -48,6 +48,8 @@ func forProducts(f func(p product)) {
 			f(t)
 			t.m, t.k, t.n = 1, 130, 101 // a row by a basis, and back
 			f(t)
+			t.m, t.k, t.n = 1, 180, 170
+			f(t)
 		}
 		// A chunk of products that underflow can end in -0, and more terms must not turn it into +0 before they should.
 		t.m, t.k, t.n, t.f = 3, 1026, 9, under

@@ -22,12 +22,13 @@ func (t *training) ahead(total int) int {
 	return t.kept[len(t.losses)] + 1 - t.steps
 }
 
-// chunkTime is the most that a run of steps is to take: what a user who stops a sweep waits for, at most. A pack whose cells have dense
-// bases of their own fetches each of them from memory once a run, so runs must not be short either.
+// chunkTime is what a run of steps is to take at most, but for the losses that are kept, at which it ends in any case: who stops a sweep
+// waits for the run at hand. A pack whose cells have dense bases of their own fetches each of them from memory once a run, so runs must
+// not be short either.
 const chunkTime = 500 * time.Millisecond
 
 // train runs the training program until every cell has done its steps or is frozen, from where a checkpoint left it. When
-// ctx ends it stops after the steps at hand, half a second's work or a single step, and writes a checkpoint.
+// ctx ends it stops after the steps at hand, some half a second's work, or a single step, and writes a checkpoint.
 func (j *job) train(ctx context.Context) error {
 	p, err := j.recipe.training(j.capacity)
 	if err != nil {

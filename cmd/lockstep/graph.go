@@ -163,7 +163,7 @@ memory of a thread: %s for one cell at a time, %s for each of %d cells of a bloc
 `, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts)); err != nil || g.Copied == 0 {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "transposed copies of what cells share: %s\n", kib(g.Copied))
+	_, err := fmt.Fprintf(w, "transposed copies of matrices that no two cells share: %s\n", kib(g.Copied))
 	return err
 }
 

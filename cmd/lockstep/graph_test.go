@@ -68,6 +68,12 @@ func TestGraph(t *testing.T) {
 		if f.Scratch+f.Kept >= f.Sum || f.Peak > f.Sum || f.Parts == 0 || p.Parts != 0 {
 			t.Errorf("pack %d: %+v", i, f)
 		}
+		if copied := int64(i * 2 * 4 * 40 * 1210); f.Copied != copied || p.Copied != 0 { // of each seed's dense basis
+			t.Errorf("pack %d: %d bytes of copies, %d not fused; want %d, 0", i, f.Copied, p.Copied, copied)
+		}
+		if f.Once+f.Step != f.Lowered || p.Once+p.Step != p.Lowered {
+			t.Errorf("pack %d: %d ops after the rewrites, of which %d run once and %d in every step", i, f.Lowered, f.Once, f.Step)
+		}
 		joint := 0
 		for _, k := range kinds(f) {
 			if k == "joint" {
@@ -79,10 +85,13 @@ func TestGraph(t *testing.T) {
 		}
 	}
 	text := must(t, "graph", card)
-	for _, want := range []string{"pack 2 of 2: 2 cells of 2 seeds, d = 40", "broadcast, add, relu", "FLOPs", "alive at once"} {
+	for _, want := range []string{"pack 2 of 2: 2 cells of 2 seeds, d = 40", "broadcast, add, relu", "FLOPs", "alive at once", "no two cells share: 378.1 KiB\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+	if n := strings.Count(text, "no two cells share"); n != 1 {
+		t.Errorf("copies are told of %d times; want once", n)
 	}
 }
 

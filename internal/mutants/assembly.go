@@ -28,6 +28,7 @@ var assembly = []fault{
 	{"AVX-512 matmul: a masked load from a wrong place", "cpu/matmul_amd64.s:matmul3x32tailAVX512", "VMOVUPS.Z 64(SI)", "VMOVUPS.Z 32(SI)", "./cpu", "TestConformance/avx512/matmul"},
 	{"AVX-512 matmul: a row's term with its neighbour's row", "cpu/matmul_amd64.s:matmulRow8AVX512", "(DX)(BX*2)", "(DX)(BX*1)", "./cpu", "TestConformance/avx512/matmul"},
 	{"AVX2 matmul: a few columns' chains not canonical", "cpu/matmul_amd64.s:matmulRowFew13AVX2", "VCMPPS $0x03", "VCMPPS $0x0b", "./cpu", "TestConformance/avx2/matmul"},
+	{"AVX-512 matmul: eleven vectors, one of them taken twice", "cpu/matmul_amd64.s:matmulRowFew11AVX512", "192(DX)", "128(DX)", "./cpu", "TestConformance/avx512/matmul"},
 	{"AVX-512 matmul: a vector of a row's few columns taken twice", "cpu/matmul_amd64.s:matmulRowFew7AVX512", "320(DX)", "256(DX)", "./cpu", "TestConformance/avx512/matmul"},
 	{"AVX2 matmuljvp: the two terms in the other order", "cpu/matmuljvp_amd64.s:matmuljvp3x16tailAVX2",
 		"MOVQ da+24(FP), BX MOVQ b+48(FP), SI MOVQ a+16(FP), DI MOVQ db+56(FP), R8",
