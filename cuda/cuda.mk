@@ -32,6 +32,8 @@ cuda/fatbin/%.fatbin: cuda/%.cu $(CU_HEADERS) cuda/nvcc.sh bin/ptxlint
 	@echo nvcc $<
 	@cuda/nvcc.sh "$(NVCC)" bin/ptxlint $< $@
 
+cuda/fatbin/resident.fatbin: $(CU_FILES) # which it includes
+
 bin/ptxlint: cuda/lint/main.go
 	@$(GO) build -o $@ ./cuda/lint
 

@@ -14,5 +14,8 @@ struct View {
 __device__ __forceinline__ uint32_t *slot_of(const View &v, uint32_t s) { return v.base + v.stride * (v.slot ? v.slot[s] : s); }
 __device__ __forceinline__ float *floats_of(const View &v, uint32_t s) { return reinterpret_cast<float *>(slot_of(v, s)); }
 
-// A kernel of blocks of at most THREADS threads, found by its name.
-#define KERNEL(THREADS) extern "C" __global__ void __launch_bounds__(THREADS)
+// A second array of shared memory in one function: where they have one place (resident.cu), it lies behind the first.
+#define SHARED_AFTER(before, T, name, dims) SHARED(T, name, dims)
+
+// A kernel of blocks of at most so many threads, found by its name; KERNEL(THREADS, 1) may have all registers of a multiprocessor.
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)

@@ -79,12 +79,11 @@ __device__ __forceinline__ void term(float (&acc)[TM][TN], const Row<WM> (*a)[BK
 
 // A block of BM/TM * BN/TN threads makes tiles of BM * BN results, TM * TN a thread. Tiles of a and b of BK terms go through
 // shared memory, which holds two: one is multiplied while the next is on its way in registers; all threads meet once a tile.
-template <bool JVP, int BM, int BN, int TM, int TN>
+template <bool JVP, int BM, int BN, int TM, int TN, int UNROLL = JVP ? 1 : 2>
 __device__ __forceinline__ void product(const MatMulArgs &p, const View *da, const View *db) {
   constexpr int T = BM / TM * (BN / TN), S = JVP + 1;
-  [[maybe_unused]] constexpr int UNROLL = JVP ? 1 : 2;  // more would spill registers
   SHARED(Row<BM + 4>, as, [2][S][BK]);
-  SHARED(Row<BN + 4>, bs, [2][S][BK]);
+  SHARED_AFTER(as, Row<BN + 4>, bs, [2][S][BK]);
   const uint32_t slot = blockIdx.y, kn = terms(p, slot);
   const uint32_t m0 = blockIdx.x / p.columns * BM, n0 = blockIdx.x % p.columns * BN;
   const uint32_t i0 = threadIdx.x / (BN / TN) * TM, j0 = threadIdx.x % (BN / TN) * TN;

@@ -4,8 +4,8 @@
 // ternary_rows_f32, ternary_rows_i8: a block for each row of x, x = rows, y = slot; 32 to 1024 threads. Shared: 128 bytes; all
 // wait once. Memory-bound: reads 4 bytes twice (the second time from L2), writes 4.
 //
-// ternary_down: W [k, n], the sum runs down the columns. A thread makes 4 neighbouring results of ROWS rows of x: 128 threads,
-// x = blocks of 512 results, z strides over groups of ROWS rows, y = slot. Shared: q of 256 terms, all wait for each 256 terms.
+// ternary_down: W [k, n], the sum runs down the columns. A thread makes 4 neighbouring results of ROWS rows of x: at most 256 threads,
+// the launcher takes 128, x = blocks of 4 results a thread, z strides over groups of ROWS rows, y = slot. Shared: q of 256 terms, all wait for each 256 terms.
 // Bound by integer operations: 10 for each code and row; reads k n / 4 bytes of codes for each group of rows.
 //
 // ternary_along: W [n, k], the sum runs along a row. A block makes 4 results of one row of x, x = n / 4, z strides over rows, y =
@@ -90,16 +90,16 @@ __device__ __forceinline__ uint32_t result(const TernaryMMArgs &a, uint32_t row,
 template <int ROWS> __device__ __forceinline__ void down(const TernaryMMArgs &a) {
   SHARED(int32_t, q, [256][ROWS]);
   const uint32_t kn = limit(a, TERMS, a.k), nn = limit(a, RESULTS, a.n);
-  const uint32_t j = (blockIdx.x * 128 + threadIdx.x) * 4;  // the first result; its codes are a quarter of a word or a half
+  const uint32_t j = (blockIdx.x * blockDim.x + threadIdx.x) * 4;  // the first result; its codes are a quarter of a word or a half
   const uint32_t *w = slot_of(a.w, blockIdx.y) + j / 16, shift = j % 16 * 2;
   for (uint32_t i0 = blockIdx.z * ROWS; i0 < a.m; i0 += gridDim.z * ROWS) {
     int64_t sum[ROWS][4] = {};
-    if (blockIdx.x * 512 < nn)  // the same for the whole block
+    if (blockIdx.x * blockDim.x * 4 < nn)  // the same for the whole block
       for (uint32_t l0 = 0; l0 < kn; l0 += 256) {
         const uint32_t terms = kn - l0 < 256 ? kn - l0 : 256;
         __syncthreads();
         for (uint32_t i = 0; i < ROWS; i++)
-          for (uint32_t l = threadIdx.x; l < terms; l += 128)
+          for (uint32_t l = threadIdx.x; l < terms; l += blockDim.x)
             q[l][i] = i0 + i < a.m ? int32_t(slot_of(a.scratch, blockIdx.y)[(i0 + i) * a.q_row + l0 + l]) : 0;
         __syncthreads();
         if (j >= nn) continue;
@@ -121,8 +121,8 @@ template <int ROWS> __device__ __forceinline__ void down(const TernaryMMArgs &a)
   }
 }
 
-KERNEL(128) ternary_down_1(const TernaryMMArgs a) { down<1>(a); }
-KERNEL(128) ternary_down_4(const TernaryMMArgs a) { down<4>(a); }
+KERNEL(256) ternary_down_1(const TernaryMMArgs a) { down<1>(a); }
+KERNEL(256) ternary_down_4(const TernaryMMArgs a) { down<4>(a); }
 
 KERNEL(256) ternary_along(const TernaryMMArgs a) {
   SHARED(long long, part, [8][4]);

@@ -55,17 +55,19 @@ func kernelsOf(c *optest.Case) (names []string) {
 }
 
 // chosen are the cases that the flags choose: all, those of some kernels, a few of each.
-func chosen() map[*optest.Case]bool {
+func chosen() map[*optest.Case]bool { return casesOf(strings.Split(*onlyKernels, ",")) }
+
+// casesOf are the cases that launch one of the kernels, all of [""]: by the flag -few a few of each kernel.
+func casesOf(only []string) map[*optest.Case]bool {
+	whole := only[0] == ""
 	wanted := func(c *optest.Case) (names []string) {
-		return slices.DeleteFunc(kernelsOf(c), func(k string) bool {
-			return *onlyKernels != "" && !slices.Contains(strings.Split(*onlyKernels, ","), k)
-		})
+		return slices.DeleteFunc(kernelsOf(c), func(k string) bool { return !whole && !slices.Contains(only, k) })
 	}
 	var cases []*optest.Case
 	for _, o := range op.All {
 		for _, c := range optest.Cases(o, 0) {
 			large := threadsOf(c) > 576 && !strings.HasPrefix(c.Note, optest.Turns) // ThreadSanitizer has fibers for so many
-			if (*onlyKernels == "" || len(wanted(c)) > 0) && !(*few > 0 && large) {
+			if (whole || len(wanted(c)) > 0) && !(*few > 0 && large) {
 				cases = append(cases, c)
 			}
 		}
@@ -166,6 +168,7 @@ func TestConformance(t *testing.T) {
 		optest.Complete(t, e, []string{"mean", "matmultail"}) // their expansions are all there is to them
 	}
 	e.dev = littered{e.dev, e}
+	e.executor = "stream" // TestResidentConformance is for the other one
 	optest.Run(t, tidy{e, t}, optest.Options{Only: func(c *optest.Case) bool { return cases[c] }})
 	if *onlyKernels != "" {
 		return
@@ -177,7 +180,7 @@ func TestConformance(t *testing.T) {
 		return
 	}
 	for name := range strings.FieldsSeq(string(list)) {
-		if e.funcs[name+"/0"] == nil && !strings.HasPrefix(name, "peak_") { // TestPeakKernels has these
+		if e.funcs[name+"/0"] == nil && !strings.HasPrefix(name, "peak_") && name != "resident" { // other tests have these
 			t.Errorf("no case launched the kernel %s", name)
 		}
 	}

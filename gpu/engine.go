@@ -22,6 +22,7 @@ type Engine struct {
 	info     Info
 	funcs    map[string]function
 	blocking bool     // wait for every launch
+	executor string   // stream or resident, where it is not for the engine to choose
 	given    [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
 	broken   error    // what closed the engine before its time
 	closed   bool
@@ -35,8 +36,12 @@ func open(start func() (device, error)) (*Engine, error) {
 	if !slices.Contains([]string{"", "0", "1"}, blocking) {
 		return nil, fmt.Errorf("%s=%s: want 1, to wait for every launch, or 0", blockingVariable, blocking)
 	}
-	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1"}
-	err := e.thread.do(func() (err error) {
+	executor, err := executorChoice()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1", executor: executor}
+	err = e.thread.do(func() (err error) {
 		if e.dev, err = start(); err != nil {
 			return err
 		}
@@ -177,7 +182,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	}
 	p := newPack(e, cells, s)
 	p.planned = true
-	bytes := p.mostSlotMaps()
+	bytes, executor := p.mostSlotMaps(), "stream"
 	for _, prog := range ps {
 		x, err := p.layout(prog)
 		if err != nil {
@@ -185,8 +190,11 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		}
 		maps.Copy(p.arrays, x.named)
 		bytes += x.region.bytes
+		if x.resident != nil {
+			executor = "resident"
+		}
 	}
-	return graph.Memory{Bytes: bytes, Executor: "stream"}, nil
+	return graph.Memory{Bytes: bytes, Executor: executor}, nil
 }
 
 // maxSlots is the most that the y axis of a grid takes.

@@ -11,20 +11,23 @@ import (
 	"lockstep/op"
 )
 
-// exec is a program compiled for a pack, by the executor `stream`: a step is a list of launches, which is recorded once and
-// replayed, so that the host does the same work for a step whatever the number of cells.
+// exec is a program compiled for a pack. By the executor `stream` a step is a list of launches, which is recorded once and replayed, so
+// that the host does the same work for a step whatever the number of cells. By the executor `resident`, see resident.go, the list is the
+// program of a kernel that does many steps.
 type exec struct {
-	p       *pack
-	t       *graph.Tape
-	home    []*array // by value: its array, or that of the value which it is a view of; nil: scratch
-	scratch uint64   // [cells, Scratch.Words]
-	temp    uint64   // what the launches of one node hand to each other, and states that are staged
-	once    []work
-	reset   []work
-	step    []work
-	kernels []graph.KernelInfo
-	fresh   graph.Once
-	graph   recording // of a step; nil until the first
+	p        *pack
+	t        *graph.Tape
+	home     []*array // by value: its array, or that of the value which it is a view of; nil: scratch
+	scratch  uint64   // [cells, Scratch.Words]
+	temp     uint64   // what the launches of one node hand to each other, and states that are staged
+	once     []work
+	reset    []work
+	step     []work
+	kernels  []graph.KernelInfo
+	fresh    graph.Once
+	graph    recording  // of a step; nil until the first
+	resident *residence // nil: the executor is `stream`
+	writing  bool       // launches are made for a program of `resident`
 
 	// The layout, before anything is allocated.
 	region arena             // arrays, scratch and temporary memory
@@ -70,12 +73,16 @@ func (p *pack) compile(prog *graph.Program) (*exec, error) {
 func (p *pack) layout(prog *graph.Program) (*exec, error) {
 	x := &exec{p: p, t: lower(prog), named: map[string]*array{}, plans: map[*op.Node]*plan{}}
 	x.home = make([]*array, len(x.t.P.Types))
-	if err := x.bind(); err != nil {
-		return nil, err
-	}
 	temp, err := x.plan()
 	if err != nil {
 		return nil, err
+	}
+	x.resident = x.reside()
+	if err := x.bind(); err != nil {
+		return nil, err
+	}
+	if r := x.resident; r != nil {
+		x.region.place(int64(r.most*(residentHeader+residentArgument)), &r.code)
 	}
 	x.region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
 	x.region.place(int64(max(temp, x.stagedWords())), &x.temp)
@@ -129,7 +136,7 @@ func (x *exec) bind() (err error) {
 		if err != nil {
 			return err
 		}
-		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.t.View[o.V].Of == 0 {
+		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.inside(o.V) < 0 && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
 			if slices.ContainsFunc(x.t.Once, func(n op.Node) bool { return slices.Contains(n.Out, o.V) }) {
 				x.fresh.Holds(&a.version)
@@ -138,7 +145,7 @@ func (x *exec) bind() (err error) {
 	}
 	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
 		for _, v := range n.Out {
-			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.t.View[v].Of != 0 {
+			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.inside(v) >= 0 || x.t.View[v].Of != 0 {
 				continue
 			}
 			if x.home[v], err = p.newArray(&x.region, q.Types[v]); err != nil {
@@ -182,6 +189,10 @@ func (x *exec) plan() (temp int, err error) {
 // build makes the launches of the nodes, of Reset, and of what ends a step.
 func (x *exec) build() (err error) {
 	nodes := func(list []op.Node, once bool) (all []work, err error) {
+		variant := "cuda"
+		if x.resident != nil && !once {
+			variant = "resident"
+		}
 		for i := range list {
 			n := &list[i]
 			pl := x.plans[n]
@@ -202,14 +213,11 @@ func (x *exec) build() (err error) {
 			if len(ran) == 0 {
 				ran = []string{"nothing"} // an empty result
 			}
-			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:" + strings.Join(ran, "+"), Once: once})
+			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: variant + ":" + strings.Join(ran, "+"), Once: once})
 		}
 		return all, nil
 	}
 	if x.once, err = nodes(x.t.Once, true); err != nil {
-		return err
-	}
-	if x.step, err = nodes(x.t.Step, false); err != nil {
 		return err
 	}
 	for _, s := range x.t.P.State {
@@ -217,12 +225,30 @@ func (x *exec) build() (err error) {
 			return err
 		}
 	}
-	return x.finish()
+	x.writing = x.resident != nil
+	if x.step, err = nodes(x.t.Step, false); err != nil {
+		return err
+	}
+	if err := x.finish(); err != nil || x.resident == nil {
+		return err
+	}
+	return x.settleIn()
+}
+
+// inside is where the executor `resident` keeps a value: the byte of its values; -1: elsewhere.
+func (x *exec) inside(v op.Value) int {
+	if x.resident == nil {
+		return -1
+	}
+	return x.resident.at[v]
 }
 
 // view is where a value lies, as seen by a launch over the slots of a domain.
 func (x *exec) view(v op.Value, over op.Domain) (view, error) {
 	root, off := x.t.Root(v)
+	if at := x.inside(root); at >= 0 {
+		return view{base: residentValue | uint64(at+4*off)}, nil
+	}
 	if a := x.home[root]; a != nil {
 		return x.p.view(a, off, over)
 	}
@@ -266,15 +292,18 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 		return nil, err
 	}
 	args := l.args(out, in, view{base: x.temp, stride: uint64(pl.scratch)})
-	return x.p.work(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args)
+	return x.work(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args)
 }
 
-// work makes a launch; nil if the grid is empty.
-func (p *pack) work(kernel string, gx, gy, gz, block, shared int, args argument) (*work, error) {
+// work makes a launch; nil if the grid is empty. Those of a program of the executor `resident` name their kernels, which nobody launches.
+func (x *exec) work(kernel string, gx, gy, gz, block, shared int, args argument) (*work, error) {
 	if gx == 0 || gz == 0 {
 		return nil, nil
 	}
-	f, err := p.e.function(kernel, shared)
+	if x.writing {
+		return &work{kernel, nil, [3]int{gx, gy, gz}, block, shared, args}, nil
+	}
+	f, err := x.p.e.function(kernel, shared)
 	if err != nil {
 		return nil, err
 	}
@@ -350,7 +379,7 @@ func (x *exec) advance(steps int) error {
 	if err := x.refresh(); err != nil {
 		return err
 	}
-	if x.graph == nil && !e.blocking {
+	if x.graph == nil && !e.blocking && x.resident == nil {
 		var err error
 		if x.graph, err = e.dev.record(func() error { return e.run(x.step) }); err != nil {
 			return err
@@ -361,6 +390,12 @@ func (x *exec) advance(steps int) error {
 	}
 	for _, o := range x.t.P.Out {
 		x.fresh.Change(&x.p.arrays[o.Name].version)
+	}
+	if x.resident != nil {
+		if err := e.run([]work{x.resident.steps(steps)}); err != nil {
+			return err
+		}
+		return e.sync()
 	}
 	for range steps {
 		step := func() error { return e.run(x.step) }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"lockstep/graph"
 )
 
 // Error is what a driver says went wrong, and with what.
@@ -81,6 +83,11 @@ const (
 	codeOutOfMemory = 2
 	codeNoDevice    = 100
 )
+
+// Is tells what the error is to who knows of no driver: graph.ErrMemory or graph.ErrLost.
+func (e *Error) Is(target error) bool {
+	return target == graph.ErrMemory && e.Code == codeOutOfMemory || target == graph.ErrLost && e.sticky()
+}
 
 // sticky tells whether a context is of no use after the error: after all but those that refuse a call and do nothing.
 func (e *Error) sticky() bool {

@@ -98,6 +98,7 @@ func TestFaultClosesTheEngine(t *testing.T) {
 		t.Setenv(blockingVariable, c.blocking)
 		e, other := opened(t, 1), device0(t)
 		emulated(t, e)
+		e.executor = "stream"
 		_, x := compiled(t, e, counting(t))
 		last := &x.step[len(x.step)-1]
 		bad := last.args.fields.(keepArgs)
@@ -205,6 +206,7 @@ func TestOnceAfterRefusal(t *testing.T) {
 // A launch that the driver refuses is named with what it was given, and harms nothing.
 func TestRefusedLaunch(t *testing.T) {
 	e := device0(t)
+	e.executor = "stream"
 	_, x := compiled(t, e, counting(t))
 	x.step[0].block = 4096
 	err := x.Run(t.Context(), 1)
@@ -214,6 +216,23 @@ func TestRefusedLaunch(t *testing.T) {
 		}
 	}
 	works(t, e)
+}
+
+// A fault in a program of the executor resident closes its engine, too.
+func TestFaultOfResident(t *testing.T) {
+	device0(t)
+	e := opened(t, 1)
+	emulated(t, e)
+	e.executor = "resident"
+	_, x := compiled(t, e, counting(t))
+	x.resident.args.code = 0x10
+	err := x.Run(t.Context(), 3)
+	if !errors.Is(err, graph.ErrLost) || !strings.Contains(err.Error(), "CUDA_ERROR_ILLEGAL_ADDRESS (700)") || !strings.Contains(err.Error(), "(kernel resident, grid [2 1 1], 256 threads, ") {
+		t.Errorf("%v; want an illegal address of the kernel resident", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // Waiting for every launch changes no bit.

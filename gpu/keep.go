@@ -41,11 +41,34 @@ func (x *exec) move(list *[]work, to, from, gate view, words int, over op.Domain
 	if gate.base == 0 {
 		a.always = 1
 	}
-	w, err := x.p.work("keep", blocks(words, 256), len(x.p.slots.Speakers(over)), 1, 256, 0, bytesOf(a))
+	w, err := x.work("keep", blocks(words, 256), len(x.p.slots.Speakers(over)), 1, 256, 0, bytesOf(a))
 	if err == nil && w != nil {
 		*list = append(*list, *w)
 	}
 	return err
+}
+
+// settleIn makes the program of the executor `resident`: the states move in before the first step, and out after the last one.
+func (x *exec) settleIn() error {
+	var in, out []work
+	for _, s := range x.t.P.State {
+		t := x.t.P.Types[s.In]
+		there, err := x.p.view(x.home[s.In], 0, op.Cell)
+		if err != nil {
+			return err
+		}
+		here, err := x.view(s.In, op.Cell)
+		if err == nil {
+			err = x.move(&in, here, there, view{}, t.Words(), op.Cell)
+		}
+		if err == nil && !x.t.Still(s) {
+			err = x.move(&out, there, here, view{}, t.Words(), op.Cell)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return x.resident.program(x.p, in, x.step, out)
 }
 
 // staged tells whether the value is a state, or a part of one: then it must be read before any state is replaced.
@@ -137,7 +160,12 @@ func (x *exec) finish() error {
 		if x.t.Still(s) {
 			continue
 		}
-		if err := x.keep(&x.step, x.home[s.In], next[i], gates[q.Types[s.In].Domain]); err != nil {
+		t := q.Types[s.In]
+		into, err := x.view(s.In, t.Domain)
+		if err == nil {
+			err = x.move(&x.step, into, next[i], gates[t.Domain], t.Words(), t.Domain)
+		}
+		if err != nil {
 			return err
 		}
 	}

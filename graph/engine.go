@@ -17,6 +17,14 @@ type Memory struct {
 	Executor string // which of the engine's executors would run it
 }
 
+// What an engine's errors wrap when its device is at fault, and not what it was asked for.
+var (
+	// ErrMemory: the device's memory is exhausted. The pack may be of no use any more; the engine is, and a smaller pack may fit.
+	ErrMemory = errors.New("memory is exhausted")
+	// ErrLost: the device is lost, or a fault has spoiled what the engine had there. The engine is of no use any more.
+	ErrLost = errors.New("the device is lost")
+)
+
 // ErrNoKernel is what Compile's error wraps when an engine has nothing to run a node by.
 var ErrNoKernel = errors.New("no kernel")
 

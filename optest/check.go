@@ -32,6 +32,16 @@ func (p Packing) domain(c *Case, i int) op.Domain {
 	return p.domains[(i+int(c.Seed%uint64(len(p.domains))))%len(p.domains)]
 }
 
+// Steps tells whether the case's op runs in every step, and not once: an operand of it is a state.
+func (p Packing) Steps(c *Case) bool {
+	for i := range c.In {
+		if p.state && p.domain(c, i) == op.Cell {
+			return true
+		}
+	}
+	return false
+}
+
 // slot is the slot of a cell in a domain.
 func (p Packing) slot(d op.Domain, cell int) int {
 	switch d {

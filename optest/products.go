@@ -12,7 +12,8 @@ var sides = [][3]int{
 	{1, 1, 1}, {0, 3, 2}, {2, 0, 3}, {3, 2, 0}, {0, 0, 0}, {1, 7, 1}, {1, 9, 17}, {5, 7, 3}, {8, 8, 8}, {7, 9, 15}, {9, 5, 16}, {3, 11, 31}, {4, 13, 32},
 	{6, 3, 33}, {2, 17, 47}, {12, 6, 48}, {13, 4, 49}, {5, 2, 63}, {4, 2, 64}, {3, 3, 65}, {16, 16, 16}, {17, 15, 33}, {31, 10, 7}, {1, 200, 100}, {100, 20, 1},
 	{2, 1023, 3}, {3, 1024, 5}, {5, 1025, 9}, {1, 2047, 17}, {2, 2049, 3}, {7, 1030, 33},
-	{50, 18, 10}, {97, 20, 61}, {200, 17, 60}, // tall tiles, whole and in part
+	{50, 18, 10}, {130, 19, 10}, {97, 20, 61}, {200, 17, 60}, // tall tiles, whole and in part
+	{250, 18, 249},
 	{64, 9, 10}, // A ends where 256 bytes end, and a tile of terms does not
 }
 
@@ -89,6 +90,7 @@ func forProducts(f func(p product)) {
 		f(t)
 	}
 	f(product{m: 31, k: 1031, n: 65, f: gauss, klen: -1})
+	f(product{m: 127, k: 1027, n: 126, f: gauss, klen: -1}) // the largest tiles, and their edges
 }
 
 // padded puts NaN into the pads of both operands.

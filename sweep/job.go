@@ -24,34 +24,58 @@ type job struct {
 	trains   []training
 	states   []state   // of the training program
 	last     time.Time // when a checkpoint was written, or the training was begun
+	handed   int       // cells whose results were handed over: the first ones
 }
 
-// work trains and evaluates a pack, and hands over its cells' results one by one.
-func (w *worker) work(ctx context.Context, p *packPlan) (err error) {
+// newJob is a pack before its work begins.
+func (w *worker) newJob(p *packPlan) *job {
 	j := &job{packPlan: p, worker: w, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
-	if j.pack, err = w.engine.NewPack(len(p.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
-		return err
-	}
-	defer j.pack.Close()
 	for i, c := range p.cells {
 		j.trains[i].kept = LossSteps(c.Steps)
 	}
+	return j
+}
+
+// work trains and evaluates the pack, and hands over its cells' results one by one.
+func (j *job) work(ctx context.Context) (err error) {
+	if j.pack, err = j.engine.NewPack(len(j.cells), graph.Groups{op.Seed: j.seeds}); err != nil {
+		return err
+	}
+	defer j.pack.Close()
 	if err := j.bind(); err != nil {
 		return err
 	}
-	if err := j.once(ctx)(p.recipe.setup(j.capacity)); err != nil {
+	if err := j.once(ctx)(j.recipe.setup(j.capacity)); err != nil {
 		return err
 	}
 	if err := j.train(ctx); err != nil {
 		return err
 	}
 	if err := j.handOver(ctx); err != nil {
-		if e := j.checkpoint(); e != nil { // or what was trained since the last one is lost
+		if e := j.checkpoint(); e != nil && !errors.Is(e, graph.ErrLost) { // or what was trained since the last one is lost
 			err = fmt.Errorf("%w; moreover %w", err, e)
 		}
 		return err
 	}
 	return j.forget()
+}
+
+// rest is the pack without the cells that were handed over, for a new beginning from what is kept. Of its cells no step counts as done.
+func (j *job) rest() *packPlan {
+	p := *j.packPlan
+	p.cells, p.index = p.cells[j.handed:], p.index[j.handed:]
+	steps := 0
+	for i, c := range p.cells {
+		if t := j.trains[j.handed+i]; t.frozen {
+			steps += c.Steps
+		} else {
+			steps += t.steps
+		}
+	}
+	if steps > 0 {
+		j.progress.Skip(0, -steps, 0)
+	}
+	return &p
 }
 
 // handOver evaluates the cells and hands over their results.
@@ -67,6 +91,7 @@ func (j *job) handOver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		j.handed++
 	}
 	return nil
 }

@@ -18,13 +18,15 @@ import (
 // watcher counts what a sweep does, and ends it when told.
 type watcher struct {
 	steps, skippedSteps, skipped, saved int
+	troubles                            []error
 	results                             []Result
 	done                                func(ended int) error
 	advanced                            func(steps int)
 	restored                            func(steps int)
 }
 
-func (w *watcher) Saved(int) { w.saved++ }
+func (w *watcher) Saved(int)         { w.saved++ }
+func (w *watcher) Trouble(err error) { w.troubles = append(w.troubles, err) }
 func (w *watcher) Advance(n int) {
 	w.steps += n
 	if w.advanced != nil {

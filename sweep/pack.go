@@ -19,6 +19,7 @@ type packPlan struct {
 	set    *data.Set
 	cells  []Cell
 	index  []int // of each cell in the sweep
+	lost   error // of an engine that was lost while it worked on these cells; nil: none was
 }
 
 // recipeOf collects what shapes a cell's programs.

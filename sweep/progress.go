@@ -70,6 +70,8 @@ func (c *counter) Skip(cells, cellSteps int, best float64) {
 
 func (c *counter) Saved(int) {}
 
+func (c *counter) Trouble(error) {}
+
 // rate is the cell-steps per second so far.
 func (c *counter) rate() float64 {
 	if c.did == c.firstDid {
@@ -126,6 +128,8 @@ func (p *plain) Advance(cellSteps int) {
 		fmt.Fprintf(p.w, "%3d %%  %s%s\n", 100*p.did/max(p.total, 1), &p.counter, p.remaining())
 	}
 }
+
+func (p *plain) Trouble(err error) { fmt.Fprintln(p.w, err) }
 
 func (p *plain) Close() error {
 	if p.did == 0 && p.done == 0 {
@@ -186,6 +190,9 @@ func (b *bar) Skip(cells, cellSteps int, best float64) {
 	b.bar.SetTotal(int64(b.total)+1, false)
 }
 
+// Trouble writes a line above the bar.
+func (b *bar) Trouble(err error) { fmt.Fprintln(b.ui, err) }
+
 func (b *bar) Close() error {
 	b.mu.Lock()
 	whole := b.done == b.cells
@@ -202,7 +209,9 @@ func (b *bar) Close() error {
 // NewEvents reports a sweep of the given cells as events: JSON objects, one a line, each with its name under "event".
 //
 //	start       what there is to do: cells and cell_steps
-//	skip        cells and cell_steps that need not be done: ended in an earlier run, in its checkpoint, or lost to a divergence
+//	skip        cells and cell_steps that need not be done: ended in an earlier run, in its checkpoint, or lost to a divergence;
+//	            below 0, steps that are done once more after a trouble
+//	trouble     that the sweep gets over, as text: a pack is cut as memory was exhausted, or left to another engine
 //	progress    at most one a second: cells, done, cell_steps done, of, best, and once they can be told per_second and seconds_left
 //	cell        a cell that has ended, see Result
 //	checkpoint  of so many cells, on the disk
@@ -251,6 +260,8 @@ func (e *events) Skip(cells, cellSteps int, best float64) {
 }
 
 func (e *events) Saved(cells int) { e.emit("checkpoint", map[string]any{"cells": cells}) }
+
+func (e *events) Trouble(err error) { e.emit("trouble", map[string]any{"text": err.Error()}) }
 
 func (e *events) Done(r Result) error {
 	e.counter.Done(r)

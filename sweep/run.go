@@ -5,12 +5,9 @@ package sweep
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lockstep/graph"
@@ -37,6 +34,9 @@ type Progress interface {
 	Done(r Result) error
 	// Saved tells of a checkpoint of so many cells.
 	Saved(cells int)
+	// Trouble tells of an error that the sweep gets over: a pack that is cut, or left to another engine. The steps that will be done once
+	// more for it are skipped less: Skip tells of them with a negative number.
+	Trouble(err error)
 }
 
 const (
@@ -64,6 +64,7 @@ func (s *serial) Skip(cells, cellSteps int, best float64) {
 }
 func (s *serial) Advance(cellSteps int) { s.tell(func(p Progress) { p.Advance(cellSteps) }) }
 func (s *serial) Saved(cells int)       { s.tell(func(p Progress) { p.Saved(cells) }) }
+func (s *serial) Trouble(err error)     { s.tell(func(p Progress) { p.Trouble(err) }) }
 func (s *serial) Done(r Result) (err error) {
 	s.tell(func(p Progress) { err = p.Done(r) })
 	return err
@@ -152,34 +153,6 @@ func (r *runner) run(ctx context.Context, cells []Cell) error {
 		return err
 	}
 	return r.share(ctx, packs, engines)
-}
-
-// share lets every engine work off packs until none is left: at first those of its number, then the next one that nobody has. An
-// error of one stops the others, which write checkpoints.
-func (r *runner) share(ctx context.Context, packs []*packPlan, engines []graph.Engine) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var next atomic.Int64
-	next.Store(int64(len(engines)))
-	errs := make([]error, len(engines))
-	var all sync.WaitGroup
-	for i, e := range engines {
-		all.Go(func() {
-			w := &worker{runner: r, engine: e}
-			for n := i; n < len(packs) && errs[i] == nil; n = int(next.Add(1)) - 1 {
-				errs[i] = w.work(ctx, packs[n])
-			}
-			if errs[i] != nil {
-				cancel()
-			}
-		})
-	}
-	all.Wait()
-	causes := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return errors.Is(err, context.Canceled) })
-	if err := errors.Join(causes...); err != nil {
-		return err
-	}
-	return cmp.Or(errs...)
 }
 
 // done hands over the result of a cell that has ended.

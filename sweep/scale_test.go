@@ -121,6 +121,7 @@ type progressFunc struct{ done func(Result) error }
 func (*progressFunc) Skip(int, int, float64) {}
 func (*progressFunc) Advance(int)            {}
 func (*progressFunc) Saved(int)              {}
+func (*progressFunc) Trouble(error)          {}
 func (p *progressFunc) Done(r Result) error  { return p.done(r) }
 
 // BenchmarkPlanning plans ten thousand cells and enters them into a ledger; more than 5 s is a failure.

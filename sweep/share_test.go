@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,21 +15,26 @@ import (
 	"lockstep/graph"
 )
 
-// counted is an engine that counts its packs and runs, and whose device may be lost.
+// counted is an engine that counts its packs and runs, and whose device may fail.
 type counted struct {
 	graph.Engine
 	packs, runs atomic.Int64
-	lost        func() bool // asked before each run; nil: never
+	lost        func() bool                    // asked before each run; nil: never
+	compiles    func(cells, nth int) error     // asked before a pack's nth program, from 1, is compiled; nil: no error
+	runsInto    func(cells int, r int64) error // asked before run r; nil: no error
 }
 
 type countedPack struct {
 	graph.Pack
-	engine *counted
+	engine   *counted
+	cells    int
+	compiled int
 }
 
 type countedExecutable struct {
 	graph.Executable
 	engine *counted
+	cells  int
 }
 
 var errLost = errors.New("the device is lost")
@@ -43,16 +49,27 @@ func newCounted(t *testing.T) *counted {
 func (e *counted) NewPack(cells int, groups graph.Groups) (graph.Pack, error) {
 	e.packs.Add(1)
 	p, err := e.Engine.NewPack(cells, groups)
-	return &countedPack{p, e}, err
+	return &countedPack{p, e, cells, 0}, err
 }
 
 func (p *countedPack) Compile(prog *graph.Program) (graph.Executable, error) {
+	p.compiled++
+	if p.engine.compiles != nil {
+		if err := p.engine.compiles(p.cells, p.compiled); err != nil {
+			return nil, err
+		}
+	}
 	x, err := p.Pack.Compile(prog)
-	return &countedExecutable{x, p.engine}, err
+	return &countedExecutable{x, p.engine, p.cells}, err
 }
 
 func (x *countedExecutable) Run(ctx context.Context, steps int) error {
-	x.engine.runs.Add(1)
+	r := x.engine.runs.Add(1)
+	if x.engine.runsInto != nil {
+		if err := x.engine.runsInto(x.cells, r); err != nil {
+			return err
+		}
+	}
 	if x.engine.lost != nil && x.engine.lost() {
 		return errLost
 	}
@@ -164,6 +181,133 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	defer l.Close()
 	if got, err := l.FinalDigest(); err != nil || got != digest {
 		t.Errorf("digest %s, %v; want %s", got, err, digest)
+	}
+}
+
+// digestIn is the digest of the sweep in a folder.
+func digestIn(t *testing.T, dir string) string {
+	t.Helper()
+	l, err := OpenLedger(dir)
+	must(t, err)
+	defer l.Close()
+	digest, err := l.FinalDigest()
+	must(t, err)
+	return digest
+}
+
+// A pack for which memory does not suffice after all is cut in two, whenever that is: no step is trained twice, and the digest is the same.
+func TestPackIsCutWhenMemoryIsExhausted(t *testing.T) {
+	cells, card := smallCells(t), parse(t, small)
+	for nth := 1; nth <= 4; nth++ { // the setup, the training, an evaluation and its summary
+		e, told := newCounted(t), &watcher{}
+		e.compiles = func(cells, n int) error {
+			if cells > 2 && n == nth {
+				return fmt.Errorf("program %d: %w", n, graph.ErrMemory)
+			}
+			return nil
+		}
+		dir := t.TempDir()
+		must(t, RunTo(t.Context(), dir, card, cells, false, Options{Engine: e, PackCells: 8, Progress: told}))
+		if digest := digestIn(t, dir); digest != smallDigest {
+			t.Errorf("program %d: digest %s; want %s", nth, digest, smallDigest)
+		}
+		if len(told.troubles) == 0 || !errors.Is(told.troubles[0], graph.ErrMemory) || !strings.Contains(told.troubles[0].Error(), "cut in two: program ") {
+			t.Errorf("program %d: told of %v", nth, told.troubles)
+		}
+		if n := stepsOf(cells); told.steps+told.skippedSteps != n || told.steps > n || len(told.results) != len(cells) {
+			t.Errorf("program %d: told of %d steps, %d that are skipped, %d cells; want %d in all, none twice, %d cells", nth, told.steps, told.skippedSteps, len(told.results), n, len(cells))
+		}
+	}
+}
+
+// A cell for which memory does not suffice ends the sweep. What has ended is kept.
+func TestCellAloneExhaustsMemory(t *testing.T) {
+	cells, card := smallCells(t), parse(t, small)
+	e := newCounted(t)
+	e.compiles = func(_, n int) error {
+		if n == 3 && e.packs.Load() > 3 {
+			return graph.ErrMemory
+		}
+		return nil
+	}
+	dir := t.TempDir()
+	err := RunTo(t.Context(), dir, card, cells, false, Options{Engine: e, PackCells: 2})
+	if !errors.Is(err, graph.ErrMemory) || !strings.Contains(err.Error(), "alone") || !strings.Contains(err.Error(), "are kept") {
+		t.Fatalf("%v; want a cell alone, and what is kept", err)
+	}
+	must(t, RunTo(t.Context(), dir, card, cells, true, Options{Engine: newCounted(t)}))
+	if digest := digestIn(t, dir); digest != smallDigest {
+		t.Errorf("digest %s; want %s", digest, smallDigest)
+	}
+}
+
+// What a lost engine had in hand goes to another one, which takes it up from its checkpoint. The last engine that is lost ends the sweep, and so
+// does the second one that is lost with the same cells: they may be at fault.
+func TestLostEngineLeavesItsPacks(t *testing.T) {
+	card := parse(t, endless)
+	must(t, card.Set("axes.steps=[300, 400]"))
+	cells, err := card.Cells()
+	must(t, err)
+	want, err := Run(t.Context(), cells, Options{Engine: newCounted(t)})
+	must(t, err)
+	digest, err := Digest(want)
+	must(t, err)
+	after := func(e *counted, runs int64) {
+		e.runsInto = func(_ int, r int64) error {
+			if r > runs {
+				return fmt.Errorf("run %d: %w", r, graph.ErrLost)
+			}
+			return nil
+		}
+	}
+	good, bad, told := newCounted(t), newCounted(t), &watcher{}
+	after(bad, 5)
+	dir := t.TempDir()
+	must(t, RunTo(t.Context(), dir, card, cells, false, Options{Engine: good, More: []graph.Engine{bad}, PackCells: 4, Checkpoint: time.Nanosecond, Progress: told}))
+	if got := digestIn(t, dir); got != digest {
+		t.Errorf("digest %s; want %s", got, digest)
+	}
+	if len(told.troubles) != 1 || !errors.Is(told.troubles[0], graph.ErrLost) || !strings.Contains(told.troubles[0].Error(), "left to the others: run 6") {
+		t.Errorf("told of %v", told.troubles)
+	}
+	if n := stepsOf(cells); told.steps+told.skippedSteps != n || len(told.results) != len(cells) {
+		t.Errorf("told of %d steps and %d that are skipped; want %d", told.steps, told.skippedSteps, n)
+	}
+
+	// Both engines are lost, each with cells of its own.
+	one, two := newCounted(t), newCounted(t)
+	after(one, 5)
+	after(two, 9)
+	dir = t.TempDir()
+	err = RunTo(t.Context(), dir, card, cells, false, Options{Engine: one, More: []graph.Engine{two}, PackCells: 4, Checkpoint: time.Nanosecond})
+	if !errors.Is(err, graph.ErrLost) || !strings.Contains(err.Error(), "are kept") || strings.Contains(err.Error(), "the same cells") {
+		t.Errorf("%v; want the loss, and what is kept", err)
+	}
+	must(t, RunTo(t.Context(), dir, card, cells, true, Options{Engine: newCounted(t)}))
+	if got := digestIn(t, dir); got != digest {
+		t.Errorf("after all were lost: digest %s; want %s", got, digest)
+	}
+
+	// The second engine is lost with what the first one had in hand; the third one is there, and waits until then.
+	one, two, three := newCounted(t), newCounted(t), newCounted(t)
+	after(one, 5)
+	var gone atomic.Bool
+	two.runsInto = func(int, int64) error {
+		if two.packs.Load() > 1 {
+			gone.Store(true)
+			return graph.ErrLost
+		}
+		return nil
+	}
+	three.runsInto = func(int, int64) error {
+		for !gone.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}
+	err = RunTo(t.Context(), t.TempDir(), card, cells, false, Options{Engine: one, More: []graph.Engine{two, three}, PackCells: 4})
+	if !errors.Is(err, graph.ErrLost) || !strings.Contains(err.Error(), "before that the same cells") {
+		t.Errorf("%v; want the loss of two engines with the same cells", err)
 	}
 }
 

@@ -131,6 +131,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice i) {
   EMU_NEED(out)
   EMU_DEVICE(i)
   Device &d = devices[size_t(i)];
+  if (d.lost) return EMU_REFUSE(CUDA_ERROR_DEVICE_UNAVAILABLE, "device %d is lost", i);
   if (d.primary) *out = handle_of(d.primary);
   else d.primary = new_context(&d, true, d.flags, out);
   d.retained++;
@@ -143,6 +144,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice i) {
   Device &d = devices[size_t(i)];
   if (!d.retained) return EMU_REFUSE(CUDA_ERROR_INVALID_CONTEXT, "device %d's primary context is not retained", i);
   if (!--d.retained && d.primary) destroy_context(handle_of(d.primary));
+  write_calls();
   return CUDA_SUCCESS;
 }
 
@@ -173,6 +175,7 @@ CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice i) {
   EMU_BEGIN_CALL
   EMU_NEED(out)
   EMU_DEVICE(i)
+  if (devices[size_t(i)].lost) return EMU_REFUSE(CUDA_ERROR_DEVICE_UNAVAILABLE, "device %d is lost", i);
   new_context(&devices[size_t(i)], false, flags, out);
   context_stack().push_back(*out);
   return CUDA_SUCCESS;
@@ -265,6 +268,7 @@ static const struct {
     {CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
     {CUDA_ERROR_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
     {CUDA_ERROR_DEINITIALIZED, "CUDA_ERROR_DEINITIALIZED", "driver shutting down"},
+    {CUDA_ERROR_DEVICE_UNAVAILABLE, "CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable"},
     {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {CUDA_ERROR_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},

@@ -181,6 +181,7 @@ CUresult cuLaunchKernel(CUfunction h, unsigned gx, unsigned gy, unsigned gz, uns
   auto buffer = std::make_shared<std::vector<char>>();
   if (CUresult rc = pack(__func__, k, params, extra, buffer.get())) return rc;
   return give(__func__, s, [=] {
+    if (CUresult rc = before_kernel(ctx->device)) return rc;
     std::vector<void *> pointers(k->count + 1);
     for (size_t i = 0; i < k->count; i++) {
       size_t offset = 0;

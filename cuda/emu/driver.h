@@ -50,6 +50,8 @@ struct Device {
   uint64_t used = 0;
   Context *primary = nullptr;
   unsigned retained = 0, flags = 0;
+  uint64_t allocations = 0, kernels = 0;  // so far, see failure.cpp
+  bool lost = false;
 };
 
 struct Context : Object {
@@ -154,6 +156,12 @@ void run_until(const WorkRef &);              // that, and whatever the order of
 void run_step(const WorkRef &);               // one piece of work on the way to it
 void run_all(Context *);                      // everything of a context
 
+// failure.cpp
+void count_call(const char *name);
+void write_calls();
+bool no_memory(Device *);          // this allocation finds none
+CUresult before_kernel(Device *);  // an error in its place
+
 // graph.cpp
 CUresult may_wait(const char *call, Context *);                    // an error while a capture forbids it to this OS thread
 CUresult waits_for(const char *call, Stream *);                    // an error if that stream captures
@@ -164,12 +172,14 @@ bool captures(Stream *);
 // Every API function starts with one of these.
 #define EMU_BEGIN_CALL                                  \
   std::lock_guard<std::recursive_mutex> hold(lock);     \
+  count_call(__func__);                                 \
   if (!initialised) return refuse(__func__, CUDA_ERROR_NOT_INITIALIZED, "before cuInit");
 #define EMU_CONTEXT                                                                                              \
   EMU_BEGIN_CALL                                                                                                 \
   if (context_stack().empty()) return refuse(__func__, CUDA_ERROR_INVALID_CONTEXT, "no context is current on this OS thread");  \
   [[maybe_unused]] Context *ctx = static_cast<Context *>(find(context_stack().back(), Kind::context));                            \
   if (!ctx) return refuse(__func__, CUDA_ERROR_CONTEXT_IS_DESTROYED, "the current context was destroyed");        \
+  if (ctx->device->lost) return CUDA_ERROR_DEVICE_UNAVAILABLE;                                                    \
   if (ctx->sticky) return ctx->sticky;
 #define EMU_REFUSE(code, ...) refuse(__func__, code, __VA_ARGS__)
 #define EMU_DEVICE(d) \

@@ -1,7 +1,7 @@
 # Called by build.sh, which sets HERE, ROOT, OUT, OBJ, CUDA_HOME, EXTRA, KERNELS and CXX.
 
 # No contraction: a*b+c must round twice. No -ffast-math, which flushes subnormals for the whole process.
-BASE   := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas
+BASE   := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas -Wno-maybe-uninitialized
 FLAGS  := $(BASE) $(EXTRA)
 # The emulator itself is compiled without the sanitizers (see run.h), and with no extra flags: what does not know of them is
 # compiled once for all.
@@ -40,7 +40,7 @@ $(foreach o,$(OBJECTS),$(eval $(call own_rule,$(o))))
 # inline functions and templates of one name would become one function.
 KCXX := $(CXX) -x c++ -I$(ROOT)/cuda -include $(HERE)/shim.h
 define kernel_rule
-$(call kernel_object,$(1)): $(1) $(CUH) $(HEADERS) $(HERE)/emu.mk
+$(call kernel_object,$(1)): $(1) $(CUH) $(HEADERS) $(HERE)/emu.mk $(if $(filter %/resident.cu,$(1)),$(wildcard $(dir $(1))*.cu))
 	@mkdir -p $$(@D)
 	$(KCXX) -std=c++17 -DEMU_SCAN -E -P $$< > $$@.i
 	@{ echo '#include "$$<"'; tr '\n' ' ' < $$@.i | sed 's/EMU_GLOBAL/\n&/g' | sed -nE 's/^EMU_GLOBAL +void +EMU_BEGIN (.*) EMU_END +([A-Za-z_0-9]+) *\(.*/EMU_KERNEL(\2, \1)/p'; } > $$@.cc

@@ -108,6 +108,7 @@ CUresult allocate(const char *call, Context *ctx, uint64_t bytes, Address *p) {
   Device *d = ctx->device;
   if (bytes > options().memory || d->used + (bytes + 255) / 256 * 256 > options().memory)
     return refuse(call, CUDA_ERROR_OUT_OF_MEMORY, "%lu bytes, and device %d has %lu of %lu left", bytes, d->index, options().memory - d->used, options().memory);
+  if (no_memory(d)) return refuse(call, CUDA_ERROR_OUT_OF_MEMORY, "%lu bytes, and others hold the memory of device %d", bytes, d->index);
   char *m = take(bytes);
   if (!m) return refuse(call, CUDA_ERROR_OUT_OF_MEMORY, "%lu bytes, and the host has no more", bytes);
   *p = reinterpret_cast<Address>(m);

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 bin=$root/bin
 status=0
-unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES
+unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES LOCKSTEP_EMU_FAIL LOCKSTEP_EMU_CALLS LOCKSTEP_CUDA_EXECUTOR
 
 "$here/build.sh" "$bin/libcuda-emu.so"
 (cd "$root" && ${GO:-go} test -c -tags cuda -o "$bin/gpu.test" ./gpu)

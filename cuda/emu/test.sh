@@ -9,7 +9,7 @@ CUDA_HOME=${CUDA_HOME:-$root/.tools/cuda/nvidia/cu13}
 export CUDA_HOME
 out=$EMU_OBJ/test
 mkdir -p "$out"
-unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES LOCKSTEP_EMU_VERSION
+unset LOCKSTEP_EMU_ORDER LOCKSTEP_EMU_MEMORY LOCKSTEP_EMU_DEVICES LOCKSTEP_EMU_VERSION LOCKSTEP_EMU_FAIL LOCKSTEP_EMU_CALLS
 status=0
 
 # build NAME FLAGS...: the emulator with the test kernels, and the test programs, in $out/NAME
@@ -57,9 +57,9 @@ silent() {
 }
 
 prefix=
-programs="kernels limits memory faults streams devices mistake"
+programs="kernels limits memory faults failures streams devices mistake"
 build plain
-for p in kernels limits memory faults streams devices; do run plain $p; done
+for p in kernels limits memory faults failures streams devices; do run plain $p; done
 
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=0
 programs="kernels memory faults mistake"

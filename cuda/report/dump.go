@@ -25,12 +25,15 @@ type instruction struct {
 	name        string // LDG
 	suffix      string // .E.128
 	operands    []string
+	targets     []int // of an indirect jump: addresses where it may go
 }
 
 var (
 	archLine     = regexp.MustCompile(`^arch = (sm_\w+)$`)
 	compilerLine = regexp.MustCompile(`^\tTool Version: .*, V([\d.]+)$`)
 	infoLine     = regexp.MustCompile(`^\.nv\.info\.(\S+)$`)
+	branchLine   = regexp.MustCompile(`^\t\tOffset of Indirect Branch: 0x([0-9a-f]+)`)
+	targetsLine  = regexp.MustCompile(`^\t\tTargets: ((?:0x[0-9a-f]+ *)+)$`)
 	valueLine    = regexp.MustCompile(`^\tValue:\t0x([0-9a-f]+) 0x([0-9a-f]+) 0x([0-9a-f]+) *$`)
 	usageLine    = regexp.MustCompile(`^ Function (\S+):$`)
 	usedLine     = regexp.MustCompile(`^  REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+) `)
@@ -46,7 +49,9 @@ func parse(r io.Reader) ([]*kernel, error) {
 		arch, compiler        string
 		info, usage, code     *kernel // that lines are about
 		attribute, theThreads = "", "\tAttribute:\tEIATTR_MAX_THREADS"
+		branch                int // an indirect jump
 	)
+	targets := map[*kernel]map[int][]int{}
 	find := func(name string) *kernel {
 		for _, k := range all {
 			if k.name == name && k.arch == arch {
@@ -70,6 +75,15 @@ func parse(r io.Reader) ([]*kernel, error) {
 			attribute = line
 		} else if m := valueLine.FindStringSubmatch(line); m != nil && info != nil && attribute == theThreads {
 			info.threads = hex(m[1]) * hex(m[2]) * hex(m[3])
+		} else if m := branchLine.FindStringSubmatch(line); m != nil {
+			branch = hex(m[1])
+		} else if m := targetsLine.FindStringSubmatch(line); m != nil && info != nil {
+			if targets[info] == nil {
+				targets[info] = map[int][]int{}
+			}
+			for to := range strings.FieldsSeq(m[1]) {
+				targets[info][branch] = append(targets[info][branch], hex(to[2:]))
+			}
 		} else if m := usageLine.FindStringSubmatch(line); m != nil {
 			usage = find(m[1])
 		} else if m := usedLine.FindStringSubmatch(line); m != nil && usage != nil {
@@ -96,6 +110,9 @@ func parse(r io.Reader) ([]*kernel, error) {
 		return nil, fmt.Errorf("no kernels: want the output of cuobjdump -elf -res-usage -sass")
 	}
 	for _, k := range all {
+		for n := range k.code {
+			k.code[n].targets = targets[k][k.code[n].at]
+		}
 		if k.compiler == "" || k.threads == 0 || k.registers == 0 || len(k.code) == 0 {
 			return nil, fmt.Errorf("kernel %s of %s: no compiler, launch bound, register count or code: want the output of cuobjdump -elf -res-usage -sass", k.name, k.arch)
 		}

@@ -58,7 +58,17 @@ func flow(code []instruction) ([][]int, error) {
 		case "EXIT", "RET", "KILL":
 			falls = i.conditional
 		case "BRX", "BRXU", "JMP", "JMX", "JMXU":
-			return nil, fmt.Errorf("%04x: %s: an indirect jump, which cannot be followed", i.at, i)
+			if len(i.targets) == 0 {
+				return nil, fmt.Errorf("%04x: %s: an indirect jump, which cannot be followed", i.at, i)
+			}
+			for _, at := range i.targets {
+				to, ok := number[at]
+				if !ok {
+					return nil, fmt.Errorf("%04x: %s goes to %04x, where there is no instruction of the kernel", i.at, i, at)
+				}
+				next[n] = append(next[n], to)
+			}
+			falls = i.conditional
 		}
 		if falls && n+1 < len(code) {
 			next[n] = append(next[n], n+1)

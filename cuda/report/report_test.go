@@ -213,6 +213,36 @@ func TestLoops(t *testing.T) {
 	}
 }
 
+// An indirect jump goes where the attribute of the kernel says: here to a case that is part of the loop round the switch, and out of it.
+func TestLoopsOfSwitch(t *testing.T) {
+	code := assemble(t, `
+			top: FFMA
+			BRX R2, -0x10
+			FMUL
+			BRA top
+			FADD
+			BRA top
+			EXIT`)
+	code[1].targets = []int{0x20, 0x40, 0x60}
+	if got, err := loops(code); err != nil || !reflect.DeepEqual(got, [][]int{{0, 1, 2, 3, 4, 5}}) {
+		t.Errorf("%v, %v; want one loop, of all but its end", got, err)
+	}
+	code[1].targets = []int{0x20, 0x48}
+	if _, err := loops(code); err == nil || !strings.Contains(err.Error(), "goes to 0048") {
+		t.Errorf("%v; want a jump to no instruction", err)
+	}
+}
+
+func TestIndirectJumpsAreRead(t *testing.T) {
+	const dump = "arch = sm_80\n\tTool Version: Cuda compilation tools, release 13.0, V13.0.88\n.nv.info.k\n\tAttribute:\tEIATTR_MAX_THREADS\n\tFormat:\tEIFMT_SVAL\n\tValue:\t0x100 0x1 0x1 \n" +
+		"\tAttribute:\tEIATTR_INDIRECT_BRANCH_TARGETS\n\tFormat:\tEIFMT_SVAL\n\tValue:\t\n\t\tOffset of Indirect Branch: 0x0\t Number of targets: 2\n\t\tTargets: 0x10 0x20 \n" +
+		" Function k:\n  REG:8 STACK:0 SHARED:0 LOCAL:0 CONSTANT[0]:4\n\t\tFunction : k\n        /*0000*/                   BRX R28 -0x10 ;\n        /*0010*/                   NOP ;\n        /*0020*/                   EXIT ;\n"
+	all, err := parse(strings.NewReader(dump))
+	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0].code[0].targets, []int{0x10, 0x20}) {
+		t.Errorf("%+v, %v; want two targets", all, err)
+	}
+}
+
 func TestLoopsRefuse(t *testing.T) {
 	for code, want := range map[string]string{
 		"BRX R2, -0x10\nEXIT":                "0000: BRX R2, -0x10: an indirect jump",
