@@ -42,6 +42,11 @@ func TestQuickOnCUDA(t *testing.T) {
 			}
 			continue
 		}
+		for _, k := range r.Kernels {
+			if c.train == nil && strings.Contains(k, "resident") {
+				t.Errorf("%s is timed by way of %s", c.Name, k)
+			}
+		}
 		if err != nil || r.Skipped != "" || r.Checked != "cpu" || r.NS <= 0 || r.Sets > 2 {
 			t.Errorf("%s: %+v, %v", c.Name, r, err)
 		}

@@ -96,6 +96,15 @@ func (g *execGraph) replay() error {
 
 func (g *execGraph) close() error { return failed("cuGraphExecDestroy", C.cuGraphExecDestroy(g.exec)) }
 
+// sharedOfBlock is the most bytes of shared memory that a block of a device may be allowed; 0 if the driver does not tell.
+func sharedOfBlock(d int) int {
+	var v C.int
+	if C.cuDeviceGetAttribute(&v, C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, C.CUdevice(d)) != C.CUDA_SUCCESS {
+		return 0
+	}
+	return int(v)
+}
+
 func deviceName(d int) string {
 	var name [256]C.char
 	if C.cuDeviceGetName(&name[0], C.int(len(name)), C.CUdevice(d)) != C.CUDA_SUCCESS {

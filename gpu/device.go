@@ -44,6 +44,7 @@ type Info struct {
 	Version         int    `json:"version"`    // of CUDA that the driver knows, 1000 * major + 10 * minor
 	Capability      int    `json:"capability"` // 10 * major + minor
 	Multiprocessors int    `json:"multiprocessors"`
+	Shared          int    `json:"shared"` // bytes of shared memory that a block may have
 	L2              int64  `json:"l2"`     // bytes of the cache
 	Memory          int64  `json:"memory"` // bytes in all
 	Free            int64  `json:"free"`

@@ -181,7 +181,7 @@ func (c *card) info() Info {
 	}
 	i := Info{Index: c.index, Name: deviceName(int(c.dev)), Driver: path, Version: cu.Version(),
 		Capability:      10*attribute(cu.ComputeCapabilityMajor) + attribute(cu.ComputeCapabilityMinor),
-		Multiprocessors: attribute(cu.MultiprocessorCount), L2: int64(attribute(cu.L2CacheSize))}
+		Multiprocessors: attribute(cu.MultiprocessorCount), L2: int64(attribute(cu.L2CacheSize)), Shared: sharedOfBlock(int(c.dev))}
 	i.Free, i.Memory, _ = cu.MemInfo()
 	return i
 }

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,7 +23,7 @@ type Engine struct {
 	info     Info
 	funcs    map[string]function
 	blocking bool     // wait for every launch
-	executor string   // stream or resident, where it is not for the engine to choose
+	executor string   // see Choose
 	given    [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
 	broken   error    // what closed the engine before its time
 	closed   bool
@@ -36,12 +37,12 @@ func open(start func() (device, error)) (*Engine, error) {
 	if !slices.Contains([]string{"", "0", "1"}, blocking) {
 		return nil, fmt.Errorf("%s=%s: want 1, to wait for every launch, or 0", blockingVariable, blocking)
 	}
-	executor, err := executorChoice()
-	if err != nil {
-		return nil, err
+	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1"}
+	if _, err := e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
+		e.thread.close()
+		return nil, fmt.Errorf("%s: %w", executorVariable, err)
 	}
-	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1", executor: executor}
-	err = e.thread.do(func() (err error) {
+	err := e.thread.do(func() (err error) {
 		if e.dev, err = start(); err != nil {
 			return err
 		}

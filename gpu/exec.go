@@ -27,7 +27,6 @@ type exec struct {
 	fresh    graph.Once
 	graph    recording  // of a step; nil until the first
 	resident *residence // nil: the executor is `stream`
-	writing  bool       // launches are made for a program of `resident`
 
 	// The layout, before anything is allocated.
 	region arena             // arrays, scratch and temporary memory
@@ -225,14 +224,19 @@ func (x *exec) build() (err error) {
 			return err
 		}
 	}
-	x.writing = x.resident != nil
 	if x.step, err = nodes(x.t.Step, false); err != nil {
 		return err
 	}
-	if err := x.finish(); err != nil || x.resident == nil {
+	if err := x.finish(); err != nil {
 		return err
 	}
-	return x.settleIn()
+	if err := x.p.e.find(x.once, x.reset); err != nil {
+		return err
+	}
+	if x.resident != nil {
+		return x.settleIn()
+	}
+	return x.p.e.find(x.step)
 }
 
 // inside is where the executor `resident` keeps a value: the byte of its values; -1: elsewhere.
@@ -292,25 +296,32 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 		return nil, err
 	}
 	args := l.args(out, in, view{base: x.temp, stride: uint64(pl.scratch)})
-	return x.work(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args)
+	return newWork(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args), nil
 }
 
-// work makes a launch; nil if the grid is empty. Those of a program of the executor `resident` name their kernels, which nobody launches.
-func (x *exec) work(kernel string, gx, gy, gz, block, shared int, args argument) (*work, error) {
+// newWork is a launch whose kernel has not been found yet; nil if the grid is empty.
+func newWork(kernel string, gx, gy, gz, block, shared int, args argument) *work {
 	if gx == 0 || gz == 0 {
-		return nil, nil
+		return nil
 	}
-	if x.writing {
-		return &work{kernel, nil, [3]int{gx, gy, gz}, block, shared, args}, nil
+	return &work{kernel, nil, [3]int{gx, gy, gz}, block, shared, args}
+}
+
+// find finds the kernels of launches.
+func (e *Engine) find(lists ...[]work) error {
+	for _, list := range lists {
+		for i := range list {
+			w := &list[i]
+			var err error
+			if w.f, err = e.function(w.kernel, w.shared); err != nil {
+				return err
+			}
+			if want := w.f.argBytes(); want != 0 && want != len(w.args.bytes) {
+				return fmt.Errorf("cuda: kernel %s takes %d bytes of arguments; its launcher makes %d", w.kernel, want, len(w.args.bytes))
+			}
+		}
 	}
-	f, err := x.p.e.function(kernel, shared)
-	if err != nil {
-		return nil, err
-	}
-	if want := f.argBytes(); want != 0 && want != len(args.bytes) {
-		return nil, fmt.Errorf("cuda: kernel %s takes %d bytes of arguments; its launcher makes %d", kernel, want, len(args.bytes))
-	}
-	return &work{kernel, f, [3]int{gx, gy, gz}, block, shared, args}, nil
+	return nil
 }
 
 // function finds a kernel, once.

@@ -33,19 +33,19 @@ func (x *exec) keep(list *[]work, to *array, from, gate view) error {
 	if err != nil {
 		return err
 	}
-	return x.move(list, into, from, gate, to.Words(), to.Domain)
+	x.move(list, into, from, gate, to.Words(), to.Domain)
+	return nil
 }
 
-func (x *exec) move(list *[]work, to, from, gate view, words int, over op.Domain) error {
+// move adds the launch that copies words from one place to another, for each slot of a domain, where the gate is true.
+func (x *exec) move(list *[]work, to, from, gate view, words int, over op.Domain) {
 	a := keepArgs{to: to, from: from, active: gate, words: uint32(words)}
 	if gate.base == 0 {
 		a.always = 1
 	}
-	w, err := x.work("keep", blocks(words, 256), len(x.p.slots.Speakers(over)), 1, 256, 0, bytesOf(a))
-	if err == nil && w != nil {
+	if w := newWork("keep", blocks(words, 256), len(x.p.slots.Speakers(over)), 1, 256, 0, bytesOf(a)); w != nil {
 		*list = append(*list, *w)
 	}
-	return err
 }
 
 // settleIn makes the program of the executor `resident`: the states move in before the first step, and out after the last one.
@@ -58,14 +58,12 @@ func (x *exec) settleIn() error {
 			return err
 		}
 		here, err := x.view(s.In, op.Cell)
-		if err == nil {
-			err = x.move(&in, here, there, view{}, t.Words(), op.Cell)
-		}
-		if err == nil && !x.t.Still(s) {
-			err = x.move(&out, there, here, view{}, t.Words(), op.Cell)
-		}
 		if err != nil {
 			return err
+		}
+		x.move(&in, here, there, view{}, t.Words(), op.Cell)
+		if !x.t.Still(s) {
+			x.move(&out, there, here, view{}, t.Words(), op.Cell)
 		}
 	}
 	return x.resident.program(x.p, in, x.step, out)
@@ -113,7 +111,7 @@ func (x *exec) finish() error {
 		n := len(x.p.slots.Speakers(t.Domain))
 		at += 4 * uint64(graph.Stride(t)*n)
 		if err == nil {
-			err = x.move(&x.step, to, from, view{}, t.Words(), t.Domain)
+			x.move(&x.step, to, from, view{}, t.Words(), t.Domain)
 		}
 		return to, err
 	}
@@ -162,12 +160,10 @@ func (x *exec) finish() error {
 		}
 		t := q.Types[s.In]
 		into, err := x.view(s.In, t.Domain)
-		if err == nil {
-			err = x.move(&x.step, into, next[i], gates[t.Domain], t.Words(), t.Domain)
-		}
 		if err != nil {
 			return err
 		}
+		x.move(&x.step, into, next[i], gates[t.Domain], t.Words(), t.Domain)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 
@@ -34,7 +33,7 @@ const (
 	residentThreads  = 256
 	residentHeader   = 4 // words of an instruction before its argument
 	residentFixed    = 4*residentThreads + 33<<10
-	residentMost     = 200 << 10 // bytes of shared memory
+	residentMost     = 200 << 10 // bytes of shared memory, where a card has so much for a block
 	residentValue    = uint64(1) << 63
 	residentArgument = 64 // words that the argument of an instruction takes at most
 	residentLeast    = 4  // of so many words of a step's results at least one must fit, unless it is forced
@@ -70,15 +69,19 @@ func residentBlocks(w work) (times int, args argument) {
 	return w.grid[0], w.args
 }
 
-// executorVariable is the environment variable that chooses the executor: stream, or resident wherever it can run; else the engine chooses.
+// executorVariable is the environment variable that chooses the executor as an engine is opened, see Choose.
 const executorVariable = "LOCKSTEP_CUDA_EXECUTOR"
 
-func executorChoice() (string, error) {
-	choice := os.Getenv(executorVariable)
-	if !slices.Contains([]string{"", "auto", "stream", "resident"}, choice) {
-		return "", fmt.Errorf("%s=%s: want auto, stream or resident", executorVariable, choice)
+var _ graph.Chooser = (*Engine)(nil)
+
+// Choose has what is compiled from now on run by `stream`, by `resident` wherever it can, or with "auto" by whichever the engine chooses.
+func (e *Engine) Choose(executor string) (before string, err error) {
+	before = e.executor
+	if !slices.Contains([]string{"auto", "stream", "resident"}, executor) {
+		return before, fmt.Errorf("%q is no executor: want auto, stream or resident", executor)
 	}
-	return choice, nil
+	e.executor = executor
+	return before, nil
 }
 
 // residence is what of a program lives in the shared memory of its cell's block.
@@ -93,7 +96,7 @@ type residence struct {
 }
 
 // reside decides whether the program of a layout is for `resident`, and what then lives in shared memory; nil: it is for `stream`. That hangs on
-// the program and its memory plan, and where it is forced on executorVariable: not on the card, the cells, or what is free.
+// the program and its memory plan, on the shared memory that a block of the card may have, and on Choose: not on the cells, or what is free.
 func (x *exec) reside() *residence {
 	if x.p.e.executor == "stream" || x.p.e.blocking || len(x.t.P.State) == 0 {
 		return nil
@@ -128,7 +131,7 @@ func (x *exec) reside() *residence {
 		r.most++
 	}
 	r.most++ // a flag of activity that is staged
-	room := residentMost - residentFixed - 4*r.most*(residentHeader+residentArgument)
+	room := x.p.e.residentShared() - residentFixed - 4*r.most*(residentHeader+residentArgument)
 	r.at = make([]int, len(x.t.P.Types))
 	for v := range r.at {
 		r.at[v] = -1
@@ -182,6 +185,9 @@ func (x *exec) fitting(words int) map[op.Value]bool {
 	return inside
 }
 
+// residentShared is the shared memory that a block of `resident` has.
+func (e *Engine) residentShared() int { return min(residentMost, e.info.Shared) }
+
 // program makes the code of the launches before, in and after a step.
 func (r *residence) program(p *pack, before, step, after []work) error {
 	var code []uint32
@@ -221,7 +227,7 @@ func (r *residence) program(p *pack, before, step, after []work) error {
 	r.args.values = residentFixed + uint32(4*len(code)+127)/128*128
 	r.grid = p.cells
 	var err error
-	if r.f, err = p.e.function("resident", residentMost); err != nil { // of one kernel there is one limit, whichever program set it last
+	if r.f, err = p.e.function("resident", p.e.residentShared()); err != nil { // of one kernel there is one limit, whichever program set it last
 		return err
 	}
 	return p.e.stage.write(r.code, op.Bytes(code))

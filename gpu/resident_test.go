@@ -3,11 +3,13 @@
 package gpu
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"lockstep/graph"
+	"lockstep/op"
 	"lockstep/optest"
 )
 
@@ -39,6 +41,52 @@ func (p watchedPack) Compile(prog *graph.Program) (graph.Executable, error) {
 		}
 	}
 	return x, err
+}
+
+// A card's blocks may have less shared memory than a program would like to have: then more of it lies elsewhere, and at last none of it is resident.
+func TestResidentTakesWhatTheCardHas(t *testing.T) {
+	e := device0(t)
+	p, err := graph.Trace(func(b *graph.Builder) {
+		x := b.State("x", b.Fill(0, 2000), op.Cell)
+		y := b.Do(op.Exp, x)
+		b.Output("z", b.Do(op.Mul, y, b.Do(op.Neg, y)))
+		b.Next(x, b.Do(op.Add, x, y))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := e.info.Shared
+	inside := -1
+	for _, c := range []struct {
+		shared   int
+		resident bool
+	}{{all, true}, {60 << 10, true}, {44 << 10, false}, {0, false}} {
+		e.info.Shared = c.shared
+		q, err := e.NewPack(2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exe, err := q.Compile(p)
+		if err == nil {
+			err = exe.Reset(t.Context())
+		}
+		if err == nil {
+			err = exe.Run(t.Context(), 2)
+		}
+		x := exe.(*exec)
+		if err != nil || (x.resident != nil) != c.resident {
+			t.Fatalf("%d bytes: resident %v, %v; want %v", c.shared, x.resident != nil, err, c.resident)
+		}
+		if r := x.resident; r != nil {
+			if used := int(r.args.values) + r.bytes; used > c.shared || inside >= 0 && r.bytes >= inside {
+				t.Errorf("%d bytes: %d are used, %d of them for values, and %d where there is more", c.shared, used, r.bytes, inside)
+			}
+			inside = r.bytes
+		}
+		if err := errors.Join(exe.Close(), q.Close()); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestResidentConformance holds the kernels against their laws as the executor `resident` runs them.

@@ -44,6 +44,13 @@ type Meter interface {
 	Peak(ctx context.Context) (Peak, error)
 }
 
+// Chooser is an engine with several executors.
+type Chooser interface {
+	// Choose has what is compiled from now on run by the executor of that name where it can; "auto" leaves it to the engine. It gives the choice
+	// before. Error: there is no such executor.
+	Choose(executor string) (before string, err error)
+}
+
 // Peak is what a machine can do at most, as measured: the roofs of a roofline (Williams, Waterman and Patterson 2009, Roofline,
 // CACM 52(4)).
 type Peak struct {

@@ -60,22 +60,25 @@ func (j *job) work(ctx context.Context) (err error) {
 	return j.forget()
 }
 
-// rest is the pack without the cells that were handed over, for a new beginning from what is kept. Of its cells no step counts as done.
+// rest is the pack without the cells that were handed over.
 func (j *job) rest() *packPlan {
 	p := *j.packPlan
 	p.cells, p.index = p.cells[j.handed:], p.index[j.handed:]
+	return &p
+}
+
+// again tells why the rest of the pack begins once more, from what is kept: of its cells no step counts as done.
+func (j *job) again(why error) {
 	steps := 0
-	for i, c := range p.cells {
-		if t := j.trains[j.handed+i]; t.frozen {
-			steps += c.Steps
-		} else {
-			steps += t.steps
+	for i, t := range j.trains[j.handed:] {
+		if steps += t.steps; t.frozen {
+			steps += j.cells[j.handed+i].Steps - t.steps
 		}
 	}
 	if steps > 0 {
 		j.progress.Skip(0, -steps, 0)
 	}
-	return &p
+	j.progress.Trouble(why)
 }
 
 // handOver evaluates the cells and hands over their results.

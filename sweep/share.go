@@ -129,7 +129,7 @@ func (w *worker) attempt(ctx context.Context, q *queue, p *packPlan) (lost bool,
 		}
 		rest := j.rest()
 		rest.lost = err
-		w.progress.Trouble(fmt.Errorf("an engine is lost, and its pack of %d cells left to the others: %w", len(rest.cells), err))
+		j.again(fmt.Errorf("an engine is lost, and its pack of %d cells left to the others: %w", len(rest.cells), err))
 		q.ended(rest)
 		return true, nil
 	case errors.Is(err, graph.ErrMemory):
@@ -138,7 +138,7 @@ func (w *worker) attempt(ctx context.Context, q *queue, p *packPlan) (lost bool,
 			err = fmt.Errorf("cell (%s) alone: %w", rest.cells[0].Name(), err)
 			break
 		}
-		w.progress.Trouble(fmt.Errorf("a pack of %d cells is cut in two: %w", len(rest.cells), err))
+		j.again(fmt.Errorf("a pack of %d cells is cut in two: %w", len(rest.cells), err))
 		q.ended(rest.halves()...)
 		return false, nil
 	}

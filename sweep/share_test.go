@@ -111,12 +111,7 @@ func TestEnginesShareThePacks(t *testing.T) {
 		o.Progress = told
 		dir := t.TempDir()
 		must(t, RunTo(t.Context(), dir, card, cells, false, o))
-		l, err := OpenLedger(dir)
-		must(t, err)
-		digest, err := l.FinalDigest()
-		must(t, err)
-		must(t, l.Close())
-		if digest != smallDigest {
+		if digest := digestIn(t, dir); digest != smallDigest {
 			t.Errorf("%d engines: digest %s; want %s", n, digest, smallDigest)
 		}
 		for i, e := range all {
@@ -148,14 +143,7 @@ func stepsOf(cells []Cell) (n int) {
 
 // An engine that fails ends the sweep: the other one writes a checkpoint, and what has ended is kept for a run with --resume.
 func TestEngineFailsBesideOthers(t *testing.T) {
-	card := parse(t, endless)
-	must(t, card.Set("axes.steps=[300, 400]"))
-	cells, err := card.Cells()
-	must(t, err)
-	want, err := Run(t.Context(), cells, Options{Engine: newCounted(t)})
-	must(t, err)
-	digest, err := Digest(want)
-	must(t, err)
+	card, cells, digest := longCells(t)
 	good, bad := newCounted(t), newCounted(t)
 	bad.lost = func() bool {
 		for good.runs.Load() < 20 {
@@ -164,7 +152,7 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 		return bad.runs.Load() > 20
 	}
 	dir := t.TempDir()
-	err = RunTo(t.Context(), dir, card, cells, false, Options{Engine: good, More: []graph.Engine{bad}, PackCells: 4})
+	err := RunTo(t.Context(), dir, card, cells, false, Options{Engine: good, More: []graph.Engine{bad}, PackCells: 4})
 	if !errors.Is(err, errLost) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "are kept") {
 		t.Fatalf("%v; want the loss, and what is kept", err)
 	}
@@ -176,12 +164,23 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	if told.skippedSteps == 0 {
 		t.Error("nothing was kept of what the good engine did")
 	}
-	l, err := OpenLedger(dir)
-	must(t, err)
-	defer l.Close()
-	if got, err := l.FinalDigest(); err != nil || got != digest {
-		t.Errorf("digest %s, %v; want %s", got, err, digest)
+	if got := digestIn(t, dir); got != digest {
+		t.Errorf("digest %s; want %s", got, digest)
 	}
+}
+
+// longCells are those of a sweep that takes a while, and its digest.
+func longCells(t *testing.T) (card *Card, cells []Cell, digest string) {
+	t.Helper()
+	card = parse(t, endless)
+	must(t, card.Set("axes.steps=[300, 400]"))
+	cells, err := card.Cells()
+	must(t, err)
+	want, err := Run(t.Context(), cells, Options{Engine: newCounted(t)})
+	must(t, err)
+	digest, err = Digest(want)
+	must(t, err)
+	return card, cells, digest
 }
 
 // digestIn is the digest of the sweep in a folder.
@@ -244,14 +243,7 @@ func TestCellAloneExhaustsMemory(t *testing.T) {
 // What a lost engine had in hand goes to another one, which takes it up from its checkpoint. The last engine that is lost ends the sweep, and so
 // does the second one that is lost with the same cells: they may be at fault.
 func TestLostEngineLeavesItsPacks(t *testing.T) {
-	card := parse(t, endless)
-	must(t, card.Set("axes.steps=[300, 400]"))
-	cells, err := card.Cells()
-	must(t, err)
-	want, err := Run(t.Context(), cells, Options{Engine: newCounted(t)})
-	must(t, err)
-	digest, err := Digest(want)
-	must(t, err)
+	card, cells, digest := longCells(t)
 	after := func(e *counted, runs int64) {
 		e.runsInto = func(_ int, r int64) error {
 			if r > runs {
@@ -279,7 +271,7 @@ func TestLostEngineLeavesItsPacks(t *testing.T) {
 	after(one, 5)
 	after(two, 9)
 	dir = t.TempDir()
-	err = RunTo(t.Context(), dir, card, cells, false, Options{Engine: one, More: []graph.Engine{two}, PackCells: 4, Checkpoint: time.Nanosecond})
+	err := RunTo(t.Context(), dir, card, cells, false, Options{Engine: one, More: []graph.Engine{two}, PackCells: 4, Checkpoint: time.Nanosecond})
 	if !errors.Is(err, graph.ErrLost) || !strings.Contains(err.Error(), "are kept") || strings.Contains(err.Error(), "the same cells") {
 		t.Errorf("%v; want the loss, and what is kept", err)
 	}

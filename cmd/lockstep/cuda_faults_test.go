@@ -118,7 +118,7 @@ func TestExecutorsOnCUDA(t *testing.T) {
 	if kernels["resident"]*2 > kernels["stream"] || kernels["auto"] != kernels["resident"] {
 		t.Errorf("kernels that the card ran: %v; want at most half of them by resident, which is also what the engine chooses", kernels)
 	}
-	if status, _, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR=fast", append(args, "--device", "cuda:0")...); status != 1 || !strings.Contains(stderr, "LOCKSTEP_CUDA_EXECUTOR=fast: want auto, stream or resident") {
+	if status, _, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR=fast", append(args, "--device", "cuda:0")...); status != 1 || !strings.Contains(stderr, `LOCKSTEP_CUDA_EXECUTOR: "fast" is no executor: want auto, stream or resident`) {
 		t.Errorf("no executor: status %d, %s", status, stderr)
 	}
 }
