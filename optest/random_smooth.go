@@ -98,18 +98,19 @@ func (s *Smooth) CheckDerivatives() (sure bool, err error) {
 		what    string
 		a, b, d []op.Value // the differences of <a, b> are <a, d>
 	}{{"the tangent of the result", []op.Value{s.g}, []op.Value{s.y}, []op.Value{s.dy}}, {"the tangent of the cotangents", s.u, s.ct, s.dct}} {
-		slope := func(h float64) float64 {
-			plus, minus := at(h), at(-h)
-			p, _ := inner(plus, c.a, c.b)
-			m, _ := inner(minus, c.a, c.b)
-			return (p - m) / (2 * h)
+		middle, size := inner(here, c.a, c.b)
+		slope := func(h float64) (central, turn float64) { // turn: how far the slope ahead is from the one behind
+			p, _ := inner(at(h), c.a, c.b)
+			m, _ := inner(at(-h), c.a, c.b)
+			return (p - m) / (2 * h), (p - 2*middle + m) / h
 		}
-		_, size := inner(here, c.a, c.b)
 		got, terms := inner(here, c.a, c.d)
 		const h = 1e-4
-		fine, coarse := slope(h), slope(2*h)
+		fine, turn := slope(h)
+		coarse, wide := slope(2 * h)
 		want := fine + (fine-coarse)/3 // Richardson's extrapolation
-		off := math.Abs(fine - coarse)
+		// A smooth function turns twice as far in twice the step. At a kink the slopes may agree, all halfway between those of its sides, but not the turns.
+		off := math.Abs(fine-coarse) + math.Abs(wide-2*turn)
 		scale := 1 + size + terms
 		if !(off <= 1e-3*scale) || scale > 1e6 {
 			sure = false

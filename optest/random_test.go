@@ -101,7 +101,10 @@ func FuzzDerivatives(f *testing.F) {
 // TestRandomDerivatives holds derivatives of random programs against central differences, and the two modes against each other.
 func TestRandomDerivatives(t *testing.T) {
 	sure := 0
-	for i := range 400 { // of which few are near a kink
+	for i := range 401 { // of which few are near a kink
+		if i == 400 {
+			i = 37968 // is at one, where fine and coarse central differences agree on the middle of both sides
+		}
 		s, err := optest.NewSmooth(entropyOf(i))
 		if err != nil {
 			t.Fatalf("program %d: %v", i, err)
