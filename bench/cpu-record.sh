@@ -64,7 +64,7 @@ trap 'status=$?; [ $status = 0 ] || { tail -20 "$file.part"; echo "cpu-record: f
 	run $lockstep bench --device cpu --variant "$variants" train sweep
 	for v in $(printf '%s\n' "$variants" avx2,go,law | sort -u); do # what the size of a pack is worth to a cell
 		grep -q avx2 <<<"$variants" || continue
-		run $lockstep bench --device cpu --variant "$v" --threads 1 --time 6s --count 3 packs
+		run $lockstep bench --device cpu --variant "$v" --threads 1 --time 15s --count 3 packs
 	done
 	echo "complete"
 } >"$file.part" 2>&1

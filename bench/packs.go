@@ -19,8 +19,8 @@ var packKinds = []struct {
 	{"packs/gaussian-each", "gaussian", 100, false},
 }
 
-// packCases are what a cell gains or loses by the size of its pack. A sweep of many steps runs a pack for a quarter to half
-// a second before it looks at it (sweep/train.go): bursts of that length, --time 6s, are like it, and --count 3 or more keeps a slow moment of the
+// packCases are what a cell gains or loses by the size of its pack. A sweep runs a pack for half a second to a
+// second before it looks at it (sweep/train.go): bursts of that length, --time 15s, are like it, and --count 3 or more keeps a slow moment of the
 // machine from one size alone.
 func packCases() (all []*Case) {
 	for _, cells := range []int{1, 8, 64} {

@@ -94,6 +94,19 @@ func (p *pack) Read(name string, cell int, dst []byte) error {
 	return nil
 }
 
+func (p *pack) ReadAll(name string, dst []byte) error {
+	each, err := p.slots.Each(name, p.arrays[name].typ(), len(dst))
+	if err != nil {
+		return fmt.Errorf("cpu: %w", err)
+	}
+	for cell := range p.cells {
+		if err := p.Read(name, cell, dst[cell*each:(cell+1)*each]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *pack) Write(name string, cell int, src []byte) error {
 	a, slot, err := p.find(name, cell, len(src))
 	if err != nil {

@@ -88,6 +88,7 @@ namespace resident_kernels {
 #include "keep.cu"
 #include "matmul.cu"
 #include "pick.cu"
+#include "putrow.cu"
 #include "select.cu"
 #include "slice.cu"
 #include "softmax.cu"

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -180,6 +181,26 @@ func (p *pack) Read(name string, cell int, dst []byte) error {
 		return err
 	}
 	return p.e.do(func() error { return p.e.stage.read(dst, a.at(slot)) })
+}
+
+func (p *pack) ReadAll(name string, dst []byte) error {
+	a := p.arrays[name]
+	each, err := p.slots.Each(name, a.typ(), len(dst))
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	if each == 0 {
+		return nil
+	}
+	slots := p.slots.Of(a.Domain)
+	all := make([]byte, 4*p.arrayWords(1+slices.Max(slots), a.Type)) // with the room between slots
+	if err := p.e.do(func() error { return p.e.stage.read(all, a.base) }); err != nil {
+		return err
+	}
+	for cell, slot := range slots {
+		copy(dst[cell*each:(cell+1)*each], all[4*slot*graph.Stride(a.Type):])
+	}
+	return nil
 }
 
 func (p *pack) Write(name string, cell int, src []byte) error {

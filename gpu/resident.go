@@ -21,7 +21,7 @@ var residentKernels = []string{
 	"cast_u32_f32", "cast_i32_f32", "cast_f32_u32", "cast_f32_i32", "cast_u32_u32",
 	"compare_gt_f32", "compare_ge_f32", "compare_lt_f32", "compare_le_f32", "compare_eq_f32",
 	"compare_gt_u32", "compare_ge_u32", "compare_lt_u32", "compare_le_u32", "compare_same",
-	"concat", "fill", "iota", "gather", "keep", "pick", "onehot", "select_words", "window", "softmax", "sum_rows", "tail", "transpose",
+	"concat", "fill", "iota", "gather", "keep", "pick", "onehot", "putrow", "select_words", "window", "softmax", "sum_rows", "tail", "transpose",
 	"unary_neg", "unary_exp", "unary_log", "unary_sqrt", "unary_tanh", "unary_sinpi", "unary_cospi", "unary_relu", "unary_sigmoid", "unary_rsqrt", "unary_gelu",
 	"xent", "xentgrad", "matmul_1x1",
 	"matmul_64x64_256", "matmul_32x32_256", "matmul_64x16", "matmul_16x64", "sum_columns", "scatteradd",

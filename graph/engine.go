@@ -69,6 +69,8 @@ type Pack interface {
 	Compile(p *Program) (Executable, error)
 	// Read copies a cell's array.
 	Read(name string, cell int, dst []byte) error
+	// ReadAll copies every cell's array, one after the other: from a card in one go.
+	ReadAll(name string, dst []byte) error
 	// Write replaces a cell's array (for a coarser domain: its slot's). A checkpoint is every State, read; a resume writes it back.
 	Write(name string, cell int, src []byte) error
 	Close() error

@@ -95,5 +95,16 @@ func (s *Slots) Find(name string, has *op.Type, cell, bytes int) (slot int, err 
 	return s.of[has.Domain][cell], nil
 }
 
+// Each checks the arguments of ReadAll, and is the bytes of a cell's array; has is the array's type, nil if there is none.
+func (s *Slots) Each(name string, has *op.Type, bytes int) (each int, err error) {
+	switch cells := len(s.of[op.Cell]); {
+	case has == nil:
+		return 0, fmt.Errorf("the pack has no array %q", name)
+	case bytes != 4*cells*has.Words():
+		return 0, fmt.Errorf("array %q, %s, takes %d bytes for %d cells; the buffer has %d", name, *has, 4*cells*has.Words(), cells, bytes)
+	}
+	return 4 * has.Words(), nil
+}
+
 // Stride is the distance of two slots of an array in words: each starts on a multiple of 64 bytes.
 func Stride(t op.Type) int { return (t.Words() + 15) / 16 * 16 }

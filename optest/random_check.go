@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -210,11 +211,21 @@ func (r *Random) keep(pack graph.Pack, cells int) (kept []map[string][]byte, err
 }
 
 func (r *Random) compare(pack graph.Pack, exe graph.Executable, cells []int, want []map[string]op.Tensor) error {
+	all := map[string][]byte{} // of all cells, in one go
 	for i, c := range cells {
 		for name, w := range want[c] {
 			b := make([]byte, 4*w.Words())
 			if err := pack.Read(name, i, b); err != nil {
 				return err
+			}
+			if all[name] == nil {
+				all[name] = make([]byte, len(cells)*len(b))
+				if err := pack.ReadAll(name, all[name]); err != nil {
+					return err
+				}
+			}
+			if !bytes.Equal(all[name][i*len(b):(i+1)*len(b)], b) {
+				return fmt.Errorf("ReadAll gives other bytes than Read for %s of cell %d", name, c)
 			}
 			got := op.New(w.Type)
 			op.PutWords(got.W, b)

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,12 +23,11 @@ import (
 	"lockstep/op"
 )
 
-// A checkpoint is a safetensors file of a pack at work: every State of its training program, stacked over the cells, and the
-// losses kept so far. Cells find their own rows in it, so a run may go on in other packs than the one that wrote it.
+// A checkpoint is a safetensors file of a pack at work: every State of its training program, stacked over the cells. Cells find their own rows in it, so a run may go on in other packs than the one that wrote it.
 const (
 	checkpointDir    = "checkpoints"
 	checkpointEnding = ".safetensors"
-	checkpointFormat = "lockstep/checkpoint/1"
+	checkpointFormat = "lockstep/checkpoint/2"
 )
 
 // saving is what a runner knows of checkpoints.
@@ -98,33 +96,17 @@ func (j *job) writeCheckpoint(path string) error {
 		return err
 	}
 	n := len(j.cells)
-	tensors := []data.Tensor{{Name: "losses", DType: op.F32, Shape: []int{n, keptLosses}}, {Name: "kept", DType: op.U32, Shape: []int{n}}}
-	types := map[string]op.Type{}
+	var tensors []data.Tensor
 	for _, s := range j.states {
-		t := data.Tensor{Name: "state." + s.name, DType: s.t.DType, Shape: []int{n}}
-		t.Shape = append(t.Shape, s.t.Shape.Dims()...)
-		tensors = append(tensors, t)
-		types[t.Name] = s.t
+		tensors = append(tensors, data.Tensor{Name: s.name, DType: s.t.DType, Shape: append([]int{n}, s.t.Shape.Dims()...)})
 	}
-	fill := func(t data.Tensor, w io.Writer) (err error) {
-		buf := make([]byte, 4*types[t.Name].Words())
-		for i := range j.cells {
-			switch t.Name {
-			case "losses":
-				buf = appendLosses(buf[:0], j.trains[i].losses)
-			case "kept":
-				buf = binary.LittleEndian.AppendUint32(buf[:0], uint32(len(j.trains[i].losses)))
-			default:
-				err = j.pack.Read(strings.TrimPrefix(t.Name, "state."), i, buf)
-			}
-			if err == nil {
-				_, err = w.Write(buf)
-			}
-			if err != nil {
-				return err
-			}
+	fill := func(t data.Tensor, w io.Writer) error {
+		all := make([]byte, t.Bytes())
+		if err := j.pack.ReadAll(t.Name, all); err != nil {
+			return err
 		}
-		return nil
+		_, err := w.Write(all)
+		return err
 	}
 	sum := sha256.New()
 	for _, t := range tensors {
@@ -140,18 +122,6 @@ func (j *job) writeCheckpoint(path string) error {
 }
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
-
-// appendLosses pads with NaN.
-func appendLosses(b []byte, losses []Hex) []byte {
-	for i := range keptLosses {
-		bits := op.NaN
-		if i < len(losses) {
-			bits = math.Float32bits(float32(losses[i]))
-		}
-		b = binary.LittleEndian.AppendUint32(b, bits)
-	}
-	return b
-}
 
 // checkpoints are those in a folder.
 type checkpoints struct {
@@ -210,14 +180,11 @@ func readCheckpoint(path string) (ids []string, steps []uint32, err error) {
 		return nil, nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}
 	n := len(ids)
-	done := "state." + stepDone
-	for _, t := range []data.Tensor{{Name: "losses", Shape: []int{n, keptLosses}}, {Name: "kept", Shape: []int{n}}, {Name: done, Shape: []int{n}}} {
-		if there, _ := f.Get(t.Name); !slices.Equal(there.Shape, t.Shape) {
-			return nil, nil, fmt.Errorf("%s is damaged: tensor %q has shape %v; %d cells need %v", path, t.Name, there.Shape, n, t.Shape)
-		}
+	if there, _ := f.Get(stepDone); !slices.Equal(there.Shape, []int{n}) {
+		return nil, nil, fmt.Errorf("%s is damaged: tensor %q has shape %v; %d cells need %v", path, stepDone, there.Shape, n, []int{n})
 	}
 	b := make([]byte, 4*n)
-	if err := f.ReadAt(done, 0, b); err != nil {
+	if err := f.ReadAt(stepDone, 0, b); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for i := range ids {
@@ -253,7 +220,7 @@ func (j *job) restoreCell(i int, r row) error {
 		return b, f.ReadAt(name, int64(r.at*len(b)), b)
 	}
 	for _, s := range j.states {
-		there, ok := f.Get("state." + s.name)
+		there, ok := f.Get(s.name)
 		if !ok || there.DType != s.t.DType || len(there.Shape) != 1+len(s.t.Shape.Dims()) || there.Shape[0] <= r.at {
 			return fmt.Errorf("it has no state %q of type %s", s.name, s.t)
 		}
@@ -267,7 +234,7 @@ func (j *job) restoreCell(i int, r row) error {
 		}
 		// States of z's shape are padded to the largest d of their pack, which may have been another one.
 		if want := s.t.Words(); words != want {
-			if !j.recipe.subspace.Ragged() || min(words, want) < j.cells[i].Dim() {
+			if !j.recipe.subspace.Ragged() || s.t.Shape != op.S(1, j.capacity) || min(words, want) < j.cells[i].Dim() {
 				return fmt.Errorf("its state %q has %d entries for a cell; the program has %d", s.name, words, want)
 			}
 			b = slices.Concat(b[:4*j.cells[i].Dim()], make([]byte, 4*(want-j.cells[i].Dim())))
@@ -280,29 +247,20 @@ func (j *job) restoreCell(i int, r row) error {
 	if err != nil {
 		return err
 	}
-	t := &j.trains[i]
-	t.steps = int(steps)
-	kept, err := read("kept", 1)
+	kept, err := j.word(lossDone, i)
 	if err != nil {
 		return err
 	}
-	losses, err := read("losses", keptLosses)
-	if err != nil {
-		return err
-	}
-	n := int(binary.LittleEndian.Uint32(kept))
 	due := 0 // losses that so many steps give
-	for _, k := range t.kept {
-		if k < t.steps {
+	for _, k := range LossSteps(j.cells[i].Steps) {
+		if k < int(steps) {
 			due++
 		}
 	}
-	if t.steps > j.cells[i].Steps || n != due {
+	if int(steps) > j.cells[i].Steps || int(kept) != due {
 		return errors.New("its steps and losses do not fit together")
 	}
-	for k := range n {
-		t.losses = append(t.losses, Hex(math.Float32frombits(binary.LittleEndian.Uint32(losses[4*k:]))))
-	}
+	j.trains[i].steps = int(steps)
 	return nil
 }
 

@@ -29,11 +29,7 @@ type job struct {
 
 // newJob is a pack before its work begins.
 func (w *worker) newJob(p *packPlan) *job {
-	j := &job{packPlan: p, worker: w, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
-	for i, c := range p.cells {
-		j.trains[i].kept = LossSteps(c.Steps)
-	}
-	return j
+	return &job{packPlan: p, worker: w, capacity: p.capacity(), seeds: p.seeds(), trains: make([]training, len(p.cells))}
 }
 
 // work trains and evaluates the pack, and hands over its cells' results one by one.
@@ -139,6 +135,9 @@ func (j *job) bind() error {
 				return err
 			}
 		}
+		if err := j.pack.Put(lossAt, op.T(op.U32, op.Cell, keptLosses), i, op.Bytes(lossTable(c.Steps))); err != nil {
+			return err
+		}
 		for _, k := range c.Rule.Constants() {
 			if err := j.pack.Put(constant(k.Name), op.T(op.F32, op.Cell), i, appendFloats(nil, []float32{k.Value})); err != nil {
 				return err
@@ -225,7 +224,7 @@ func (j *job) result(i int) (Result, error) {
 		ID: c.ID(), Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(), Steps: c.Steps, Law: op.Version,
 		Declared: Declared{TestLoss: Hex(math.Float32frombits(op.NaN))},
 	}
-	var err error
+	kept, err := j.losses(i)
 	number := func(name string) float32 {
 		w, e := j.word(name, i)
 		if err == nil {
@@ -234,7 +233,7 @@ func (j *job) result(i int) (Result, error) {
 		return math.Float32frombits(w)
 	}
 	d := &res.Declared
-	d.Steps, d.Diverged, d.Losses = j.trains[i].steps, j.trains[i].frozen, j.trains[i].losses
+	d.Steps, d.Diverged, d.Losses = j.trains[i].steps, j.trains[i].frozen, kept
 	z := make([]byte, 4*j.capacity)
 	if e := j.pack.Read(zState, i, z); err == nil {
 		err = e
@@ -247,6 +246,22 @@ func (j *job) result(i int) (Result, error) {
 	}
 	res.derive(j.recipe.test)
 	return res, err
+}
+
+// losses reads what cell i kept of LossSteps.
+func (j *job) losses(i int) (kept []Hex, err error) {
+	n, err := j.word(lossDone, i)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 4*keptLosses)
+	if err := j.pack.Read(losses, i, b); err != nil {
+		return nil, err
+	}
+	for k := range int(n) {
+		kept = append(kept, Hex(math.Float32frombits(binary.LittleEndian.Uint32(b[4*k:]))))
+	}
+	return kept, nil
 }
 
 // word reads an array of one word.

@@ -24,14 +24,16 @@ type recipe struct {
 const (
 	keyTheta = "key.theta" // u32[2] per seed: the stream of theta0
 	keyBasis = "key.basis"
-	keyOrder = "key.order" // of the order of the training examples
-	theta0   = "theta0"    // f32[D] per seed
-	basis    = "basis"     // subspace.Map.BasisType, per seed
-	zState   = "z"         // f32[1, capacity] per cell
-	stepsIn  = "steps"     // u32[] per cell: the steps to do
-	stepDone = "step"      // u32[] per cell: the steps done
-	dIn      = "d"         // u32[] per cell: entries of z in use
-	lastLoss = "loss"      // f32[] per cell: of the batch of the step that was done last
+	keyOrder = "key.order"   // of the order of the training examples
+	theta0   = "theta0"      // f32[D] per seed
+	basis    = "basis"       // subspace.Map.BasisType, per seed
+	zState   = "z"           // f32[1, capacity] per cell
+	stepsIn  = "steps"       // u32[] per cell: the steps to do
+	stepDone = "step"        // u32[] per cell: the steps done
+	dIn      = "d"           // u32[] per cell: entries of z in use
+	lossAt   = "losses.at"   // u32[keptLosses] per cell: LossSteps, and what no step is
+	lossDone = "losses.kept" // u32[1] per cell: how many of them are kept
+	losses   = "losses"      // f32[keptLosses, 1] per cell: of the batches of these steps; behind the kept ones, of the step done last
 )
 
 func constant(name string) string  { return "rule." + name }   // f32[] per cell, see model.Rule.Constants
@@ -108,12 +110,24 @@ func (r *recipe) training(capacity int) (*graph.Program, error) {
 		total := b.Do(op.Cast{To: op.F32}, steps)
 		b.Next(z, r.rule.Update(b, constants, step, total, z, g))
 		b.Next(step, b.Do(op.IAdd{}, step, b.FillU(1)))
+		r.keep(b, step, loss)
 		// loss - loss is 0 for a finite loss and NaN for any other.
 		finite := b.Do(op.Eq, b.Do(op.Sub, loss, loss), b.Fill(0))
 		more := b.Do(op.Lt, step, steps)
 		b.Active(b.Do(op.Select{}, finite, more, finite))
-		b.Output(lastLoss, loss)
 	})
+}
+
+// keep has the program keep the losses of LossSteps, so that whoever runs it need not look at it at those steps: each loss goes behind
+// the kept ones, over the one before it, until it is itself one to keep.
+func (r *recipe) keep(b *graph.Builder, step, loss op.Value) {
+	kept := b.State(lossDone, b.FillU(0, 1), op.Cell)
+	all := b.State(losses, b.Fill(0, keptLosses, 1), op.Cell)
+	at := b.Do(op.Gather{}, b.Input(lossAt, op.T(op.U32, op.Cell, keptLosses)), kept)
+	due := b.Do(op.Eq, at, b.Do(op.Reshape{To: op.S(1)}, step))
+	b.Next(kept, b.Do(op.IAdd{}, kept, b.Do(op.Cast{To: op.U32}, due)))
+	row := b.Do(op.Reshape{To: op.S(1, 1)}, loss)
+	b.Next(all, b.Do(op.PutRow{}, all, row, b.Do(op.Reshape{To: op.S()}, kept)))
 }
 
 // evaluation collects the loss of each row of a set, and whether it was classified right, in batches of rows; run it

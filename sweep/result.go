@@ -60,6 +60,17 @@ func LossSteps(steps int) []int {
 	return kept
 }
 
+// lossTable is LossSteps as the training program reads them.
+func lossTable(steps int) (table []uint32) {
+	for _, k := range LossSteps(steps) {
+		table = append(table, uint32(k))
+	}
+	for len(table) < keptLosses {
+		table = append(table, math.MaxUint32)
+	}
+	return table
+}
+
 // Derived is what float64 host code makes of the declared results: for reading, never hashed.
 type Derived struct {
 	TrainLoss    *float64 `json:"train_loss"` // null where it is not finite

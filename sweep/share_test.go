@@ -146,10 +146,10 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	card, cells, digest := longCells(t)
 	good, bad := newCounted(t), newCounted(t)
 	bad.lost = func() bool {
-		for good.runs.Load() < 20 {
+		for good.runs.Load() < 6 {
 			time.Sleep(time.Millisecond)
 		}
-		return bad.runs.Load() > 20
+		return bad.runs.Load() > 6
 	}
 	dir := t.TempDir()
 	err := RunTo(t.Context(), dir, card, cells, false, Options{Engine: good, More: []graph.Engine{bad}, PackCells: 4})
@@ -166,6 +166,20 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	}
 	if got := digestIn(t, dir); got != digest {
 		t.Errorf("digest %s; want %s", got, digest)
+	}
+}
+
+// A sweep looks at its cells when some time is over, and not at each of the losses that it keeps.
+func TestRunsAreFew(t *testing.T) {
+	card := parse(t, endless)
+	must(t, card.Set("axes.steps=[300]"))
+	cells, err := card.Cells()
+	must(t, err)
+	engine := newCounted(t)
+	results, err := Run(t.Context(), cells[:2], Options{Engine: engine})
+	must(t, err)
+	if n := engine.runs.Load(); n > 40 || len(results[0].Declared.Losses) != keptLosses {
+		t.Errorf("%d runs of steps for %d losses", n, len(results[0].Declared.Losses))
 	}
 }
 

@@ -2,33 +2,30 @@ package sweep
 
 import (
 	"context"
-	"math"
+	"encoding/binary"
 	"time"
 )
 
 // training is how far a cell's training is.
 type training struct {
-	steps  int   // done
-	frozen bool  // the loss of step steps was not finite
-	kept   []int // LossSteps
-	losses []Hex // of the first of them
+	steps  int  // done
+	frozen bool // the loss of step steps was not finite
 }
 
-// ahead is the number of steps from here to the next loss that is kept, that one included; 0 when training has ended.
+// ahead is the number of steps that are still to be done; 0 when training has ended.
 func (t *training) ahead(total int) int {
-	if t.frozen || t.steps >= total {
+	if t.frozen {
 		return 0
 	}
-	return t.kept[len(t.losses)] + 1 - t.steps
+	return total - t.steps
 }
 
-// chunkTime is what a run of steps is to take at most, but for the losses that are kept, at which it ends in any case: who stops a sweep
-// waits for the run at hand. A pack whose cells have dense bases of their own fetches each of them from memory once a run, so runs must
-// not be short either.
-const chunkTime = 500 * time.Millisecond
+// chunkTime is what a run of steps is to take at most before the sweep looks at how far its cells are. A pack whose cells have dense bases
+// of their own fetches each of them from memory once a run, and a card waits for the host between two, so runs must not be short.
+const chunkTime = time.Second
 
 // train runs the training program until every cell has done its steps or is frozen, from where a checkpoint left it. When
-// ctx ends it stops after the steps at hand, some half a second's work, or a single step, and writes a checkpoint.
+// ctx ends it stops after the steps at hand, each cell after its own, and writes a checkpoint.
 func (j *job) train(ctx context.Context) error {
 	p, err := j.recipe.training(j.capacity)
 	if err != nil {
@@ -46,16 +43,16 @@ func (j *job) train(ctx context.Context) error {
 		return err
 	}
 	for chunk := 1; ; {
-		n := j.ahead()
+		n := min(j.ahead(), chunk)
 		if n == 0 {
 			return nil
 		}
-		n = min(n, chunk)
 		start := time.Now()
-		if err := x.Run(context.WithoutCancel(ctx), n); err != nil {
-			return err
+		stopped := x.Run(ctx, n)
+		if stopped != nil && ctx.Err() == nil {
+			return stopped
 		}
-		if err := j.advance(n); err != nil {
+		if err := j.advance(n, stopped != nil); err != nil {
 			return err
 		}
 		if took := time.Since(start); n == chunk && took < chunkTime/2 {
@@ -77,43 +74,30 @@ func (j *job) train(ctx context.Context) error {
 	}
 }
 
-// ahead is the number of steps that the pack may run before a loss must be read; 0 when all cells have ended.
+// ahead is the number of steps that a cell has still to do, the most of all cells; 0 when all have ended.
 func (j *job) ahead() (n int) {
 	for i, c := range j.cells {
-		if a := j.trains[i].ahead(c.Steps); a > 0 && (n == 0 || a < n) {
-			n = a
-		}
+		n = max(n, j.trains[i].ahead(c.Steps))
 	}
 	return n
 }
 
-// advance notes how far each cell is after n more steps: a cell that did not do them all is frozen.
-func (j *job) advance(n int) error {
+// advance notes how far each cell is after a run of n steps. A cell that did not do them all is frozen, unless the run was stopped.
+func (j *job) advance(n int, stopped bool) error {
+	done := make([]byte, 4*len(j.cells))
+	if err := j.pack.ReadAll(stepDone, done); err != nil {
+		return err
+	}
 	cellSteps, lost := 0, 0
 	for i, c := range j.cells {
 		t := &j.trains[i]
-		next := t.ahead(c.Steps)
-		if next == 0 {
-			continue
-		}
-		steps, err := j.word(stepDone, i)
-		if err != nil {
-			return err
-		}
-		did := int(steps) - t.steps
-		cellSteps += did
-		t.steps = int(steps)
-		switch {
-		case did < n:
+		did := int(binary.LittleEndian.Uint32(done[4*i:])) - t.steps
+		if want := min(n, t.ahead(c.Steps)); did < want && !stopped {
 			t.frozen = true
-			lost += c.Steps - t.steps
-		case did == next:
-			loss, err := j.word(lastLoss, i)
-			if err != nil {
-				return err
-			}
-			t.losses = append(t.losses, Hex(math.Float32frombits(loss)))
+			lost += c.Steps - t.steps - did
 		}
+		cellSteps += did
+		t.steps += did
 	}
 	j.progress.Advance(cellSteps)
 	if lost > 0 {

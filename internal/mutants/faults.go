@@ -95,7 +95,7 @@ var faults = []fault{
 	{"a checkpoint that drops one State", "sweep/checkpoint.go", "if err := j.pack.Write(s.name, i, b); err != nil {", "if s.name == \"rule.v\" {\n\t\t\tcontinue\n\t\t}\n\t\tif err := j.pack.Write(s.name, i, b); err != nil {", "./sweep", "TestInterruptedPackGoesOn"},
 	{"a killed checkpoint is believed", "sweep/checkpoint.go", "if sumOf(sum) != f.Meta[\"sha256\"] {", "if f.Meta[\"sha256\"] == \"\" {", "./sweep", "TestDamagedCheckpoints"},
 	{"a cell's row in a checkpoint is its neighbour's", "sweep/checkpoint.go", "int64(r.at*len(b))", "int64((r.at/2)*len(b))", "./sweep", "TestStoppedRunGoesOn"},
-	{"a kept loss is another cell's", "sweep/train.go", "j.word(lastLoss, i)", "j.word(lastLoss, 0)", "./sweep", "TestOneDigest"},
+	{"a kept loss is another cell's", "sweep/job.go", "j.pack.Read(losses, i, b)", "j.pack.Read(losses, 0, b)", "./sweep", "TestOneDigest"},
 	{"verify compares what it was given", "sweep/differ.go", "if x, y := value(from), value(to); x != y {", "if x, y := value(from), value(from); x != y {", "./sweep", "TestVerify"},
 	{"a changed card is gone on with", "sweep/resume.go", "if !same {\n\t\treturn mismatch", "if !same && was.Law == 99 {\n\t\treturn mismatch", "./sweep", "TestFolderHoldsOneSweep"},
 }
