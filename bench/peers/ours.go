@@ -23,8 +23,7 @@ type ours struct {
 	close   []func() error
 }
 
-// atOnce is for how long a sweep of many steps runs a pack at least before it looks at it (sweep/train.go); one of few steps stops more
-// often, at the losses that it keeps. The peers run as many steps at a time as they like.
+// atOnce is half of the time that a sweep runs a pack for at least before it looks at it (sweep/train.go). The peers run as many steps at a time as they like.
 const atOnce = 250 * time.Millisecond
 
 // pace is how many steps are run at a time.
