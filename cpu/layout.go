@@ -38,12 +38,15 @@ type phase struct {
 // partWords is the most elements of a chain that run at a time: a few operands of so many words fit the first-level cache.
 const partWords = 1024
 
+// smallest is the number of elements below which a chain is not worth its parts: the memory that it saves is a few cache lines.
+const smallest = 32
+
 // layOut lowers a program and lays it out for a pack with such slots.
 func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}, updated: map[op.Value]op.Value{}}
 	if e.fuses() {
 		l.copyTransposed(e, slots)
-		l.t.Fuse(partWords)
+		l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
 		for i := range l.t.Groups {
 			if g := &l.t.Groups[i]; g.Len > 0 {
 				for _, v := range g.Inner {

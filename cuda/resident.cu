@@ -10,6 +10,7 @@
 // Roofline: that of the instructions on one multiprocessor; a multiply-add reads its operands from shared memory by way of tiles there.
 #include "functions.cuh"
 #include "kernel.cuh"
+#include "pointwise.cuh"
 #include "softmax.cuh"
 #include "warp.cuh"
 

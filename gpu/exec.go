@@ -76,7 +76,14 @@ func (p *pack) layout(prog *graph.Program) (*exec, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.resident = x.reside()
+	if x.resident = x.reside(); x.resident == nil {
+		if fused := lower(prog); fuse(fused) {
+			x.t, x.plans = fused, map[*op.Node]*plan{}
+			if temp, err = x.plan(); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := x.bind(); err != nil {
 		return nil, err
 	}
@@ -142,9 +149,20 @@ func (x *exec) bind() (err error) {
 			}
 		}
 	}
+	inner := map[op.Value]bool{} // of a chain: these are nowhere, unless others read them, too, and Once makes them
+	for _, g := range x.t.Groups {
+		for _, v := range g.Inner {
+			inner[v] = true
+		}
+	}
+	for _, n := range x.t.Once {
+		for _, v := range n.Out {
+			delete(inner, v)
+		}
+	}
 	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
 		for _, v := range n.Out {
-			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.inside(v) >= 0 || x.t.View[v].Of != 0 {
+			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.inside(v) >= 0 || x.t.View[v].Of != 0 || inner[v] {
 				continue
 			}
 			if x.home[v], err = p.newArray(&x.region, q.Types[v]); err != nil {
@@ -224,8 +242,20 @@ func (x *exec) build() (err error) {
 			return err
 		}
 	}
-	if x.step, err = nodes(x.t.Step, false); err != nil {
-		return err
+	for at, i := 0, 0; i < len(x.t.Groups); i++ {
+		g := &x.t.Groups[i]
+		list := x.t.Step[at : at+len(g.Nodes)]
+		at += len(list)
+		var made []work
+		if g.Len > 0 {
+			made, err = x.chained(g)
+		} else {
+			made, err = nodes(list, false)
+		}
+		if err != nil {
+			return err
+		}
+		x.step = append(x.step, made...)
 	}
 	if err := x.finish(); err != nil {
 		return err
@@ -255,6 +285,9 @@ func (x *exec) view(v op.Value, over op.Domain) (view, error) {
 	}
 	if a := x.home[root]; a != nil {
 		return x.p.view(a, off, over)
+	}
+	if x.t.Scratch.Off[root] < 0 {
+		return view{}, fmt.Errorf("cuda: value %d, %s, has no place", v, x.t.P.Types[v])
 	}
 	at := view{base: x.scratch + 4*uint64(x.t.Scratch.Off[root]+off), stride: uint64(x.t.Scratch.Words)}
 	var err error

@@ -33,8 +33,10 @@ func counting(t *testing.T) *graph.Program {
 	t.Helper()
 	p, err := graph.Trace(func(b *graph.Builder) {
 		x := b.State("x", b.Fill(0, 5), op.Cell)
+		y := b.Do(op.Softmax{}, x)
 		b.Next(x, b.Do(op.Add, x, b.Fill(1, 5)))
 		b.Output("double", b.Do(op.Add, x, x))
+		b.Output("softmax", y)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +94,7 @@ func TestFaultClosesTheEngine(t *testing.T) {
 		blocking   string
 		want, none []string
 	}{
-		{"0", []string{"CUDA_ERROR_ILLEGAL_ADDRESS (700)", " launches of ", "binary_add", "keep", "LOCKSTEP_CUDA_BLOCKING=1 tells which"}, []string{"arguments"}},
+		{"0", []string{"CUDA_ERROR_ILLEGAL_ADDRESS (700)", " launches of ", "softmax", "chain", "keep", "LOCKSTEP_CUDA_BLOCKING=1 tells which"}, []string{"arguments"}},
 		{"1", []string{"CUDA_ERROR_ILLEGAL_ADDRESS (700)", "(kernel keep, grid [1 2 1], 256 threads, 0 bytes of shared memory, arguments {to:{base:0x10 slot:0x0 stride:0x10} from:{base:0x"}, []string{"LOCKSTEP_CUDA_BLOCKING", "launches"}},
 	} {
 		t.Setenv(blockingVariable, c.blocking)

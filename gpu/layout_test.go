@@ -12,7 +12,7 @@ import (
 
 // arguments are the types that bytesOf hands to kernels.
 var arguments = []any{
-	aMaxArgs{}, batchArgs{}, binaryArgs{}, castArgs{}, compareArgs{}, concatArgs{}, drawArgs{}, fillArgs{}, gatherArgs{}, iotaArgs{},
+	aMaxArgs{}, batchArgs{}, binaryArgs{}, castArgs{}, chainArgs{}, compareArgs{}, concatArgs{}, drawArgs{}, fillArgs{}, gatherArgs{}, iotaArgs{},
 	keepArgs{}, matMulArgs{}, matMulJVPArgs{}, oneHotArgs{}, peakCopyArgs{}, peakFMAArgs{}, pickArgs{}, putRowArgs{}, randIntArgs{}, residentArgs{}, scatterAddArgs{}, selectArgs{},
 	softmaxArgs{}, stridedArgs{}, sumArgs{}, tailArgs{}, ternaryMMArgs{}, unaryArgs{}, uniformArgs{}, windowArgs{}, xentArgs{},
 }

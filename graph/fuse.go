@@ -28,21 +28,35 @@ func (g *Group) Work(t *Tape) (nodes []op.Node) {
 	return nodes
 }
 
-// smallest is the number of elements below which a chain is not worth its parts: the memory that it saves is a few cache lines.
-const smallest = 32
+// Fusion is how an executor wants its chains.
+type Fusion struct {
+	// Part is the most elements that it runs at a time: a broadcast that repeats a longer row stays by itself.
+	Part int
+	// Smallest is the fewest elements of a chain that is worth while.
+	Smallest int
+	// Most bounds the operands and results of a chain's nodes, counted one by one; 0: it may have any number of them.
+	Most int
+	// Apart lets a node join any chain before it that does not come before what it reads, and not only the one in whose midst it stands. That
+	// makes fewer chains, whose results live longer.
+	Apart bool
+}
 
-// Fuse joins the pointwise nodes of the cells' steps to chains, and plans the memory again. Parts of at most so many elements
-// are what the executor will run: a broadcast that repeats a longer row stays by itself. Constants and broadcasts of
+// Fuse joins the pointwise nodes of the cells' steps to chains, and plans the memory again. Constants and broadcasts of
 // numbers, which Once would write out in full, are made again in the chains that use them, a part at a time.
 //
-// Nodes keep their order, but for small ones that do not hang on the chain in whose midst they stand: they go before it.
-func (t *Tape) Fuse(part int) {
-	f := fuser{Tape: t, part: part, made: map[op.Value]op.Node{}, open: -1}
+// Nodes keep their order, but for small ones that do not hang on the chain in whose midst they stand, which go before it, and for those that
+// join a chain apart.
+func (t *Tape) Fuse(how Fusion) {
+	f := fuser{Tape: t, Fusion: how, made: map[op.Value]op.Node{}, from: map[op.Value]int{}, open: -1}
 	for _, n := range t.Once {
 		f.made[n.Out[0]] = n
 	}
 	for _, n := range t.Step {
-		f.add(n)
+		if how.Apart {
+			f.addApart(n)
+		} else {
+			f.add(n)
+		}
 	}
 	t.Groups = f.groups
 	f.sink()
@@ -61,11 +75,56 @@ func (t *Tape) Fuse(part int) {
 // fuser is a Fuse at work.
 type fuser struct {
 	*Tape
-	part   int
+	Fusion
 	made   map[op.Value]op.Node // the nodes of Once, by their first result
 	groups []Group
 	open   int               // the chain that nodes may join; -1: none
 	inside map[op.Value]bool // results of the open chain
+	from   map[op.Value]int  // the group that makes a value of the step (addApart)
+}
+
+// room tells whether a chain may take one more node.
+func (f *fuser) room(g *Group, n op.Node) bool {
+	if f.Most == 0 {
+		return true
+	}
+	count := len(n.In) + len(n.Out)
+	for _, n := range g.Work(f.Tape) {
+		count += len(n.In) + len(n.Out)
+	}
+	return count <= f.Most
+}
+
+// addApart puts a node into the first chain that it may join, or after all groups.
+func (f *fuser) addApart(n op.Node) {
+	latest := 0 // the group after which it must come, or in which
+	for _, v := range n.In {
+		root, _ := f.Root(v)
+		latest = max(latest, f.from[root])
+	}
+	length, grain := f.joins(n)
+	_, spreads := n.Op.(op.Broadcast)
+	isView := f.View[n.Out[0]].Of != 0
+	for i := latest; i < len(f.groups); i++ {
+		g := &f.groups[i]
+		inside := slices.ContainsFunc(n.In, func(v op.Value) bool {
+			root, _ := f.Root(v)
+			return slices.ContainsFunc(g.Nodes, func(m op.Node) bool { return slices.Contains(m.Out, root) })
+		})
+		if isView && g.Len > 0 && inside {
+			g.Nodes = append(g.Nodes, n)
+			return
+		}
+		joint := leastCommonMultiple(grain, g.Grain)
+		if length > 0 && length == g.Len && joint <= f.Part && f.room(g, n) && !(spreads && inside) {
+			g.Nodes, g.Grain, f.from[n.Out[0]] = append(g.Nodes, n), joint, i
+			return
+		}
+	}
+	for _, v := range n.Out {
+		f.from[v] = len(f.groups)
+	}
+	f.groups = append(f.groups, Group{Nodes: []op.Node{n}, Len: length, Grain: max(grain, 1)})
 }
 
 // add puts a node into the open chain, before it, or after it.
@@ -84,14 +143,14 @@ func (f *fuser) add(n op.Node) {
 		joint := leastCommonMultiple(grain, g.Grain)
 		_, spreads := n.Op.(op.Broadcast)
 		switch {
-		case length == g.Len && joint <= f.part && !(spreads && depends):
+		case length == g.Len && joint <= f.Part && f.room(g, n) && !(spreads && depends):
 			g.Nodes, g.Grain = append(g.Nodes, n), joint
 			f.inside[n.Out[0]] = true
 			return
 		case depends && f.View[n.Out[0]].Of != 0: // a view of a result
 			g.Nodes = append(g.Nodes, n)
 			return
-		case !depends && words < smallest:
+		case !depends && words < f.Smallest:
 			f.groups = slices.Insert(f.groups, f.open, Group{Nodes: []op.Node{n}})
 			f.open++
 			return
@@ -107,7 +166,7 @@ func (f *fuser) add(n op.Node) {
 // joins is the number of elements of a chain that the node may be part of, and what divides its parts; 0 of other nodes.
 func (f *fuser) joins(n op.Node) (length, grain int) {
 	out := f.P.Types[n.Out[0]]
-	if len(n.Out) != 1 || out.Domain != op.Cell || out.Len() < smallest || out.Words() != out.Len() {
+	if len(n.Out) != 1 || out.Domain != op.Cell || out.Len() < f.Smallest || out.Words() != out.Len() {
 		return 0, 0
 	}
 	if _, ok := n.Op.(op.Pointwise); ok {
@@ -138,9 +197,9 @@ func (f *fuser) spread(n op.Node) (grain int, ok bool) {
 		case row == 1:
 			return 1, true
 		case inner == 1:
-			return row, row <= f.part
+			return row, row <= f.Part
 		case outer == 1:
-			return inner, inner <= f.part
+			return inner, inner <= f.Part
 		}
 	}
 	return 0, false
@@ -161,7 +220,7 @@ func (f *fuser) sink() {
 				if !once || seen[v] || f.P.Types[v].Len() != g.Len {
 					continue
 				}
-				if grain, ok := f.spread(m); ok && leastCommonMultiple(grain, g.Grain) <= f.part {
+				if grain, ok := f.spread(m); ok && leastCommonMultiple(grain, g.Grain) <= f.Part {
 					g.Grain = leastCommonMultiple(grain, g.Grain)
 					copies, seen[v] = append(copies, m), true
 					g.Inner = append(g.Inner, v)

@@ -38,7 +38,7 @@ func fused(t *testing.T, part int, f func(b *Builder, x op.Value) op.Value) *Tap
 		t.Fatal(err)
 	}
 	tape := Lower(p, func(op.Op, []op.Type) bool { return true })
-	tape.Fuse(part)
+	tape.Fuse(Fusion{Part: part, Smallest: 32})
 	return tape
 }
 
@@ -161,5 +161,50 @@ func TestInner(t *testing.T) {
 	}
 	if got := strings.Join(inner, " "); got != "exp" {
 		t.Errorf("inner results are those of %q in %s; want exp alone", got, groups(tape))
+	}
+}
+
+// Chains apart: a node joins any chain that does not come before what it reads, short ones too, and chains have a bound.
+func TestFuseApart(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		most int
+		body func(b *Builder, x op.Value) op.Value
+		want string
+	}{
+		{"past what is no chain, unless it hangs on that", 0, func(b *Builder, x op.Value) op.Value {
+			n := b.State("n", b.Fill(2), op.Cell)
+			y := b.Do(op.Exp, x)
+			s := b.Do(op.Softmax{}, y)
+			b.Next(n, b.Do(op.Neg, b.Do(op.Exp, n)))
+			return b.Do(op.Add, s, b.Do(op.Neg, b.Do(op.Neg, y)))
+		}, "[exp neg neg] softmax [exp neg] add"},
+		{"a view of a chain's result goes with the chain", 0, func(b *Builder, x op.Value) op.Value {
+			y := b.Do(op.Reshape{To: op.S(128)}, b.Do(op.Exp, x))
+			s := b.Do(op.Softmax{}, x)
+			return b.Do(op.Add, s, b.Do(op.Reshape{To: op.S(8, 16)}, b.Do(op.Neg, y)))
+		}, "[exp neg] softmax add"},
+		{"a spread result waits for the chain's end", 0, func(b *Builder, x op.Value) op.Value {
+			n := b.State("n", b.Fill(2, 8, 16), op.Cell)
+			b.Next(n, n)
+			one := b.Do(op.Slice{Axis: 1, Len: 1}, b.Do(op.Neg, n))
+			return b.Do(op.Add, b.Do(op.Exp, n), wide(b, one, x))
+		}, "[neg exp] slice [broadcast add]"},
+		{"so many operands and results", 6, func(b *Builder, x op.Value) op.Value {
+			return b.Do(op.Neg, b.Do(op.Add, b.Do(op.Exp, x), b.Do(op.Tanh, x)))
+		}, "[exp tanh] [add neg]"},
+	} {
+		p, err := Trace(func(b *Builder) {
+			x := b.State("x", b.Fill(1, 8, 16), op.Cell)
+			b.Next(x, c.body(b, x))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tape := Lower(p, func(op.Op, []op.Type) bool { return true })
+		tape.Fuse(Fusion{Part: 1 << 31, Smallest: 1, Most: c.most, Apart: true})
+		if got := groups(tape); got != c.want {
+			t.Errorf("%s: the step is\n%s; want\n%s", c.name, got, c.want)
+		}
 	}
 }

@@ -34,6 +34,8 @@ type namedFault struct{ kind, file, from, to, kernels string }
 var named = []namedFault{
 	{"a product rounded twice", "num.cuh", "return __fmaf_rn(a, b, c);", "return __fadd_rn(__fmul_rn(a, b), c);", "matmul matmuljvp normal softmax unary xent"},
 	{"a result that is not written whole", "fill.cu", "each_word(a.words, slot_of(a.out, blockIdx.y), [&]", "each_word(a.words - 1, slot_of(a.out, blockIdx.y), [&]", "fill"},
+	{"a row spread like a column", "chain.cu", "at = uint32_t(at) % by", "at = uint32_t(at) / by", "chain"},
+	{"another op", "chain.cu", "switch (op) {", "switch (op + 1) {", "chain"},
 	{"a NaN stored as it comes", "num.cuh", "return is_nan(x) ? NAN_BITS : bits_of(x);", "return bits_of(x);", "binary matmul matmuljvp softmax sum unary"},
 }
 

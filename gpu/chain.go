@@ -1,0 +1,226 @@
+package gpu
+
+import (
+	"errors"
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// A chain of pointwise nodes is one launch of cuda/chain.cu, whose tape is made here.
+
+// chainOps are the kernels that are ops of a chain, by number: those of cuda/pointwise.cuh, in the same order.
+var chainOps = []string{
+	"", // copies
+	"unary_neg", "unary_exp", "unary_log", "unary_sqrt", "unary_tanh", "unary_sinpi", "unary_cospi", "unary_relu", "unary_sigmoid", "unary_rsqrt", "unary_gelu",
+	"cast_u32_f32", "cast_i32_f32", "cast_f32_u32", "cast_u32_u32", "cast_i32_u32", "cast_f32_i32", "cast_u32_i32",
+	"binary_add", "binary_sub", "binary_mul", "binary_div", "binary_max", "binary_min", "binary_iadd",
+	"compare_gt_f32", "compare_ge_f32", "compare_lt_f32", "compare_le_f32", "compare_eq_f32",
+	"compare_gt_u32", "compare_ge_u32", "compare_lt_u32", "compare_le_u32",
+	"compare_gt_i32", "compare_ge_i32", "compare_lt_i32", "compare_le_i32", "compare_same",
+	"select_words",
+}
+
+// Of cuda/chain.cu.
+const (
+	chainRegisters = 16
+	chainOperands  = 64
+	chainSteps     = 32
+	chainNowhere   = 255
+	chainRegister  = 4 * perBlock // bytes
+)
+
+const (
+	chainEach = iota
+	chainOne
+	chainRepeated
+	chainSpread
+	chainConstant
+)
+
+type chainOperand struct {
+	at       view
+	kind, by uint32
+}
+
+type chainArgs struct {
+	operands [chainOperands]chainOperand
+	steps    [chainSteps][2]uint32
+	words    uint64
+	n, _     uint32
+}
+
+// fusion is what chains suit the kernel: a launch costs more than the little that a chain of one element does.
+var fusion = graph.Fusion{Part: 1 << 31, Smallest: 1, Most: chainOperands, Apart: true}
+
+// tape makes the argument of a chain.
+type tape struct {
+	t        *graph.Tape
+	g        *graph.Group
+	view     func(v op.Value) (view, error) // where a value lies
+	args     chainArgs
+	operands int
+	at       map[op.Value]byte // of operands and, by root, of results in registers
+	last     map[op.Value]int  // by root: the last node that reads it
+	free     []byte            // registers
+	used     int               // registers
+}
+
+// tapeOf makes the tape of a chain; ok is false where the kernel has too few registers for it.
+func tapeOf(of *graph.Tape, g *graph.Group, at func(v op.Value) (view, error)) (t *tape, ok bool, err error) {
+	t = &tape{t: of, g: g, view: at, at: map[op.Value]byte{}, last: map[op.Value]int{}}
+	for r := range byte(chainRegisters) {
+		t.free = append(t.free, r)
+	}
+	nodes := g.Work(of)
+	for i, n := range nodes {
+		for _, v := range n.In {
+			root, _ := of.Root(v)
+			t.last[root] = i
+		}
+	}
+	for i, n := range nodes {
+		if ok, err := t.add(i, n); !ok || err != nil {
+			return nil, false, err
+		}
+	}
+	t.args.words = uint64(g.Len)
+	return t, true, nil
+}
+
+// fuse joins the pointwise nodes of a step to chains, if the kernel can run them all.
+func fuse(t *graph.Tape) (chains bool) {
+	t.Fuse(fusion)
+	for i := range t.Groups {
+		if g := &t.Groups[i]; g.Len > 0 {
+			_, ok, _ := tapeOf(t, g, func(op.Value) (view, error) { return view{}, nil })
+			if !ok || g.Len > maxWords {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// chained makes the launch of a chain.
+func (x *exec) chained(g *graph.Group) ([]work, error) {
+	t, ok, err := tapeOf(x.t, g, func(v op.Value) (view, error) { return x.view(v, op.Cell) })
+	if err == nil && !ok {
+		err = errors.New("cuda: a chain with too many registers") // fuse has refused it
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range g.Work(x.t) {
+		x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:chain"})
+	}
+	return []work{*newWork("chain", blocks(g.Len, perBlock), len(x.p.slots.Speakers(op.Cell)), 1, 256, t.used*chainRegister, bytesOf(t.args))}, nil
+}
+
+// add adds a node to the tape; false if there is no room for it.
+func (t *tape) add(i int, n op.Node) (ok bool, err error) {
+	if t.args.n == chainSteps || t.operands+len(n.In)+1 > chainOperands {
+		return false, nil
+	}
+	inner := slices.Contains(t.g.Inner, n.Out[0])
+	var code [4]byte
+	if from, spreads, err := t.spread(n); err != nil {
+		return false, err
+	} else if spreads {
+		if inner {
+			t.at[n.Out[0]] = from
+			return true, nil
+		}
+		code[1] = from
+	} else {
+		in := make([]op.Type, len(n.In))
+		for k, v := range n.In {
+			in[k] = t.t.P.Types[v]
+			if code[1+k], err = t.operand(v); err != nil {
+				return false, err
+			}
+		}
+		number := slices.Index(chainOps, planOf(n.Op, in).launches[0].kernel)
+		if number < 0 {
+			return false, nil
+		}
+		code[0] = byte(number)
+	}
+	for _, v := range n.In { // what is read for the last time leaves its register
+		root, _ := t.t.Root(v)
+		if r, has := t.at[root]; has && r < chainRegisters && t.last[root] == i {
+			t.free = append(t.free, r)
+			delete(t.at, root)
+		}
+	}
+	to, keep := byte(chainNowhere), byte(chainNowhere)
+	if inner {
+		if len(t.free) == 0 {
+			return false, nil
+		}
+		slices.Sort(t.free)
+		to, t.free = t.free[0], t.free[1:]
+		t.used = max(t.used, int(to)+1)
+		t.at[n.Out[0]] = to
+	} else {
+		at, err := t.view(n.Out[0])
+		if err != nil {
+			return false, err
+		}
+		keep = t.place(chainOperand{at: at, kind: chainEach})
+		t.at[n.Out[0]] = keep
+	}
+	t.args.steps[t.args.n] = [2]uint32{uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24, uint32(to) | uint32(keep)<<8}
+	t.args.n++
+	return true, nil
+}
+
+// place adds an operand, and is its number.
+func (t *tape) place(o chainOperand) byte {
+	t.args.operands[t.operands] = o
+	t.operands++
+	return byte(chainRegisters + t.operands - 1)
+}
+
+// operand is the number of the register or operand that holds a value.
+func (t *tape) operand(v op.Value) (byte, error) {
+	root, _ := t.t.Root(v)
+	if r, ok := t.at[root]; ok && slices.Contains(t.g.Inner, root) {
+		return r, nil
+	}
+	if at, ok := t.at[v]; ok {
+		return at, nil
+	}
+	at, err := t.view(v)
+	if err != nil {
+		return 0, err
+	}
+	t.at[v] = t.place(chainOperand{at: at, kind: chainEach})
+	return t.at[v], nil
+}
+
+// spread is the operand that stands for the result of a constant or broadcast.
+func (t *tape) spread(n op.Node) (number byte, ok bool, err error) {
+	o := chainOperand{}
+	switch f := n.Op.(type) {
+	case op.Fill:
+		o.kind, o.by = chainConstant, uint32(f.Bits)
+	case op.Broadcast:
+		_, row, inner, _ := f.Repeats(t.t.P.Types[n.In[0]].Shape)
+		switch {
+		case row == 1:
+			o.kind = chainOne
+		case inner == 1:
+			o.kind, o.by = chainRepeated, uint32(row)
+		default:
+			o.kind, o.by = chainSpread, uint32(inner)
+		}
+		if o.at, err = t.view(n.In[0]); err != nil {
+			return 0, false, err
+		}
+	default:
+		return 0, false, nil
+	}
+	return t.place(o), true, nil
+}

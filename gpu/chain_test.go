@@ -1,0 +1,265 @@
+//go:build cuda
+
+package gpu
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"lockstep/graph"
+	"lockstep/op"
+	"lockstep/optest"
+)
+
+// chainCase is a step on some states that is to be one chain, and what it gives by the laws.
+type chainCase struct {
+	name   string
+	states []op.Tensor // of cell 0; those of others are drawn alike
+	body   func(do func(o op.Op, in ...op.Value) op.Value, s []op.Value) []op.Value
+	want   string // kernels that must be its ops
+}
+
+// A constant that a chain makes for itself, and that others read, too, is in memory for them.
+func TestConstantsOfChainsAndOthers(t *testing.T) {
+	e := device0(t)
+	e.executor = "stream"
+	p, err := graph.Trace(func(b *graph.Builder) {
+		x := b.State("x", b.Fill(3, 4, 4), op.Cell)
+		two := b.Fill(2, 4, 4)
+		y := b.Do(op.Sub, b.Do(op.Mul, x, two), two) // 4
+		b.Next(x, b.Do(op.MatMul{}, y, two))         // 32
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, x := compiled(t, e, p)
+	if err := x.Run(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4*2*16)
+	if err := q.ReadAll("x", got); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * 16 {
+		if w := binary.LittleEndian.Uint32(got[4*i:]); w != math.Float32bits(32) {
+			t.Fatalf("word %d is %08x; want 32", i, w)
+		}
+	}
+	if n := len(x.step); n != 3 { // the chain, the product, the state
+		t.Errorf("%d launches", n)
+	}
+}
+
+// TestChainConformance holds chains against the laws of their ops: every op on every type, results in registers and in memory, every way in
+// which an operand is spread, and lengths about those of blocks.
+func TestChainConformance(t *testing.T) {
+	if only := strings.Split(*onlyKernels, ","); only[0] != "" && !slices.Contains(only, "chain") {
+		t.Skipf("no case launches one of %s in a chain", *onlyKernels)
+	}
+	e := device0(t)
+	e.executor, e.blocking = "stream", true // each array by itself: a stray access meets no other one
+	seen := map[string]bool{}
+	for i, c := range chainCases() {
+		if *few > 0 && i%*few != 0 {
+			continue
+		}
+		seen[c.want] = true
+		if err := c.check(e, uint64(i)); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+	}
+	if *few > 0 {
+		return
+	}
+	for _, name := range chainOps[1:] {
+		if !seen[name] {
+			t.Errorf("no case has %s in a chain", name)
+		}
+	}
+}
+
+func chainCases() (all []chainCase) {
+	lengths := []int{272, 1023, 1024, 1040, 2500} // scratch is planned in granules of 16
+	for _, o := range op.All {
+		pointwise, ok := o.(op.Pointwise)
+		if !ok {
+			continue
+		}
+		kinds := []op.Op{pointwise.(op.Op)}
+		if _, is := o.(op.Cast); is {
+			kinds = []op.Op{op.Cast{To: op.F32}, op.Cast{To: op.U32}, op.Cast{To: op.I32}}
+		}
+		for _, o := range kinds {
+			for _, in := range typesOf(o) {
+				n := lengths[len(all)%len(lengths)]
+				c := chainCase{name: fmt.Sprintf("%s on %v, %d words", op.Describe(o), in, n), want: planOf(o, typed(in, n)).launches[0].kernel}
+				for range 2 { // operands of two such nodes
+					for _, d := range in {
+						c.states = append(c.states, op.New(op.T(d, op.Cell, n)))
+					}
+				}
+				c.states = append(c.states, op.New(op.T(op.Bool, op.Cell, n)))
+				k, kept := len(in), len(all)%2 == 0
+				c.body = func(do func(o op.Op, in ...op.Value) op.Value, s []op.Value) []op.Value {
+					a, b := do(o, s[:k]...), do(o, s[k:2*k]...)
+					y := do(op.Select{}, s[2*k], a, b)
+					if kept { // a result that is read again from where it was put
+						return []op.Value{y, a}
+					}
+					return []op.Value{y}
+				}
+				all = append(all, c)
+			}
+		}
+	}
+	for _, dims := range [][2]int{{1, 1}, {3, 5}, {40, 33}, {7, 1000}, {1025, 2}} {
+		rows, columns := dims[0], dims[1]
+		f := func(dims ...int) op.Tensor { return op.New(op.T(op.F32, op.Cell, dims...)) }
+		all = append(all, chainCase{name: fmt.Sprintf("spread over %v", dims), want: "binary_sub",
+			states: []op.Tensor{f(rows, columns), f(1, columns), f(rows, 1), f(1, 1)},
+			body: func(do func(o op.Op, in ...op.Value) op.Value, s []op.Value) []op.Value {
+				wide := func(v op.Value) op.Value { return do(op.Broadcast{To: op.S(rows, columns)}, v) }
+				row := wide(s[1])
+				y := do(op.Sub, do(op.Mul, do(op.Add, s[0], row), wide(s[2])), wide(s[3]))
+				c := do(op.Fill{DType: op.F32, Bits: 0x3f000000, To: op.S(rows, columns)})
+				return []op.Value{do(op.Max, y, c), row} // row is wanted whole, too
+			}})
+	}
+	return all
+}
+
+// typesOf are the types of the operands on which a pointwise op has a kernel that chains have.
+func typesOf(o op.Op) (all [][]op.DType) {
+	types := []op.DType{op.F32, op.U32, op.I32, op.Bool}
+	for n := 1; n <= 3; n++ {
+		in := make([]op.DType, n)
+		for i := range 1 << (2 * n) {
+			for k := range in {
+				in[k] = types[i>>(2*k)&3]
+			}
+			if p := planOf(o, typed(in, 2)); p != nil && slices.Contains(chainOps, p.launches[0].kernel) {
+				all = append(all, slices.Clone(in))
+			}
+		}
+	}
+	return all
+}
+
+func typed(in []op.DType, n int) (types []op.Type) {
+	for _, d := range in {
+		types = append(types, op.T(d, op.Cell, n))
+	}
+	return types
+}
+
+// check runs the case on two cells, and compares them with the laws.
+func (c *chainCase) check(e *Engine, seed uint64) (err error) {
+	const cells = 2
+	r := rand.New(rand.NewPCG(seed, 5))
+	p, err := graph.Trace(func(b *graph.Builder) {
+		var s []op.Value
+		for i, x := range c.states {
+			v := b.State(fmt.Sprint("s", i), b.Input(fmt.Sprint("in", i), x.Type), op.Cell)
+			b.Next(v, v)
+			s = append(s, v)
+		}
+		for i, v := range c.body(func(o op.Op, in ...op.Value) op.Value { return b.Do(o, in...) }, s) {
+			b.Output(fmt.Sprint("y", i), v)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	q, err := e.NewPack(cells, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	want := make([][]op.Tensor, cells)
+	for cell := range cells {
+		values := []op.Tensor{{}}
+		for i, x := range c.states {
+			x := op.New(x.Type)
+			for k := range x.W {
+				x.W[k] = word(r, x.DType)
+				if i > 0 && c.states[i-1].Type == x.Type && r.IntN(6) == 0 { // a tie
+					x.W[k] = values[i].W[k]
+				}
+			}
+			if x.DType == op.F32 {
+				op.Canonical(x.W)
+			}
+			err = errors.Join(err, q.Put(fmt.Sprint("in", i), x.Type, cell, op.Bytes(x.W)))
+			values = append(values, x)
+		}
+		do := func(o op.Op, in ...op.Value) op.Value {
+			var ts []op.Tensor
+			for _, v := range in {
+				ts = append(ts, values[v])
+			}
+			out, e := op.Run(o, ts...)
+			if err = errors.Join(err, e); e != nil {
+				return 0
+			}
+			values = append(values, out[0])
+			return op.Value(len(values) - 1)
+		}
+		var s []op.Value
+		for i := range c.states {
+			s = append(s, op.Value(1+i))
+		}
+		for _, v := range c.body(do, s) {
+			want[cell] = append(want[cell], values[v])
+		}
+	}
+	if err != nil {
+		return err
+	}
+	x, err := q.Compile(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.Close()) }()
+	for _, k := range x.Kernels() {
+		if !k.Once && k.Variant != "cuda:chain" {
+			return fmt.Errorf("%s runs by %s and not in a chain", k.Op, k.Variant)
+		}
+	}
+	if err := errors.Join(x.Reset(context.Background()), x.Run(context.Background(), 1)); err != nil {
+		return err
+	}
+	for cell := range cells {
+		for i, w := range want[cell] {
+			got := op.New(w.Type)
+			b := make([]byte, 4*len(w.W))
+			if err := q.Read(fmt.Sprint("y", i), cell, b); err != nil {
+				return err
+			}
+			op.PutWords(got.W, b)
+			if d := optest.Diff(got, w); d != "" {
+				return fmt.Errorf("result %d of cell %d: %s", i, cell, d)
+			}
+		}
+	}
+	return nil
+}
+
+// word draws a word of a type: floats of all magnitudes, now and then special ones.
+func word(r *rand.Rand, d op.DType) uint32 {
+	switch {
+	case d == op.Bool:
+		return r.Uint32() & 1
+	case r.IntN(4) == 0:
+		return []uint32{0, 1, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x3f800000, 0xffffffff, 0x7fffffff, 0xbf800000, 0x4f000000}[r.IntN(11)]
+	case r.IntN(2) == 0:
+		return r.Uint32()
+	}
+	return 0x3f000000 + r.Uint32N(1<<25) | r.Uint32()&0x80000000
+}
