@@ -10,6 +10,7 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"lockstep/cuda/loader"
+	"lockstep/graph"
 )
 
 // A call of NVML ends the process where its library is absent or lacks the function: nothing here calls one before openNVML has
@@ -51,19 +52,28 @@ func ReadTelemetry(index int) (Telemetry, error) {
 	return telemetryAt(place)
 }
 
-// telemetryAt asks NVML about the card at a place of the PCI bus.
-func telemetryAt(place string) (t Telemetry, err error) {
+// deviceAt finds the card at a place of the PCI bus.
+func deviceAt(place string) (nvml.Device, error) {
 	if err := openNVML(); err != nil {
-		return t, err
+		return nil, err
 	}
 	if err := tells("nvmlDeviceGetHandleByPciBusId_v2"); err != nil {
-		return t, fmt.Errorf("NVML: %w", err)
+		return nil, fmt.Errorf("NVML: %w", err)
 	}
 	d, r := nvml.DeviceGetHandleByPciBusId(place)
 	if r != nvml.SUCCESS {
-		return t, fmt.Errorf("NVML: the card at %s: %w", place, r)
+		return nil, fmt.Errorf("NVML: the card at %s: %w", place, r)
 	}
-	t.Held, t.Untold = []string{}, []string{}
+	return d, nil
+}
+
+// telemetryAt asks NVML about the card at a place of the PCI bus.
+func telemetryAt(place string) (t Telemetry, err error) {
+	d, err := deviceAt(place)
+	if err != nil {
+		return t, err
+	}
+	t.Untold = []string{}
 	var memory nvml.Memory
 	var ecc nvml.EnableState
 	var mig int
@@ -102,13 +112,59 @@ func telemetryAt(place string) (t Telemetry, err error) {
 		}
 	}
 	t.MemoryTotal, t.MemoryUsed = memory.Total, memory.Used
-	t.ECC, t.MIG, t.Processes = ecc == nvml.FEATURE_ENABLED, mig == nvml.DEVICE_MIG_ENABLE, len(processes)
-	for _, x := range holds {
-		if held&x.bit != 0 {
-			t.Held = append(t.Held, x.name)
+	t.ECC, t.MIG, t.Processes, t.Held = ecc == nvml.FEATURE_ENABLED, mig == nvml.DEVICE_MIG_ENABLE, len(processes), heldBy(held)
+	return t, nil
+}
+
+// Sense asks NVML about the engine's card.
+func (e *Engine) Sense() (graph.Reading, error) {
+	place, err := placeOf(e.info.Index)
+	if err != nil {
+		return graph.Reading{}, err
+	}
+	r, err := senseAt(place)
+	r.Device = fmt.Sprintf("cuda:%d, %s", e.info.Index, e.info.Name)
+	return r, err
+}
+
+// senseAt asks NVML about the card at a place of the PCI bus, as telemetryAt does, but only for what changes while it works.
+func senseAt(place string) (reading graph.Reading, err error) {
+	d, err := deviceAt(place)
+	if err != nil {
+		return reading, err
+	}
+	var energy, held uint64
+	var power, clock, temperature uint32
+	told := 0
+	for _, x := range []struct {
+		function string
+		read     func() nvml.Return
+	}{
+		{"nvmlDeviceGetTotalEnergyConsumption", func() (r nvml.Return) { energy, r = d.GetTotalEnergyConsumption(); return }},
+		{"nvmlDeviceGetPowerUsage", func() (r nvml.Return) { power, r = d.GetPowerUsage(); return }},
+		{"nvmlDeviceGetClockInfo", func() (r nvml.Return) { clock, r = d.GetClockInfo(nvml.CLOCK_SM); return }},
+		{"nvmlDeviceGetTemperature", func() (r nvml.Return) { temperature, r = d.GetTemperature(nvml.TEMPERATURE_GPU); return }},
+		{"nvmlDeviceGetCurrentClocksEventReasons", func() (r nvml.Return) { held, r = d.GetCurrentClocksEventReasons(); return }},
+	} {
+		if tells(x.function) == nil && x.read() == nvml.SUCCESS {
+			told++
 		}
 	}
-	return t, nil
+	if told == 0 {
+		return reading, fmt.Errorf("NVML: the card at %s tells nothing", place)
+	}
+	return graph.Reading{Joules: float64(energy) / 1e3, Watts: float64(power) / 1e3, Clock: float64(clock), Temperature: float64(temperature), Held: heldBy(held)}, nil
+}
+
+// heldBy names the reasons of a set of bits.
+func heldBy(bits uint64) []string {
+	names := []string{}
+	for _, x := range holds {
+		if bits&x.bit != 0 {
+			names = append(names, x.name)
+		}
+	}
+	return names
 }
 
 // holds are the reasons for which clocks are not at their highest.

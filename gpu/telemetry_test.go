@@ -44,6 +44,10 @@ func TestTelemetryChild(t *testing.T) {
 		if of == "cuda:0" {
 			got, err = ReadTelemetry(0)
 		}
+		if place, sense := strings.CutPrefix(of, "sense "); sense {
+			r, err := senseAt(place)
+			return fmt.Sprint(r, err)
+		}
 		if err != nil {
 			return err.Error()
 		}
@@ -79,6 +83,10 @@ func TestTelemetry(t *testing.T) {
 	}
 	for _, c := range []struct{ what, got, want string }{
 		{"a card", child(dir, "00000000:1B:00.0", "NVML_PLACE=00000000:1B:00.0"), full},
+		{"what changes", child(dir, "sense 00000000:1B:00.0", "NVML_ENERGY="+filepath.Join(t.TempDir(), "energy")),
+			"{ 1.5 123.456 1755 41 [the power limit heat (the hardware)]} <nil>\nthe second time: { 3 123.456 1755 41 [the power limit heat (the hardware)]} <nil>"},
+		{"what changes, without energy", child(dir, "sense 00000000:1B:00.0"), "{ 0 123.456 1755 41 [the power limit heat (the hardware)]} <nil>"},
+		{"nothing to sense", child(unreadable, "sense 00000000:1B:00.0"), "{ 0 0 0 0 []} NVML: not found: libnvidia-ml.so.1, which comes with the driver, is not among the system's libraries"},
 		{"no card there", child(dir, "00000000:1C:00.0", "NVML_PLACE=00000000:1B:00.0"), "NVML: the card at 00000000:1C:00.0: Not Found"},
 		{"the first device", child(dir, "cuda:0"), first},
 		{"a driver that does not start", child(dir, "00000000:1B:00.0", "NVML_INIT=9"), "NVML: made up"},

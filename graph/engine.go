@@ -51,6 +51,22 @@ type Chooser interface {
 	Choose(executor string) (before string, err error)
 }
 
+// Sensed is an engine whose device tells how it fares.
+type Sensed interface {
+	// Sense reads the device now, in some milliseconds. Error: it tells nothing.
+	Sense() (Reading, error)
+}
+
+// Reading is what a device tells of itself. What it does not tell is 0.
+type Reading struct {
+	Device      string   `json:"device"` // which one
+	Joules      float64  `json:"joules"` // that it has used since some moment in the past, for whomever
+	Watts       float64  `json:"watts"`  // averaged over a second on some cards
+	Clock       float64  `json:"mhz"`    // of its multiprocessors
+	Temperature float64  `json:"celsius"`
+	Held        []string `json:"held_by"` // why its clocks are not higher
+}
+
 // Peak is what a machine can do at most, as measured: the roofs of a roofline (Williams, Waterman and Patterson 2009, Roofline,
 // CACM 52(4)).
 type Peak struct {

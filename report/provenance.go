@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,13 +17,20 @@ type provenance struct {
 	Data     []sweep.DataHash
 	Plan     string
 	Runs     table
+	Devices  table  // what they told; no rows if nothing
 	Check    string // commands
 }
 
 func provenanceOf(in Input, digest string) provenance {
 	p := provenance{Card: in.Record.Card, Settings: in.Settings, Data: in.Data, Plan: in.Plan}
 	p.Runs.Columns = []column{{"started (UTC)", false}, {"last result", false}, {"cells", true}, {"engine", false}, {"build", false}, {"machine", false}}
-	for _, r := range in.Runs {
+	energy := slices.ContainsFunc(in.Runs, func(r sweep.RunRecord) bool { return r.Joules != nil })
+	if energy {
+		p.Runs.Columns = append(p.Runs.Columns, column{"energy", false})
+	}
+	p.Devices.Columns = []column{{"device", false}, {"run", true}, {"readings", true}, {"W, mean", true}, {"W, most", true}, {"SM MHz, least", true}, {"SM MHz, most", true},
+		{"\u00b0C, most", true}, {"clocks held by", false}}
+	for i, r := range in.Runs {
 		last := "none"
 		switch r.Last = r.Last.UTC(); {
 		case r.Last.IsZero():
@@ -31,6 +40,15 @@ func provenanceOf(in Input, digest string) provenance {
 			last = r.Last.Format(time.DateTime)
 		}
 		p.Runs.Rows = append(p.Runs.Rows, []string{r.Started.UTC().Format(time.DateTime), last, fmt.Sprint(r.Cells), r.Engine, r.Build, r.Machine})
+		if energy {
+			row := &p.Runs.Rows[i]
+			*row = append(*row, cmp.Or(r.Energy(), none))
+		}
+		for _, d := range r.Devices {
+			whole := func(x float64) string { return fmt.Sprintf("%.0f", x) }
+			p.Devices.Rows = append(p.Devices.Rows, []string{d.Device, fmt.Sprint(i + 1), fmt.Sprint(d.Readings), whole(d.MeanWatts), whole(d.MostWatts),
+				whole(d.LeastClock), whole(d.MostClock), whole(d.Temperature), cmp.Or(strings.Join(d.Held, ", "), "nothing")})
+		}
 	}
 	p.Check = commands(in, digest)
 	return p

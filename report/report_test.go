@@ -251,3 +251,20 @@ func TestPartialPerformance(t *testing.T) {
 	wants(t, written(t, in), "Of 2 findings, 1 is as the card expects, 1 is open", "lr 1e-3", "as expected</span>", "0 to 1", "lr 1e-1", "open</span>",
 		"Grey: what the card expects")
 }
+
+// What devices told stands in the report, where they told anything.
+func TestDevices(t *testing.T) {
+	in := ran(t, rates)
+	if page := written(t, in); strings.Contains(page, "Devices</h3>") || strings.Contains(page, ">energy<") {
+		t.Error("there are devices that told nothing")
+	}
+	joules := 1234.5
+	in.Runs[0].Joules, in.Runs[0].Metered = &joules, in.Runs[0].Cells
+	in.Runs[0].Devices = []sweep.DeviceRecord{{Device: "cuda:0, <card>", Readings: 7, MeanWatts: 431.4, MostWatts: 699.6, LeastClock: 1215, MostClock: 1980, Temperature: 61, Held: []string{"the power limit"}}}
+	page := written(t, in)
+	for _, want := range []string{"1.23 kJ, ", " J a cell", "cuda:0, &lt;card&gt;", ">431<", ">700<", ">1215<", ">1980<", ">61<", "the power limit"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not have %q", want)
+		}
+	}
+}

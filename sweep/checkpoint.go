@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,11 +24,13 @@ import (
 	"lockstep/op"
 )
 
-// A checkpoint is a safetensors file of a pack at work: every State of its training program, stacked over the cells. Cells find their own rows in it, so a run may go on in other packs than the one that wrote it.
+// A checkpoint is a safetensors file of a pack at work: every State of its training program, stacked over the cells, and the
+// energy that they took. Cells find their own rows in it, so a run may go on in other packs than the one that wrote it.
 const (
 	checkpointDir    = "checkpoints"
 	checkpointEnding = ".safetensors"
 	checkpointFormat = "lockstep/checkpoint/2"
+	joulesTensor     = "joules" // f32 per cell; NaN: not known
 )
 
 // saving is what a runner knows of checkpoints.
@@ -96,12 +99,19 @@ func (j *job) writeCheckpoint(path string) error {
 		return err
 	}
 	n := len(j.cells)
-	var tensors []data.Tensor
+	tensors := []data.Tensor{{Name: joulesTensor, DType: op.F32, Shape: []int{n}}}
 	for _, s := range j.states {
 		tensors = append(tensors, data.Tensor{Name: s.name, DType: s.t.DType, Shape: append([]int{n}, s.t.Shape.Dims()...)})
 	}
 	fill := func(t data.Tensor, w io.Writer) error {
 		all := make([]byte, t.Bytes())
+		if t.Name == joulesTensor {
+			for i := range j.cells {
+				binary.LittleEndian.PutUint32(all[4*i:], math.Float32bits(float32(j.trains[i].joules)))
+			}
+			_, err := w.Write(all)
+			return err
+		}
 		if err := j.pack.ReadAll(t.Name, all); err != nil {
 			return err
 		}
@@ -260,6 +270,11 @@ func (j *job) restoreCell(i int, r row) error {
 	if int(steps) > j.cells[i].Steps || int(kept) != due {
 		return errors.New("its steps and losses do not fit together")
 	}
+	b, err := read(joulesTensor, 1)
+	if err != nil {
+		return err
+	}
+	j.trains[i].joules += float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
 	j.trains[i].steps = int(steps)
 	return nil
 }

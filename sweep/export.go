@@ -31,7 +31,7 @@ func Formats() (names []string) {
 // Export writes the results of the cells that have ended, in the order of the card, one line each.
 //
 // csv: with a line of names; a column for each axis, empty where a cell's arm does not have it; losses with as many digits
-// as tell their float32 apart, NaN and +Inf as such; test columns empty where there are no test rows.
+// as tell their float32 apart, NaN and +Inf as such; test columns empty where there are no test rows, joules where no device tells of its energy.
 //
 // jsonl: a Result as JSON.
 func (l *Ledger) Export(format string, w io.Writer) error {
@@ -74,7 +74,7 @@ func (l *Ledger) writeCSV(w io.Writer) error {
 		head = append(head, "axis_"+name) // no axis hides a column
 	}
 	if err := out.Write(append(head, "seed", "params", "d", "steps", "diverged", "train_loss", "train_correct", "test_loss", "test_correct",
-		"test_accuracy", "performance", "z_sha256", "law", "id")); err != nil {
+		"test_accuracy", "performance", "z_sha256", "law", "id", "joules")); err != nil {
 		return err
 	}
 	for r, err := range l.Results() {
@@ -94,6 +94,11 @@ func (l *Ledger) writeCSV(w io.Writer) error {
 			row = append(row, "", "", "")
 		}
 		row = append(row, strconv.FormatFloat(r.Derived.Performance, 'g', -1, 64), d.Z, fmt.Sprint(r.Law), r.ID)
+		if r.Joules != nil {
+			row = append(row, strconv.FormatFloat(*r.Joules, 'g', 6, 64))
+		} else {
+			row = append(row, "")
+		}
 		if err := out.Write(row); err != nil {
 			return err
 		}

@@ -38,10 +38,16 @@ func (j *job) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer j.pack.Close()
+	if _, err := j.used(); err != nil { // from now on
+		return err
+	}
 	if err := j.bind(); err != nil {
 		return err
 	}
 	if err := j.once(ctx)(j.recipe.setup(j.capacity)); err != nil {
+		return err
+	}
+	if err := j.spend(alike); err != nil {
 		return err
 	}
 	if err := j.train(ctx); err != nil {
@@ -80,6 +86,9 @@ func (j *job) again(why error) {
 // handOver evaluates the cells and hands over their results.
 func (j *job) handOver(ctx context.Context) error {
 	if err := j.evaluateAll(ctx); err != nil {
+		return err
+	}
+	if err := j.spend(alike); err != nil {
 		return err
 	}
 	for i := range j.cells {
@@ -223,6 +232,9 @@ func (j *job) result(i int) (Result, error) {
 	res := Result{
 		ID: c.ID(), Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(), Steps: c.Steps, Law: op.Version,
 		Declared: Declared{TestLoss: Hex(math.Float32frombits(op.NaN))},
+	}
+	if joules := j.trains[i].joules; joules == joules {
+		res.Joules = &joules
 	}
 	kept, err := j.losses(i)
 	number := func(name string) float32 {

@@ -224,7 +224,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	kept := t.TempDir()
 	self := os.Args[0]
-	out, err := mounted(80, fmt.Sprintf("! %s && cp -r %s/out %s && mount -o remount,size=9000k tmpfs %[2]s && %[1]s && cp -r %[2]s/out %[3]s/later", self, disk, kept))
+	out, err := mounted(96, fmt.Sprintf("! %s && cp -r %s/out %s && mount -o remount,size=9000k tmpfs %[2]s && %[1]s && cp -r %[2]s/out %[3]s/later", self, disk, kept))
 	if err != nil || !strings.Contains(out, "full") && !strings.Contains(out, "no space left") || !strings.Contains(out, "are kept") {
 		t.Fatalf("on a small disk: %v: %s", err, out)
 	}

@@ -204,6 +204,9 @@ func enter(tx *sql.Tx, card *Card, cells []Cell) error {
 
 // begin enters a run of this process.
 func (l *Ledger) begin(engine string) error {
+	if _, err := l.db.Exec(devicesSchema); err != nil {
+		return err
+	}
 	r, err := l.db.Exec("INSERT INTO runs (started, build, engine, machine) VALUES (?, ?, ?, ?)", now(), build.Stamp(), engine, build.Machine())
 	if err == nil {
 		l.run, err = r.LastInsertId()
@@ -240,6 +243,9 @@ func (l *Ledger) commit(r Result) error {
 		d := r.Derived
 		_, err := tx.Exec("INSERT INTO results (id, run, ended, declared, train_loss, test_loss, test_accuracy, performance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			r.ID, l.run, now(), string(declared), d.TrainLoss, d.TestLoss, d.TestAccuracy, d.Performance)
+		if err == nil && r.Joules != nil {
+			_, err = tx.Exec("INSERT INTO energy (id, joules) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET joules = excluded.joules", r.ID, *r.Joules)
+		}
 		beforeCommit(r.ID)
 		return err
 	})

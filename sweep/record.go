@@ -40,6 +40,10 @@ type RunRecord struct {
 	Engine  string    `json:"engine"`
 	Machine string    `json:"machine"`
 	Cells   int       `json:"cells"` // results
+
+	Joules  *float64       `json:"joules,omitempty"`  // that devices used for these results, as far as it is known
+	Metered int            `json:"metered,omitempty"` // of how many results it is
+	Devices []DeviceRecord `json:"devices,omitempty"` // what they told
 }
 
 // Record reads what the ledger is of.
@@ -60,23 +64,47 @@ func (l *Ledger) Record() (r Record, err error) {
 			return d, rows.Scan(&d.Name, &d.SHA256)
 		})
 	}
+	var runs []int64
 	if err == nil {
-		r.Runs, err = collect(l.db, `SELECT started, coalesce(max(ended), ''), build, engine, machine, count(id)
+		r.Runs, err = collect(l.db, `SELECT run, started, coalesce(max(ended), ''), build, engine, machine, count(id)
 			FROM runs LEFT JOIN results USING (run) GROUP BY run ORDER BY run`, func(rows *sql.Rows) (r RunRecord, err error) {
 			var started, last string
-			if err = rows.Scan(&started, &last, &r.Build, &r.Engine, &r.Machine, &r.Cells); err != nil {
+			var run int64
+			if err = rows.Scan(&run, &started, &last, &r.Build, &r.Engine, &r.Machine, &r.Cells); err != nil {
 				return r, err
 			}
+			runs = append(runs, run)
 			if r.Started, err = time.Parse(time.RFC3339Nano, started); err == nil && last != "" {
 				r.Last, err = time.Parse(time.RFC3339Nano, last)
 			}
 			return r, err
 		})
 	}
+	if err == nil {
+		err = l.devices(r.Runs, runs)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s is damaged: %w", filepath.Join(l.dir, LedgerFile), err)
 	}
 	return r, err
+}
+
+// devices adds what devices told to the records of runs.
+func (l *Ledger) devices(records []RunRecord, runs []int64) error {
+	has, err := l.hasDevices()
+	if err != nil || !has {
+		return err
+	}
+	for i := range records {
+		r := &records[i]
+		if r.Joules, r.Metered, err = l.energyOf(runs[i]); err != nil {
+			return err
+		}
+		if r.Devices, err = l.devicesOf(runs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func collect[T any](db *sql.DB, query string, scan func(*sql.Rows) (T, error)) (all []T, err error) {
@@ -136,8 +164,16 @@ func (l *Ledger) results(order string) iter.Seq2[Result, error] {
 
 // page reads the results that come after the one of the given key in an order, place or id; from the first for nil.
 func (l *Ledger) page(order string, after any) (page []Result, keys []any, err error) {
+	has, err := l.hasDevices()
+	if err != nil {
+		return nil, nil, err
+	}
+	joules, energy := "NULL", ""
+	if has {
+		joules, energy = "joules", "LEFT JOIN energy USING (id)"
+	}
 	rows, err := l.db.Query(`SELECT `+order+`, id, arm, axes, seed, params, d, steps, law, declared,
-		coalesce(description ->> '$.split.test', description ->> '$.split.last') FROM results JOIN cells USING (id), sweep
+		coalesce(description ->> '$.split.test', description ->> '$.split.last'), `+joules+` FROM results JOIN cells USING (id) `+energy+`, sweep
 		WHERE ?1 IS NULL OR `+order+` > ?1 ORDER BY `+order+` LIMIT `+strconv.Itoa(pageRows), after)
 	if err != nil {
 		return nil, nil, err
@@ -148,7 +184,7 @@ func (l *Ledger) page(order string, after any) (page []Result, keys []any, err e
 		var key any
 		var axes, declared string
 		var test int
-		if err := rows.Scan(&key, &r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared, &test); err != nil {
+		if err := rows.Scan(&key, &r.ID, &r.Arm, &axes, &r.Seed, &r.Params, &r.D, &r.Steps, &r.Law, &declared, &test, &r.Joules); err != nil {
 			return nil, nil, err
 		}
 		err := json.Unmarshal([]byte(axes), &r.Axes)

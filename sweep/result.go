@@ -91,6 +91,7 @@ type Result struct {
 	Law      int      `json:"law"`
 	Declared Declared `json:"declared"`
 	Derived  Derived  `json:"derived"`
+	Joules   *float64 `json:"joules,omitempty"` // that its device used for it, where that is known: no result, and never hashed
 }
 
 // Name tells a reader which cell it is: arm, axes, seed.

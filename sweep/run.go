@@ -99,6 +99,7 @@ type worker struct {
 	*runner
 	engine graph.Engine
 	took   time.Duration // to write the last checkpoint
+	meter  meter
 }
 
 // Run trains and evaluates the cells, in packs of cells whose programs are the same but for d, and returns their results

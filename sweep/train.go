@@ -8,8 +8,9 @@ import (
 
 // training is how far a cell's training is.
 type training struct {
-	steps  int  // done
-	frozen bool // the loss of step steps was not finite
+	steps  int     // done
+	frozen bool    // the loss of step steps was not finite
+	joules float64 // that the device has used for it; NaN: it does not tell
 }
 
 // ahead is the number of steps that are still to be done; 0 when training has ended.
@@ -88,7 +89,7 @@ func (j *job) advance(n int, stopped bool) error {
 	if err := j.pack.ReadAll(stepDone, done); err != nil {
 		return err
 	}
-	cellSteps, lost := 0, 0
+	cellSteps, lost, each := 0, 0, make([]int, len(j.cells))
 	for i, c := range j.cells {
 		t := &j.trains[i]
 		did := int(binary.LittleEndian.Uint32(done[4*i:])) - t.steps
@@ -98,6 +99,10 @@ func (j *job) advance(n int, stopped bool) error {
 		}
 		cellSteps += did
 		t.steps += did
+		each[i] = did
+	}
+	if err := j.spend(func(i int) int { return each[i] }); err != nil {
+		return err
 	}
 	j.progress.Advance(cellSteps)
 	if lost > 0 {

@@ -279,6 +279,12 @@ func status(c *cli.Context) error {
 	}
 	for i, r := range s.Runs {
 		fmt.Fprintf(w, "run %d: %s, %d cells, %s engine, %s; %s\n", i+1, r.Started.Local().Format(time.DateTime), r.Cells, r.Engine, r.Build, r.Machine)
+		for _, d := range r.Devices {
+			fmt.Fprintf(w, "  %s\n", d)
+		}
+		if r.Joules != nil {
+			fmt.Fprintf(w, "  %s\n", r.Energy())
+		}
 	}
 	if s.Damaged != "" {
 		return fmt.Errorf("%s is damaged: %s", dir, s.Damaged)
