@@ -10,22 +10,23 @@
   T *name = reinterpret_cast<T *>(lockstep_dynamic_)
 #endif
 
-// Copies 4 or 16 bytes from global to shared memory on the side. Both addresses are aligned to that. The destination holds garbage
-// until the thread that copied has waited for the group, and other threads may read it only after a __syncthreads beyond that.
-__device__ __forceinline__ void cp_async4(void *shared, const void *global) {
+// Copies 4 or 16 bytes from global to shared memory on the side; where not `read`, zeros, and the source is not touched. Both addresses are
+// aligned to that. The destination holds garbage until the thread that copied has waited for the group, and other threads may read it only
+// after a __syncthreads beyond that.
+__device__ __forceinline__ void cp_async4(void *shared, const void *global, bool read = true) {
 #ifdef LOCKSTEP_EMU
-  emu::cp_async(shared, global, 4);
+  read ? emu::cp_async(shared, global, 4) : void(memset(shared, 0, 4));
 #else
-  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(global) : "memory");
+  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared)), bytes = read ? 4 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(global), "r"(bytes) : "memory");
 #endif
 }
-__device__ __forceinline__ void cp_async16(void *shared, const void *global) {
+__device__ __forceinline__ void cp_async16(void *shared, const void *global, bool read = true) {
 #ifdef LOCKSTEP_EMU
-  emu::cp_async(shared, global, 16);
+  read ? emu::cp_async(shared, global, 16) : void(memset(shared, 0, 16));
 #else
-  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared)), bytes = read ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes) : "memory");
 #endif
 }
 
@@ -46,6 +47,17 @@ __device__ __forceinline__ void cp_async_wait() {
 #else
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 #endif
+}
+
+// Keeps a compiler from reading ahead what comes later: that takes registers.
+__device__ __forceinline__ void one_after_the_other() { asm volatile("" ::: "memory"); }
+
+// x, as far as a compiler knows another value each time: what is made of it is made again, and not kept.
+__device__ __forceinline__ uint32_t anew(uint32_t x) {
+#ifndef LOCKSTEP_EMU
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
 }
 
 // d += a * b in integers that wrap, by the 32 lanes of a warp together: 16x32 bytes times 32x8. With g = lane / 4, k = lane % 4 * 4:

@@ -73,6 +73,7 @@ template <class A> struct ResidentArgument<void(A)> { typedef A type; };
   typedef T resident_type_of_##name dims;    \
   resident_type_of_##name &name = resident_work<resident_type_of_##name, sizeof(before)>()
 #define WORDS_AT_ONCE 1
+#define TILES_BY_REGISTERS
 #define blockIdx resident_index()
 #define blockDim resident_block()
 #define gridDim resident_grid()

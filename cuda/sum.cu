@@ -1,6 +1,6 @@
 // sum_rows, sum_columns: one level of Sum, op/sum.go. The N elements that fall on a result are cut into segments of 1024; lane l
 // of 32 starts at +0 and adds elements l, l+32, .. of its segment; then lane l adds lane l+h for h = 16, 8, 4, 2, 1. The result is
-// an array [results, segments], which the next launch sums, until there is one segment.
+// an array [results, segments], which the next launch sums, until there is one segment. A mean divides the last sums by N.
 //
 // The axes of x, without those of size 1 and neighbours of one kind joined, are kept or summed, last ones first. sum_rows is for a
 // summed last axis: a warp for each segment of each result; launch 256 threads, x blocks of 8 of them, y the slot; a warp's
@@ -13,9 +13,14 @@
 struct SumArgs {
   View out, x;
   uint32_t results, n, segments;  // n: elements a result
-  uint32_t unused;
+  uint32_t divisor;               // of the results; UNDIVIDED: they are sums
   Axes kept, summed;
 };
+
+constexpr uint32_t UNDIVIDED = 0xffffffffu;
+
+// The sum, or the mean, of which the sum is a step and rounded as such.
+__device__ __forceinline__ float mean_of(float v, uint32_t divisor) { return divisor == UNDIVIDED ? v : quo(v, float(divisor)); }
 
 KERNEL(256) sum_rows(const SumArgs a) {
   const uint64_t w = uint64_t(blockIdx.x) * 8 + threadIdx.x / 32;
@@ -31,7 +36,7 @@ KERNEL(256) sum_rows(const SumArgs a) {
     for (uint32_t i = first + lane; i < end; i += LANES) v = add(v, x[a.summed.at(i)]);
   }
   v = sum_lanes(v);
-  if (lane == 0) store(floats_of(a.out, blockIdx.y) + w, v);
+  if (lane == 0) store(floats_of(a.out, blockIdx.y) + w, mean_of(v, a.divisor));
 }
 
 KERNEL(256) sum_columns(const SumArgs a) {
@@ -53,5 +58,5 @@ KERNEL(256) sum_columns(const SumArgs a) {
     __syncthreads();
     if (t < h) part[t][c] = add(part[t][c], part[t + h][c]);
   }
-  if (t == 0 && result < a.results) store(floats_of(a.out, blockIdx.y) + uint64_t(result) * a.segments + segment, part[0][c]);
+  if (t == 0 && result < a.results) store(floats_of(a.out, blockIdx.y) + uint64_t(result) * a.segments + segment, mean_of(part[0][c], a.divisor));
 }

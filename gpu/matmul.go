@@ -7,11 +7,11 @@ import (
 )
 
 type matMulArgs struct {
-	out, a, b, klen view
-	aBatch, bBatch  uint64
-	batch, m, n, k  uint32
-	aM, aK, bK, bN  uint32
-	columns, _      uint32
+	out, a, b, klen, nlen view
+	aBatch, bBatch        uint64
+	batch, m, n, k        uint32
+	aM, aK, bK, bN        uint32
+	columns, _            uint32
 }
 
 // tile is a kernel PREFIX_MxN of matmul.cu or matmuljvp.cu: its results a block, and a thread.

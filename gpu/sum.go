@@ -1,25 +1,33 @@
 package gpu
 
 import (
+	"math"
 	"slices"
 
 	"lockstep/op"
 )
 
 type sumArgs struct {
-	out, x                  view
-	results, n, segments, _ uint32
-	kept, summed            axes
+	out, x                        view
+	results, n, segments, divisor uint32
+	kept, summed                  axes
 }
 
-// Sum runs a launch for each level of segments; a level's partial results lie in scratch, [results, segments], behind those of
-// the level before. Nil: more than 2^31 words.
-var _ = kernel(func(o op.Sum, in, out []op.Type) *plan {
+var (
+	_ = kernel(func(o op.Sum, in, out []op.Type) *plan { return sumPlan(o.Axes.Slice(), in, out, false) })
+	_ = kernel(func(o op.Mean, in, out []op.Type) *plan { return sumPlan(o.Axes.Slice(), in, out, true) })
+)
+
+const undivided = math.MaxUint32
+
+// sumPlan runs a launch for each level of segments; a level's partial results lie in scratch, [results, segments], behind those of
+// the level before. The last one divides by the number of elements for a mean. Nil: more than 2^31 words.
+func sumPlan(over []int, in, out []op.Type, mean bool) *plan {
 	if !small(in, out) {
 		return nil
 	}
-	s, st, over := in[0].Shape, strides(in[0].Shape), o.Axes.Slice()
-	a := sumArgs{results: uint32(out[0].Len()), n: 1}
+	s, st := in[0].Shape, strides(in[0].Shape)
+	a := sumArgs{results: uint32(out[0].Len()), n: 1, divisor: undivided}
 	rows := true // the last axis is summed
 	for d, last := int(s.Rank)-1, true; d >= 0; d-- {
 		kind := &a.kept
@@ -32,6 +40,7 @@ var _ = kernel(func(o op.Sum, in, out []op.Type) *plan {
 			rows, last = kind == &a.summed, false
 		}
 	}
+	count := a.n
 	p := &plan{}
 	for from := -1; ; { // where x lies in scratch; -1: the operand
 		a.segments = uint32(max(1, blocks(int(a.n), op.Chunk)))
@@ -49,6 +58,8 @@ var _ = kernel(func(o op.Sum, in, out []op.Type) *plan {
 			if level.out = out[0]; !last {
 				level.out = scratch
 				level.out.base += 4 * uint64(y)
+			} else if mean {
+				level.divisor = count
 			}
 			return bytesOf(level)
 		}
@@ -62,4 +73,4 @@ var _ = kernel(func(o op.Sum, in, out []op.Type) *plan {
 		a.summed.add(int(a.n), 1)
 		a.kept.add(int(a.results), int(a.n))
 	}
-})
+}
