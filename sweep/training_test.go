@@ -83,3 +83,25 @@ axes = {lr = [0.1, 0.01]}
 		t.Errorf("cells out of order: %v", err)
 	}
 }
+
+// The losses that a result keeps are those of LossSteps: a shorter training ends with the loss that a longer one has at that step.
+func TestKeptLosses(t *testing.T) {
+	engine := newCounted(t)
+	losses := func(steps int) []Hex {
+		cell := smallCells(t)[0]
+		cell.Steps = steps
+		results, err := Run(t.Context(), []Cell{cell}, Options{Engine: engine})
+		must(t, err)
+		return results[0].Declared.Losses
+	}
+	long := losses(200)
+	if len(long) != keptLosses {
+		t.Fatalf("%d losses are kept of 200 steps", len(long))
+	}
+	for _, k := range []int{0, 1, 2, 33, 62, 63} {
+		at := LossSteps(200)[k]
+		if short := losses(at + 1); short[len(short)-1] != long[k] {
+			t.Errorf("loss %d is %v; that of step %d is %v", k, long[k], at, short[len(short)-1])
+		}
+	}
+}
