@@ -89,9 +89,21 @@ func tapeOf(of *graph.Tape, g *graph.Group, at func(v op.Value) (view, error)) (
 	return t, true, nil
 }
 
-// fuse joins the pointwise nodes of a step to chains, if the kernel can run them all.
-func fuse(t *graph.Tape) (chains bool) {
-	t.Fuse(fusion)
+// fused is a program's tape with the pointwise nodes of its step joined to chains that the kernel can run; nil if there is no such tape.
+func fused(p *graph.Program) *graph.Tape {
+	how := fusion
+	for ; how.Most >= chainRegisters; how.Most /= 2 { // shorter chains take fewer registers: with half as many operands, always enough
+		t := lower(p)
+		t.Fuse(how)
+		if runs(t) {
+			return t
+		}
+	}
+	return nil
+}
+
+// runs tells whether the kernel can run every chain of a tape.
+func runs(t *graph.Tape) bool {
 	for i := range t.Groups {
 		if g := &t.Groups[i]; g.Len > 0 {
 			_, ok, _ := tapeOf(t, g, func(op.Value) (view, error) { return view{}, nil })
@@ -107,7 +119,7 @@ func fuse(t *graph.Tape) (chains bool) {
 func (x *exec) chained(g *graph.Group) ([]work, error) {
 	t, ok, err := tapeOf(x.t, g, func(v op.Value) (view, error) { return x.view(v, op.Cell) })
 	if err == nil && !ok {
-		err = errors.New("cuda: a chain with too many registers") // fuse has refused it
+		err = errors.New("cuda: a chain with too many registers") // fused has refused it
 	}
 	if err != nil {
 		return nil, err
@@ -120,7 +132,7 @@ func (x *exec) chained(g *graph.Group) ([]work, error) {
 
 // add adds a node to the tape; false if there is no room for it.
 func (t *tape) add(i int, n op.Node) (ok bool, err error) {
-	if t.args.n == chainSteps || t.operands+len(n.In)+1 > chainOperands {
+	if t.args.n == chainSteps {
 		return false, nil
 	}
 	inner := slices.Contains(t.g.Inner, n.Out[0])
@@ -130,7 +142,7 @@ func (t *tape) add(i int, n op.Node) (ok bool, err error) {
 	} else if spreads {
 		if inner {
 			t.at[n.Out[0]] = from
-			return true, nil
+			return t.operands <= chainOperands, nil
 		}
 		code[1] = from
 	} else {
@@ -171,14 +183,19 @@ func (t *tape) add(i int, n op.Node) (ok bool, err error) {
 		keep = t.place(chainOperand{at: at, kind: chainEach})
 		t.at[n.Out[0]] = keep
 	}
+	if t.operands > chainOperands {
+		return false, nil
+	}
 	t.args.steps[t.args.n] = [2]uint32{uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24, uint32(to) | uint32(keep)<<8}
 	t.args.n++
 	return true, nil
 }
 
-// place adds an operand, and is its number.
+// place adds an operand, and is its number; one too many is counted and not kept.
 func (t *tape) place(o chainOperand) byte {
-	t.args.operands[t.operands] = o
+	if t.operands < chainOperands {
+		t.args.operands[t.operands] = o
+	}
 	t.operands++
 	return byte(chainRegisters + t.operands - 1)
 }
@@ -207,6 +224,10 @@ func (t *tape) spread(n op.Node) (number byte, ok bool, err error) {
 	case op.Fill:
 		o.kind, o.by = chainConstant, uint32(f.Bits)
 	case op.Broadcast:
+		if t.t.P.Types[n.In[0]].Len() == f.To.Len() { // the same words, which may be those of a constant that the chain makes itself
+			number, err = t.operand(n.In[0])
+			return number, true, err
+		}
 		_, row, inner, _ := f.Repeats(t.t.P.Types[n.In[0]].Shape)
 		switch {
 		case row == 1:

@@ -57,6 +57,126 @@ func TestConstantsOfChainsAndOthers(t *testing.T) {
 	}
 }
 
+// traced is a program, which must trace.
+func traced(t *testing.T, f func(b *graph.Builder)) *graph.Program {
+	t.Helper()
+	p, err := graph.Trace(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// live is a step of a chain that has so many results to keep before it uses one.
+func live(n int) func(b *graph.Builder) {
+	return func(b *graph.Builder) {
+		x := b.State(fmt.Sprint("x", n), b.Fill(1, 300), op.Cell)
+		all := []op.Value{b.Do(op.Exp, x)}
+		for range n - 1 {
+			all = append(all, b.Do(op.Tanh, all[len(all)-1]))
+		}
+		y := all[0]
+		for ; len(all) > 3; all = all[3:] {
+			y = b.Do(op.Select{}, b.Do(op.Gt, y, all[1]), all[2], all[3])
+		}
+		b.Next(x, y)
+	}
+}
+
+// Programs of one engine do not take each other's shared memory away; one that takes more registers than there are has shorter chains.
+func TestChainsOfTwoPrograms(t *testing.T) {
+	e := device0(t)
+	e.executor = "stream"
+	var all []*exec
+	for _, n := range []int{16, 13, 19} {
+		_, x := compiled(t, e, traced(t, live(n)))
+		all = append(all, x)
+	}
+	most := 0
+	for _, x := range append(all, all...) {
+		for _, w := range x.step {
+			if most = max(most, w.shared); strings.HasPrefix(w.kernel, "unary_") { // a last op may be by itself
+				t.Errorf("a launch of %s", w.kernel)
+			}
+		}
+		if err := x.Run(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most <= 48<<10 {
+		t.Errorf("chains take %d bytes of shared memory at most: the test shows nothing", most)
+	}
+}
+
+// A chain has room for as many operands as its kernel takes, and constants that it makes itself count once; it may make a constant and what it
+// is spread to.
+func TestChainsAreFull(t *testing.T) {
+	e := device0(t)
+	e.executor = "stream"
+	_, x := compiled(t, e, traced(t, func(b *graph.Builder) {
+		for i := range 20 {
+			v := b.State(fmt.Sprint("x", i), b.Fill(1, 300), op.Cell)
+			b.Next(v, b.Do(op.Mul, v, b.Fill(float32(i)+2, 300)))
+		}
+	}))
+	for _, w := range x.step {
+		if w.kernel != "chain" && w.kernel != "keep" {
+			t.Errorf("a launch of %s", w.kernel)
+		}
+	}
+	q, x := compiled(t, e, traced(t, func(b *graph.Builder) {
+		x, y := b.State("x", b.Fill(3), op.Cell), b.State("y", b.Fill(3, 1, 1), op.Cell)
+		two := b.Fill(2)
+		b.Next(x, b.Do(op.Neg, b.Do(op.Mul, x, two)))
+		b.Next(y, b.Do(op.Neg, b.Do(op.Add, y, b.Do(op.Broadcast{To: op.S(1, 1)}, two))))
+	}))
+	if err := x.Run(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float32{"x": -6, "y": -5} {
+		got := make([]byte, 8)
+		if err := q.ReadAll(name, got); err != nil || binary.LittleEndian.Uint32(got[4:]) != math.Float32bits(want) {
+			t.Errorf("%s is % x, %v; want %v", name, got[4:], err, want)
+		}
+	}
+}
+
+// TestRandomPrograms runs random programs by both executors, on one engine, and compares every array with the laws'.
+func TestRandomPrograms(t *testing.T) {
+	if *onlyKernels != "" || *few > 0 {
+		t.Skip("it launches all kernels")
+	}
+	e := device0(t)
+	chains := 0
+	for i := range 120 {
+		r := rand.New(rand.NewPCG(uint64(i), 21))
+		b := make([]byte, 16+r.IntN(400))
+		for j := range b {
+			b[j] = byte(r.Uint32())
+		}
+		p, err := optest.NewRandom(b)
+		if err != nil {
+			t.Fatalf("program %d: %v", i, err)
+		}
+		for _, executor := range []string{"stream", "auto"} {
+			e.executor = executor
+			if err := p.Check(e); err != nil {
+				t.Fatalf("program %d by %s: %v", i, executor, err)
+			}
+		}
+		if tape := fused(p.Program); tape != nil {
+			for _, g := range tape.Groups {
+				if g.Len > 0 {
+					chains++
+				}
+			}
+		}
+	}
+	if chains < 5 {
+		t.Errorf("%d chains in 120 programs", chains)
+	}
+}
+
 // TestChainConformance holds chains against the laws of their ops: every op on every type, results in registers and in memory, every way in
 // which an operand is spread, and lengths about those of blocks.
 func TestChainConformance(t *testing.T) {

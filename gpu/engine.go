@@ -21,7 +21,7 @@ type Engine struct {
 	dev      device
 	stage    *staging
 	info     Info
-	funcs    map[string]function
+	funcs    map[string]found
 	blocking bool     // wait for every launch
 	executor string   // see Choose
 	given    [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
@@ -37,7 +37,7 @@ func open(start func() (device, error)) (*Engine, error) {
 	if !slices.Contains([]string{"", "0", "1"}, blocking) {
 		return nil, fmt.Errorf("%s=%s: want 1, to wait for every launch, or 0", blockingVariable, blocking)
 	}
-	e := &Engine{thread: newThread(), funcs: map[string]function{}, blocking: blocking == "1"}
+	e := &Engine{thread: newThread(), funcs: map[string]found{}, blocking: blocking == "1"}
 	if _, err := e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
 		e.thread.close()
 		return nil, fmt.Errorf("%s: %w", executorVariable, err)

@@ -77,8 +77,8 @@ func (p *pack) layout(prog *graph.Program) (*exec, error) {
 		return nil, err
 	}
 	if x.resident = x.reside(); x.resident == nil {
-		if fused := lower(prog); fuse(fused) {
-			x.t, x.plans = fused, map[*op.Node]*plan{}
+		if t := fused(prog); t != nil {
+			x.t, x.plans = t, map[*op.Node]*plan{}
 			if temp, err = x.plan(); err != nil {
 				return nil, err
 			}
@@ -357,15 +357,21 @@ func (e *Engine) find(lists ...[]work) error {
 	return nil
 }
 
-// function finds a kernel, once.
+// found is a kernel, with the dynamic shared memory that its launches may have.
+type found struct {
+	function
+	shared int
+}
+
+// function finds a kernel. Of each there is one limit of shared memory, whichever program asks for it: so it only ever rises.
 func (e *Engine) function(name string, shared int) (function, error) {
-	key := fmt.Sprintf("%s/%d", name, shared)
-	if f := e.funcs[key]; f != nil {
-		return f, nil
+	has, known := e.funcs[name]
+	if known && shared <= has.shared {
+		return has.function, nil
 	}
 	f, err := e.dev.function(name, shared)
 	if err == nil {
-		e.funcs[key] = f
+		e.funcs[name] = found{f, shared}
 	}
 	return f, err
 }

@@ -33,6 +33,9 @@ const (
 	joulesTensor     = "joules" // f32 per cell; NaN: not known
 )
 
+// atOnce is the most bytes of a state that are read of all cells at once: no plan counts them.
+const atOnce = 4 << 20
+
 // saving is what a runner knows of checkpoints.
 type saving struct {
 	mu    sync.Mutex // over saved, and the folder of the checkpoints
@@ -104,19 +107,32 @@ func (j *job) writeCheckpoint(path string) error {
 		tensors = append(tensors, data.Tensor{Name: s.name, DType: s.t.DType, Shape: append([]int{n}, s.t.Shape.Dims()...)})
 	}
 	fill := func(t data.Tensor, w io.Writer) error {
-		all := make([]byte, t.Bytes())
-		if t.Name == joulesTensor {
+		switch {
+		case t.Name == joulesTensor:
+			var all []float32
 			for i := range j.cells {
-				binary.LittleEndian.PutUint32(all[4*i:], math.Float32bits(float32(j.trains[i].joules)))
+				all = append(all, float32(j.trains[i].joules))
+			}
+			_, err := w.Write(appendFloats(nil, all))
+			return err
+		case t.Bytes() <= atOnce:
+			all := make([]byte, t.Bytes())
+			if err := j.pack.ReadAll(t.Name, all); err != nil {
+				return err
 			}
 			_, err := w.Write(all)
 			return err
 		}
-		if err := j.pack.ReadAll(t.Name, all); err != nil {
-			return err
+		each := make([]byte, t.Bytes()/int64(n))
+		for i := range j.cells {
+			if err := j.pack.Read(t.Name, i, each); err != nil {
+				return err
+			}
+			if _, err := w.Write(each); err != nil {
+				return err
+			}
 		}
-		_, err := w.Write(all)
-		return err
+		return nil
 	}
 	sum := sha256.New()
 	for _, t := range tensors {

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"database/sql"
 	_ "embed"
 	"encoding/json"
@@ -29,47 +30,45 @@ type meter struct {
 }
 
 // used is what the device has used, in joules, since it was last asked; NaN if it does not tell. Now and then the ledger keeps what the
-// device says.
-func (w *worker) used() (float64, error) {
+// device says. A sweep needs none of it, and gets over an error.
+func (w *worker) used() float64 {
 	before := w.meter.joules
 	w.meter.joules = 0
 	s, ok := w.engine.(graph.Sensed)
 	if !ok {
-		return math.NaN(), nil
+		return math.NaN()
 	}
 	r, err := s.Sense()
 	if err != nil {
-		return math.NaN(), nil // a sweep needs no meter
+		return math.NaN()
 	}
 	w.meter.joules = r.Joules
 	if w.ledger != nil && time.Since(w.meter.told) >= readingEvery {
 		w.meter.told = time.Now()
 		if err := w.ledger.tell(r); err != nil {
-			return 0, err
+			w.progress.Trouble(err)
 		}
 	}
 	if before == 0 || r.Joules < before {
-		return math.NaN(), nil
+		return math.NaN()
 	}
-	return r.Joules - before, nil
+	return r.Joules - before
 }
 
-// spend shares what the device has used since it was last asked out among the cells, by their shares.
-func (j *job) spend(share func(i int) int) error {
-	used, err := j.used()
-	if err != nil {
-		return err
-	}
-	total := 0
+// spend shares what the device has used since it was last asked out among the cells, by their shares; equally, if none has any.
+func (j *job) spend(share func(i int) int) {
+	used, total := j.used(), 0
 	for i := range j.cells {
 		total += share(i)
+	}
+	if total == 0 {
+		share, total = alike, len(j.cells)
 	}
 	for i := range j.cells {
 		if n := share(i); n > 0 {
 			j.trains[i].joules += used * float64(n) / float64(total)
 		}
 	}
-	return nil
 }
 
 // alike is the share of each cell in what all do alike.
@@ -79,7 +78,9 @@ func alike(int) int { return 1 }
 func (l *Ledger) tell(r graph.Reading) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		_, err = l.db.Exec("INSERT INTO readings (run, at, reading) VALUES (?, ?, ?)", l.run, now(), string(text))
+		soon, cancel := context.WithTimeout(context.Background(), 2*time.Second) // the training waits
+		defer cancel()
+		_, err = l.db.ExecContext(soon, "INSERT INTO readings (run, at, reading) VALUES (?, ?, ?)", l.run, now(), string(text))
 	}
 	if err != nil {
 		err = fmt.Errorf("%s cannot take what %s says: %w; what it holds is safe", filepath.Join(l.dir, LedgerFile), r.Device, err)

@@ -3,7 +3,7 @@
 
 CREATE TABLE IF NOT EXISTS energy (
 	id     TEXT PRIMARY KEY REFERENCES cells (id),
-	joules REAL NOT NULL -- that its device used while it was trained and evaluated: its share of what its packs took
+	joules REAL NOT NULL -- that its device used while it was trained and evaluated: its share of what its packs took, but for attempts that were given up
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS readings ( -- one every half a minute

@@ -147,3 +147,44 @@ func TestLedgerWithoutDevices(t *testing.T) {
 		t.Errorf("digest %s; want %s", b, a)
 	}
 }
+
+// What is used in a run in which no cell does a step is shared out, too.
+func TestEnergyOfDivergedCells(t *testing.T) {
+	card := parse(t, small)
+	must(t, card.Set("rule.lr=1e30"))
+	cells, err := card.Cells()
+	must(t, err)
+	cells = cells[:2]
+	dir := t.TempDir()
+	m := &metered{counted: newCounted(t)}
+	must(t, RunTo(t.Context(), dir, card, cells, false, Options{Engine: m, PackCells: 2, Progress: &watcher{}}))
+	results, _ := ledgerIn(t, dir)
+	sum := 0.0
+	for _, r := range results {
+		if !r.Declared.Diverged {
+			t.Fatal("a cell has not diverged: the test shows nothing")
+		}
+		sum += *r.Joules
+	}
+	if want := 3 * float64(m.asked-1); math.Abs(sum-want) > 1e-9*want {
+		t.Errorf("cells took %v J together; the device used %v", sum, want)
+	}
+}
+
+// A ledger that cannot take what a device says is no reason to end a sweep.
+func TestReadingsAreNotNeeded(t *testing.T) {
+	cells := smallCells(t)[:4]
+	dir := t.TempDir()
+	if err := runIn(t, t.Context(), dir, cells, false, &watcher{done: func(int) error { return errors.New("enough") }}); err == nil {
+		t.Fatal("it was not stopped")
+	}
+	l, err := openLedger(dir, "mode=rw")
+	must(t, err)
+	_, err = l.db.Exec("CREATE TRIGGER no BEFORE INSERT ON readings BEGIN SELECT RAISE(ABORT, 'no room'); END")
+	must(t, errors.Join(err, l.Close()))
+	w := &watcher{}
+	must(t, runIn(t, t.Context(), dir, cells, true, w, func(o *Options) { o.Engine = &metered{counted: newCounted(t)} }))
+	if len(w.troubles) != 1 || !strings.Contains(w.troubles[0].Error(), "no room") {
+		t.Errorf("told of %v", w.troubles)
+	}
+}

@@ -38,18 +38,14 @@ func (j *job) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer j.pack.Close()
-	if _, err := j.used(); err != nil { // from now on
-		return err
-	}
+	j.used() // what counts is used from now on
 	if err := j.bind(); err != nil {
 		return err
 	}
 	if err := j.once(ctx)(j.recipe.setup(j.capacity)); err != nil {
 		return err
 	}
-	if err := j.spend(alike); err != nil {
-		return err
-	}
+	j.spend(alike)
 	if err := j.train(ctx); err != nil {
 		return err
 	}
@@ -85,10 +81,9 @@ func (j *job) again(why error) {
 
 // handOver evaluates the cells and hands over their results.
 func (j *job) handOver(ctx context.Context) error {
-	if err := j.evaluateAll(ctx); err != nil {
-		return err
-	}
-	if err := j.spend(alike); err != nil {
+	err := j.evaluateAll(ctx)
+	j.spend(alike)
+	if err != nil {
 		return err
 	}
 	for i := range j.cells {

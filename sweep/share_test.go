@@ -169,6 +169,25 @@ func TestEngineFailsBesideOthers(t *testing.T) {
 	}
 }
 
+// An error of the engine is told, and nothing is kept of a pack after it, also where the sweep is being stopped.
+func TestErrorWhileStopping(t *testing.T) {
+	cells := smallCells(t)[:2]
+	engine := newCounted(t)
+	ctx, stop := context.WithCancel(t.Context())
+	fault := errors.New("a launch failed in the midst of a step")
+	engine.runsInto = func(_ int, r int64) error {
+		if r < 4 {
+			return nil
+		}
+		stop()
+		return fault
+	}
+	w := &watcher{}
+	if err := runIn(t, ctx, t.TempDir(), cells, false, w, func(o *Options) { o.Engine = engine }); !errors.Is(err, fault) || w.saved > 0 {
+		t.Errorf("%v after %d checkpoints", err, w.saved)
+	}
+}
+
 // A sweep looks at its cells when some time is over, and not at each of the losses that it keeps.
 func TestRunsAreFew(t *testing.T) {
 	card := parse(t, endless)

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 )
 
@@ -49,11 +50,12 @@ func (j *job) train(ctx context.Context) error {
 			return nil
 		}
 		start := time.Now()
-		stopped := x.Run(ctx, n)
-		if stopped != nil && ctx.Err() == nil {
-			return stopped
+		err := x.Run(ctx, n)
+		stopped := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		if err != nil && !stopped { // whether ctx has ended or not: what the pack holds is good for nothing
+			return err
 		}
-		if err := j.advance(n, stopped != nil); err != nil {
+		if err := j.advance(n, stopped); err != nil {
 			return err
 		}
 		if took := time.Since(start); n == chunk && took < chunkTime/2 {
@@ -101,9 +103,7 @@ func (j *job) advance(n int, stopped bool) error {
 		t.steps += did
 		each[i] = did
 	}
-	if err := j.spend(func(i int) int { return each[i] }); err != nil {
-		return err
-	}
+	j.spend(func(i int) int { return each[i] })
 	j.progress.Advance(cellSteps)
 	if lost > 0 {
 		j.progress.Skip(0, lost, 0)
