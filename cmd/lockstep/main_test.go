@@ -238,6 +238,19 @@ func TestOpRunUnchecked(t *testing.T) {
 	}
 }
 
+// An attribute is given once, and as KEY=VALUE.
+func TestOpRunAttributes(t *testing.T) {
+	for want, attrs := range map[string][]string{"--attr TB is given twice": {"TB=true", "TB=false"}, "want KEY=VALUE": {"TB"}, "TC": {"TC=true"}} {
+		args := []string{"op", "run"}
+		for _, a := range attrs {
+			args = append(args, "--attr", a)
+		}
+		if status, _, stderr := lockstep(append(args, "matmul", "a.npy", "b.npy")...); status != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: status %d, %q; want %q", attrs, status, stderr, want)
+		}
+	}
+}
+
 func TestLists(t *testing.T) {
 	if s := must(t, "study", "list"); !strings.Contains(s, "intrinsic-digits") || !strings.Contains(s, "90 cells") {
 		t.Errorf("study list prints %s", s)

@@ -76,11 +76,16 @@ func opArg(c *cli.Context) (op.Op, error) {
 		slices.Sort(names)
 		return nil, nearest.Unknown("op", c.Args().First(), names)
 	}
+	set := map[string]bool{}
 	for _, a := range c.StringSlice("attr") {
 		key, value, ok := strings.Cut(a, "=")
 		if !ok {
 			return nil, fmt.Errorf("--attr %q: want KEY=VALUE", a)
 		}
+		if set[key] {
+			return nil, fmt.Errorf("--attr %s is given twice", key)
+		}
+		set[key] = true
 		if o, err = op.WithAttr(o, key, value); err != nil {
 			return nil, err
 		}
