@@ -41,6 +41,12 @@ var chains = map[string]func(b *graph.Builder, x, row, column, number op.Value) 
 		flat := b.Do(op.Reshape{To: op.S(b.Type(column).Len())}, column)
 		return []op.Value{b.Do(op.Mul, turned, spread(b, flat, turned)), y}
 	},
+	"a constant that is spread to as many": func(b *graph.Builder, x, _, _, _ op.Value) []op.Value { // first the one, then the other
+		rows, columns := b.Type(x).At(0), b.Type(x).At(1)
+		half := b.Fill(0.5, rows, columns)
+		cube := b.Do(op.Reshape{To: op.S(1, rows, columns)}, x)
+		return []op.Value{b.Do(op.Neg, b.Do(op.Add, cube, spread(b, half, cube))), b.Do(op.Neg, b.Do(op.Mul, x, half))}
+	},
 	"from inside": func(b *graph.Builder, x, _, _, _ op.Value) []op.Value { // a broadcast of a result waits for the chain
 		y := b.Do(op.Mul, x, x)
 		s := b.Do(op.Sum{Axes: op.List(0)}, y)

@@ -89,17 +89,16 @@ func tapeOf(of *graph.Tape, g *graph.Group, at func(v op.Value) (view, error)) (
 	return t, true, nil
 }
 
-// fused is a program's tape with the pointwise nodes of its step joined to chains that the kernel can run; nil if there is no such tape.
+// fused is a program's tape with the pointwise nodes of its step joined to chains; nil if the kernel cannot run them all. Registers suffice for
+// every chain: a result that waits in one has taken two operands and results of the 64 to make, and of those that wait a node that takes four
+// of them takes away two.
 func fused(p *graph.Program) *graph.Tape {
-	how := fusion
-	for ; how.Most >= chainRegisters; how.Most /= 2 { // shorter chains take fewer registers: with half as many operands, always enough
-		t := lower(p)
-		t.Fuse(how)
-		if runs(t) {
-			return t
-		}
+	t := lower(p)
+	t.Fuse(fusion)
+	if !runs(t) {
+		return nil
 	}
-	return nil
+	return t
 }
 
 // runs tells whether the kernel can run every chain of a tape.

@@ -47,9 +47,9 @@ type Fusion struct {
 // Nodes keep their order, but for small ones that do not hang on the chain in whose midst they stand, which go before it, and for those that
 // join a chain apart.
 func (t *Tape) Fuse(how Fusion) {
-	f := fuser{Tape: t, Fusion: how, made: map[op.Value]op.Node{}, from: map[op.Value]int{}, open: -1}
-	for _, n := range t.Once {
-		f.made[n.Out[0]] = n
+	f := fuser{Tape: t, Fusion: how, made: map[op.Value]op.Node{}, place: map[op.Value]int{}, from: map[op.Value]int{}, open: -1}
+	for i, n := range t.Once {
+		f.made[n.Out[0]], f.place[n.Out[0]] = n, i
 	}
 	for _, n := range t.Step {
 		if how.Apart {
@@ -77,6 +77,7 @@ type fuser struct {
 	*Tape
 	Fusion
 	made   map[op.Value]op.Node // the nodes of Once, by their first result
+	place  map[op.Value]int     // and their places there
 	groups []Group
 	open   int               // the chain that nodes may join; -1: none
 	inside map[op.Value]bool // results of the open chain
@@ -227,6 +228,8 @@ func (f *fuser) sink() {
 				}
 			}
 		}
+		// One may read another, such as a broadcast of a constant: they go in the order in which Once makes them.
+		slices.SortStableFunc(copies, func(a, b op.Node) int { return f.place[a.Out[0]] - f.place[b.Out[0]] })
 		g.Nodes = append(copies, g.Nodes...)
 	}
 	// A result is inner if no other group reads it, nor whoever reads what a step leaves.

@@ -76,6 +76,11 @@ func TestFuse(t *testing.T) {
 			y := b.Do(op.Sub, b.Do(op.Mul, x, one), one)
 			return b.Do(op.MatMul{}, b.Do(op.MatMul{TB: true}, y, one), x)
 		}, "[fill mul sub] matmul matmul", "fill"},
+		{"a constant comes before what it is spread to", 128, func(b *Builder, x op.Value) op.Value {
+			two := b.Fill(2, 8, 16)
+			y := b.Do(op.Add, b.Do(op.Reshape{To: op.S(1, 8, 16)}, x), b.Do(op.Broadcast{To: op.S(1, 8, 16)}, two))
+			return b.Do(op.Mul, b.Do(op.Reshape{To: op.S(8, 16)}, y), two)
+		}, "[fill broadcast add mul]", "fill"},
 		{"rows are spread in parts of whole rows", 64, func(b *Builder, x op.Value) op.Value {
 			row := b.Do(op.Sum{Axes: op.List(0)}, x)
 			return b.Do(op.Relu, b.Do(op.Add, x, wide(b, row, x)))

@@ -14,6 +14,13 @@ import (
 // A run that ends after each result in turn goes on where it was, trains no step twice, and ends with the results of an
 // undisturbed run, in the order of the card.
 func TestStoppedRunGoesOn(t *testing.T) {
+	t.Run("states read at once", stoppedRunGoesOn)
+	defer func(n int64) { atOnce = n }(atOnce)
+	atOnce = 0
+	t.Run("states read cell by cell", stoppedRunGoesOn)
+}
+
+func stoppedRunGoesOn(t *testing.T) {
 	cells := smallCells(t)
 	calm, once := undisturbed(t, cells)
 	dir, stop := filepath.Join(t.TempDir(), "stopped"), errors.New("stop")

@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"time"
 )
 
@@ -51,7 +50,7 @@ func (j *job) train(ctx context.Context) error {
 		}
 		start := time.Now()
 		err := x.Run(ctx, n)
-		stopped := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		stopped := err != nil && err == ctx.Err()
 		if err != nil && !stopped { // whether ctx has ended or not: what the pack holds is good for nothing
 			return err
 		}

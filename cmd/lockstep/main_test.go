@@ -245,7 +245,7 @@ func TestOpRunAttributes(t *testing.T) {
 		for _, a := range attrs {
 			args = append(args, "--attr", a)
 		}
-		if status, _, stderr := lockstep(append(args, "matmul", "a.npy", "b.npy")...); status != 1 || !strings.Contains(stderr, want) {
+		if status, _, stderr := lockstep(append(args, "-o", "c.npy", "matmul", "a.npy", "b.npy")...); status != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %q; want %q", attrs, status, stderr, want)
 		}
 	}

@@ -98,6 +98,8 @@ var faults = []fault{
 	{"a loss kept at another step", "sweep/programs.go", "due := b.Do(op.Eq, at", "due := b.Do(op.Ge, at", "./sweep", "TestKeptLosses"},
 	{"what evaluation uses is nobody's", "sweep/job.go", "err := j.evaluateAll(ctx)\n\tj.spend(alike)", "err := j.evaluateAll(ctx)\n\tj.used()", "./sweep", "TestEnergyOfCells"},
 	{"a node joins a chain before what it reads", "graph/fuse.go", "latest = max(latest, f.from[root])", "latest = min(latest, f.from[root])", "./graph", "TestFuseApart"},
+	{"a large state in a checkpoint is the first cell's", "sweep/checkpoint.go", "j.pack.Read(t.Name, i, each)", "j.pack.Read(t.Name, 0*i, each)", "./sweep", "TestStoppedRunGoesOn"},
+	{"constants of a chain in the order of their use", "graph/fuse.go", "return f.place[a.Out[0]] - f.place[b.Out[0]]", "return 0 * f.place[a.Out[0]]", "./graph ./cpu", "TestFuse"},
 	{"a kept loss is another cell's", "sweep/job.go", "j.pack.Read(losses, i, b)", "j.pack.Read(losses, 0, b)", "./sweep", "TestOneDigest"},
 	{"verify compares what it was given", "sweep/differ.go", "if x, y := value(from), value(to); x != y {", "if x, y := value(from), value(from); x != y {", "./sweep", "TestVerify"},
 	{"a changed card is gone on with", "sweep/resume.go", "if !same {\n\t\treturn mismatch", "if !same && was.Law == 99 {\n\t\treturn mismatch", "./sweep", "TestFolderHoldsOneSweep"},
