@@ -52,7 +52,7 @@ var (
 	address  = detector{name: "address", flags: []string{"-fsanitize=address"},
 		env: []string{"LD_PRELOAD=" + library("asan"), "ASAN_OPTIONS=detect_leaks=0:handle_segv=0"}}
 	thread = detector{name: "thread", flags: []string{"-fsanitize=thread"},
-		env: []string{"LD_PRELOAD=" + library("tsan"), "TSAN_OPTIONS=halt_on_error=1"}, run: []string{"setarch", "-R"}, args: []string{"-few=4"}}
+		env: []string{"LD_PRELOAD=" + library("tsan"), "TSAN_OPTIONS=halt_on_error=1", "GODEBUG=asyncpreemptoff=1"}, run: []string{"setarch", "-R"}, args: []string{"-few=4"}}
 )
 
 // detectors are those that may see a fault of a kind, the likely one first.
