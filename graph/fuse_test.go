@@ -27,8 +27,8 @@ func groups(t *Tape) string {
 	return strings.Join(all, " ")
 }
 
-// fused traces a step on a state x [8, 16], fuses it with parts of so many elements, and gives its tape.
-func fused(t *testing.T, part int, f func(b *Builder, x op.Value) op.Value) *Tape {
+// fused traces a step on a state x [8, 16], fuses it, and gives its tape.
+func fused(t *testing.T, how Fusion, f func(b *Builder, x op.Value) op.Value) *Tape {
 	t.Helper()
 	p, err := Trace(func(b *Builder) {
 		x := b.State("x", b.Fill(1, 8, 16), op.Cell)
@@ -38,7 +38,7 @@ func fused(t *testing.T, part int, f func(b *Builder, x op.Value) op.Value) *Tap
 		t.Fatal(err)
 	}
 	tape := Lower(p, func(op.Op, []op.Type) bool { return true })
-	tape.Fuse(Fusion{Part: part, Smallest: 32})
+	tape.Fuse(how)
 	return tape
 }
 
@@ -119,7 +119,7 @@ func TestFuse(t *testing.T) {
 		}, "[broadcast neg exp add]", "fill fill"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			tape := fused(t, c.part, c.body)
+			tape := fused(t, Fusion{Part: c.part, Smallest: 32}, c.body)
 			if got := groups(tape); got != c.want {
 				t.Errorf("the step is\n%s; want\n%s", got, c.want)
 			}
@@ -146,7 +146,7 @@ func TestFuse(t *testing.T) {
 
 // Inner results are those that nothing else reads: not what a state becomes, an output, a view that leaves, or an operand of another node.
 func TestInner(t *testing.T) {
-	tape := fused(t, 64, func(b *Builder, x op.Value) op.Value {
+	tape := fused(t, Fusion{Part: 64, Smallest: 32}, func(b *Builder, x op.Value) op.Value {
 		inner := b.Do(op.Exp, x)
 		read := b.Do(op.Neg, inner)
 		viewed := b.Do(op.Mul, read, inner)
@@ -199,15 +199,7 @@ func TestFuseApart(t *testing.T) {
 			return b.Do(op.Neg, b.Do(op.Add, b.Do(op.Exp, x), b.Do(op.Tanh, x)))
 		}, "[exp tanh] [add neg]"},
 	} {
-		p, err := Trace(func(b *Builder) {
-			x := b.State("x", b.Fill(1, 8, 16), op.Cell)
-			b.Next(x, c.body(b, x))
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tape := Lower(p, func(op.Op, []op.Type) bool { return true })
-		tape.Fuse(Fusion{Part: 1 << 31, Smallest: 1, Most: c.most, Apart: true})
+		tape := fused(t, Fusion{Part: 1 << 31, Smallest: 1, Most: c.most, Apart: true}, c.body)
 		if got := groups(tape); got != c.want {
 			t.Errorf("%s: the step is\n%s; want\n%s", c.name, got, c.want)
 		}

@@ -47,7 +47,7 @@ func provenanceOf(in Input, digest string) provenance {
 		for _, d := range r.Devices {
 			whole := func(x float64) string { return fmt.Sprintf("%.0f", x) }
 			p.Devices.Rows = append(p.Devices.Rows, []string{d.Device, fmt.Sprint(i + 1), fmt.Sprint(d.Readings), whole(d.MeanWatts), whole(d.MostWatts),
-				whole(d.LeastClock), whole(d.MostClock), whole(d.Temperature), cmp.Or(strings.Join(d.Held, ", "), "nothing")})
+				whole(d.LeastClock), whole(d.MostClock), whole(d.Temperature), d.HeldBy()})
 		}
 	}
 	p.Check = commands(in, digest)

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	_ "embed"
@@ -106,13 +107,12 @@ type DeviceRecord struct {
 }
 
 func (d DeviceRecord) String() string {
-	held := "nothing"
-	if len(d.Held) > 0 {
-		held = strings.Join(d.Held, ", ")
-	}
 	return fmt.Sprintf("%s: %.0f W on average, %.0f W at most, SM clock %.0f to %.0f MHz, held by %s, %.0f C at most (%d readings)",
-		d.Device, d.MeanWatts, d.MostWatts, d.LeastClock, d.MostClock, held, d.Temperature, d.Readings)
+		d.Device, d.MeanWatts, d.MostWatts, d.LeastClock, d.MostClock, d.HeldBy(), d.Temperature, d.Readings)
 }
+
+// HeldBy says why the clocks were not higher.
+func (d DeviceRecord) HeldBy() string { return cmp.Or(strings.Join(d.Held, ", "), "nothing") }
 
 // Energy says what the results took, such as "1.23 kJ, 4.1 J a cell"; "" if it is not known.
 func (r RunRecord) Energy() string {
@@ -150,7 +150,13 @@ func (l *Ledger) energyOf(run int64) (joules *float64, cells int, err error) {
 
 // devicesOf is what the devices told during a run.
 func (l *Ledger) devicesOf(run int64) (all []DeviceRecord, err error) {
-	readings, err := l.readings(run)
+	readings, err := collect(l.db, "SELECT reading FROM readings WHERE run = ? ORDER BY at", func(rows *sql.Rows) (r graph.Reading, err error) {
+		var text []byte
+		if err = rows.Scan(&text); err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		return r, err
+	}, run)
 	if err != nil {
 		return nil, err
 	}
@@ -172,24 +178,4 @@ func (l *Ledger) devicesOf(run int64) (all []DeviceRecord, err error) {
 		}
 	}
 	return all, nil
-}
-
-func (l *Ledger) readings(run int64) (all []graph.Reading, err error) {
-	rows, err := l.db.Query("SELECT reading FROM readings WHERE run = ? ORDER BY at", run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
-		var r graph.Reading
-		if err := rows.Scan(&text); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }

@@ -107,8 +107,8 @@ func (l *Ledger) devices(records []RunRecord, runs []int64) error {
 	return nil
 }
 
-func collect[T any](db *sql.DB, query string, scan func(*sql.Rows) (T, error)) (all []T, err error) {
-	rows, err := db.Query(query)
+func collect[T any](db *sql.DB, query string, scan func(*sql.Rows) (T, error), args ...any) (all []T, err error) {
+	rows, err := db.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,8 @@
 # by each sanitizer. Two runs at a time; a line for each. Needs the environment of `make env` (test-emu gives it), $GO, $CUDA_HOME.
 #
 # Sanitizers get the tests of kernels alone: others make faults on purpose, which end the process there. ThreadSanitizer gets a few
-# cases of each kernel (-few): with all of them it takes an hour; and Go no signals that preempt a thread, which ThreadSanitizer hands over
-# late, on the stack of a fiber. The suite fails if a kernel has none. A sanitizer that g++ lacks
+# cases of each kernel (-few): with all of them it takes an hour. The suite fails if a kernel has none. Under it Go sends no signals that
+# preempt a thread (GODEBUG): ThreadSanitizer may hand one over on the stack of a fiber, which ends the process. A sanitizer that g++ lacks
 # is skipped by name, unless REQUIRE names it, such as REQUIRE=thread.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
