@@ -32,14 +32,14 @@ func (p Packing) domain(c *Case, i int) op.Domain {
 	return p.domains[(i+int(c.Seed%uint64(len(p.domains))))%len(p.domains)]
 }
 
-// Steps tells whether the case's op runs in every step, and not once: an operand of it is a state.
-func (p Packing) Steps(c *Case) bool {
-	for i := range c.In {
+// States are the operands that are a cell's states: with one, the case's op runs in every step, and not once.
+func (p Packing) States(c *Case) (types []op.Type) {
+	for i, t := range c.In {
 		if p.state && p.domain(c, i) == op.Cell {
-			return true
+			types = append(types, t)
 		}
 	}
-	return false
+	return types
 }
 
 // slot is the slot of a cell in a domain.
