@@ -19,7 +19,7 @@ if [ -n "${LOCKSTEP-}" ]; then lockstep=$(absolute "$LOCKSTEP"); fi
 case ${LOCKSTEP_CUDA_DRIVER-} in /* | "") ;; */*) LOCKSTEP_CUDA_DRIVER=$(absolute "$LOCKSTEP_CUDA_DRIVER") ;; esac
 export LOCKSTEP=$lockstep PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 wanted=()
-parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench peers"
+parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench executors peers"
 
 # both CARD SETTING...: the sweep on the card and on the CPU. Prints one JSON line with both digests and times.
 both() {
@@ -38,6 +38,18 @@ both() {
 }
 if [ "${1-}" = --both ]; then
 	both "${@:2}"
+	exit
+fi
+
+# Training by each executor. A line of JSON says which one those after it are of.
+if [ "${1-}" = --executors ]; then
+	executors="stream resident:1"
+	capability=$("$lockstep" devices --json | sed -n 's/.*"capability":\([0-9]*\).*/\1/p')
+	[ "$capability" -lt 90 ] || executors="$executors resident:2 resident:4" # clusters of blocks
+	for e in $executors; do
+		echo "{\"executor\":\"$e\"}"
+		LOCKSTEP_CUDA_EXECUTOR=$e "$lockstep" bench --device cuda:0 --json "${@:2}" train
+	done
 	exit
 fi
 
@@ -98,6 +110,7 @@ part() {
 	sweep-toy) run sweep-toy bash "$self" --both intrinsic-toy ${small:+steps=12} ;;
 	sweep-digits) run sweep-digits bash "$self" --both intrinsic-digits ${small:+steps=3 seeds=[0,1] axes.width=[32] arms.subspace.axes.d=[10,50,300]} ;;
 	bench) run bench "$lockstep" bench --device cuda:0 --json ${small:+--quick} ;;
+	executors) run executors bash "$self" --executors ${small:+--quick} ;;
 	peers)
 		local why
 		if why=$(python3 -c 'import torch' 2>&1); then

@@ -2,8 +2,8 @@
 // of 1024; C = the first chunk's acc, then C + acc. Terms from klen on are not executed. Columns from nlen on are +0, those of
 // op/matmultail.go: blocks that have no other compute nothing.
 //
-// Launch: a block makes a tile of M x N results; x = tiles, y = slot, z strides over the batch. matmul_1x1 has one result a
-// thread, x = blocks of 128 of them. Shared: two stages of 16 terms of the tiles, 33 KiB for 128x128; all wait for each stage.
+// Launch: a block makes a tile of M x N results; x = tiles, y = slot, z strides over the batch. matmul_1x1 has a thread for each result, or one
+// for each chunk of a result's chain: x = blocks of so many results, y = of so many slots. Shared: two stages of 16 terms of the tiles, 33 KiB for 128x128; all wait for each stage.
 // Roofline: 2 m n k flops; reads m k * (n / N) + k n * (m / M) words: 128x128 has 32 flops a byte from L2, and of its inner loop 92 %
 // are multiply-adds: a term is 64 of them and four loads of 16 bytes without bank conflicts. README.md says what to expect of a card.
 #include "matmul.cuh"
@@ -15,4 +15,4 @@ KERNEL(128, 4) matmul_64x64(const MatMulArgs p) { product<false, 64, 64, 8, 4>(p
 KERNEL(128, 7) matmul_32x32(const MatMulArgs p) { product<false, 32, 32, 4, 2>(p, nullptr, nullptr); }
 KERNEL(256, 4) matmul_64x16(const MatMulArgs p) { product<false, 64, 16, 2, 2>(p, nullptr, nullptr); }
 KERNEL(256, 4) matmul_16x64(const MatMulArgs p) { product<false, 16, 64, 2, 2>(p, nullptr, nullptr); }
-KERNEL(128) matmul_1x1(const MatMulArgs p) { single<false>(p, nullptr, nullptr); }
+KERNEL(256) matmul_1x1(const MatMulArgs p) { single<false>(p, nullptr, nullptr); }

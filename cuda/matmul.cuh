@@ -7,7 +7,9 @@ struct MatMulArgs {
   uint64_t a_batch, b_batch;           // words from one batch entry to the next; 0: all use one
   uint32_t batch, m, n, k;
   uint32_t a_m, a_k, b_k, b_n;         // words from one row, term, column to the next
-  uint32_t columns, unused;            // tiles side by side: blockIdx.x = row of tiles * columns + column of tiles
+  uint32_t columns;                    // tiles side by side: blockIdx.x = row of tiles * columns + column of tiles
+  uint32_t results, cells, chunks;     // of a block of single
+  uint32_t slots, unused;              // of the launch
 };
 
 struct MatMulJVPArgs {
@@ -198,28 +200,55 @@ __device__ __forceinline__ void product(const MatMulArgs &p, const View *da, con
   }
 }
 
-// One result a thread, straight from memory: for rows, columns and a handful of results.
+// A result for each thread or for several, straight from memory: for rows, columns and a handful of results. A block makes p.results results
+// of each of p.cells slots. Of long chains p.chunks threads do a chunk each at a time, and the first of them adds the chunks in their order.
 template <bool JVP> __device__ __forceinline__ void single(const MatMulArgs &p, const View *da, const View *db) {
-  const uint32_t slot = blockIdx.y, w = blockIdx.x * blockDim.x + threadIdx.x;
-  if (w >= p.m * p.n) return;
-  const uint32_t kn = w % p.n < columns(p, slot) ? terms(p, slot) : 0;
+  constexpr uint32_t GROUP = JVP ? 4 : 8;
+  SHARED(float, part, [256]);
+  const uint32_t side = p.results * p.cells, place = threadIdx.x % side, chunk = threadIdx.x / side;
+  const uint32_t s = blockIdx.y * p.cells + place / p.results, w = blockIdx.x * p.results + place % p.results;
+  const bool mine = s < p.slots && w < p.m * p.n;
+  const uint32_t slot = mine ? s : blockIdx.y * p.cells, kn = mine && w % p.n < columns(p, slot) ? terms(p, slot) : 0;
   const uint64_t at_a = uint64_t(w / p.n) * p.a_m, at_b = uint64_t(w % p.n) * p.b_n;
   for (uint32_t e = blockIdx.z; e < p.batch; e += gridDim.z) {
-    const float *__restrict__ a = floats_of(p.a, slot) + e * p.a_batch + at_a;
-    const float *__restrict__ b = floats_of(p.b, slot) + e * p.b_batch + at_b;
-    const float *__restrict__ ta = JVP ? floats_of(*da, slot) + e * p.a_batch + at_a : a;
-    const float *__restrict__ tb = JVP ? floats_of(*db, slot) + e * p.b_batch + at_b : b;
+    const uint64_t from_a = e * p.a_batch + at_a, from_b = e * p.b_batch + at_b;
     float c = 0.0f;
-    for (uint32_t k0 = 0; k0 < kn; k0 += CHUNK) {
-      const uint32_t end = kn - k0 < CHUNK ? kn : k0 + CHUNK;
+    for (uint32_t round = 0; round < p.k; round += p.chunks * CHUNK) {
+      const uint32_t begin = round + chunk * CHUNK, end = min(kn, begin + CHUNK);
+      const float *a = floats_of(p.a, slot) + from_a + uint64_t(begin) * p.a_k, *b = floats_of(p.b, slot) + from_b + uint64_t(begin) * p.b_k;
+      const float *ta = JVP ? floats_of(*da, slot) + from_a + uint64_t(begin) * p.a_k : a, *tb = JVP ? floats_of(*db, slot) + from_b + uint64_t(begin) * p.b_k : b;
       float acc = 0.0f;
-#pragma unroll 8
-      for (uint32_t k = k0; k < end; k++) {
-        if (JVP) acc = fma32(ta[uint64_t(k) * p.a_k], b[uint64_t(k) * p.b_k], acc);
-        acc = fma32(a[uint64_t(k) * p.a_k], tb[uint64_t(k) * p.b_k], acc);
+      auto term = [&](uint32_t i) {
+        if (JVP) acc = fma32(ta[i * p.a_k], b[i * p.b_k], acc);
+        acc = fma32(a[i * p.a_k], tb[i * p.b_k], acc);
+      };
+      auto next = [&](uint32_t n) {
+        a += uint64_t(n) * p.a_k;
+        b += uint64_t(n) * p.b_k;
+        if (JVP) ta += uint64_t(n) * p.a_k, tb += uint64_t(n) * p.b_k;
+        else tb = b;
+      };
+      uint32_t left = max(begin, end) - begin;
+#pragma unroll 1
+      for (; left > GROUP - 1; left -= GROUP, next(GROUP))
+#pragma unroll
+        for (uint32_t i = 0; i < GROUP; i++) term(i);
+#pragma unroll 1
+      for (; left > 0; left--, next(1)) term(0);
+      if (p.chunks == 1) {  // of no more terms
+        c = acc;
+        break;
       }
-      c = k0 == 0 ? acc : add(c, acc);
+      part[threadIdx.x] = acc;
+      __syncthreads();
+      const uint32_t made = chunk == 0 ? min(p.chunks, (max(kn, round) - round + CHUNK - 1) / CHUNK) : 0;
+#pragma unroll 1
+      for (uint32_t i = 0; i < made; i++) {
+        acc = part[place + i * side];
+        c = round + i == 0 ? acc : add(c, acc);
+      }
+      __syncthreads();
     }
-    store(floats_of(p.out, slot) + uint64_t(e) * p.m * p.n + w, c);
+    if (mine && chunk == 0) store(floats_of(p.out, slot) + uint64_t(e) * p.m * p.n + w, c);
   }
 }

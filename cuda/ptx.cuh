@@ -49,6 +49,48 @@ __device__ __forceinline__ void cp_async_wait() {
 #endif
 }
 
+// Clusters: blocks, side by side along x, that run at once on multiprocessors of one part of the card, and see each other's shared memory. Cards
+// before sm_90, and launches without the attribute, have clusters of one block.
+#if defined(LOCKSTEP_EMU)
+__device__ __forceinline__ uint32_t cluster_rank() { return emu::now->rank; }
+__device__ __forceinline__ uint32_t cluster_size() { return emu::cluster; }
+__device__ __forceinline__ uint32_t cluster_index() { return emu::now->block.x / emu::cluster; }
+__device__ __forceinline__ void cluster_barrier(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { emu::cluster_barrier(file, line); }
+template <class T> __device__ __forceinline__ T *shared_of(T *mine, uint32_t rank) { return static_cast<T *>(emu::shared_of(mine, rank)); }
+#elif __CUDA_ARCH__ >= 900
+__device__ __forceinline__ uint32_t cluster_rank() {
+  uint32_t r;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
+  return r;
+}
+__device__ __forceinline__ uint32_t cluster_size() {
+  uint32_t n;
+  asm("mov.u32 %0, %%cluster_nctarank;" : "=r"(n));
+  return n;
+}
+__device__ __forceinline__ uint32_t cluster_index() {
+  uint32_t i;
+  asm("mov.u32 %0, %%clusterid.x;" : "=r"(i));
+  return i;
+}
+// All threads of the cluster wait for each other, and see what they wrote into memory before.
+__device__ __forceinline__ void cluster_barrier() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+// The same place in the shared memory of another block of the cluster, which must have begun and must not end before.
+template <class T> __device__ __forceinline__ T *shared_of(T *mine, uint32_t rank) {
+  uint64_t to;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(to) : "l"(mine), "r"(rank));
+  return reinterpret_cast<T *>(to);
+}
+#else
+__device__ __forceinline__ uint32_t cluster_rank() { return 0; }
+__device__ __forceinline__ uint32_t cluster_size() { return 1; }
+__device__ __forceinline__ uint32_t cluster_index() { return blockIdx.x; }
+__device__ __forceinline__ void cluster_barrier() { __syncthreads(); }
+template <class T> __device__ __forceinline__ T *shared_of(T *mine, uint32_t) { return mine; }
+#endif
+
 // Keeps a compiler from reading ahead what comes later: that takes registers.
 __device__ __forceinline__ void one_after_the_other() { asm volatile("" ::: "memory"); }
 

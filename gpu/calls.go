@@ -6,9 +6,14 @@ package gpu
 #include <cuda.h>
 
 // The argument goes as one buffer. The list is made in C, because two of its entries are no pointers, which Go's stack may not hold.
-static CUresult launch(CUfunction f, const unsigned grid[3], unsigned block, unsigned shared, CUstream stream, void *argument, size_t bytes) {
+static CUresult launch(CUfunction f, const unsigned grid[3], unsigned block, unsigned shared, unsigned cluster, CUstream stream, void *argument, size_t bytes) {
 	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, argument, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
-	return cuLaunchKernel(f, grid[0], grid[1], grid[2], block, 1, 1, shared, stream, NULL, extra);
+	if (cluster == 1)
+		return cuLaunchKernel(f, grid[0], grid[1], grid[2], block, 1, 1, shared, stream, NULL, extra);
+	CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {cluster, 1, 1}};
+	CUlaunchConfig c = {.gridDimX = grid[0], .gridDimY = grid[1], .gridDimZ = grid[2], .blockDimX = block, .blockDimY = 1, .blockDimZ = 1,
+		.sharedMemBytes = shared, .hStream = stream, .attrs = &a, .numAttrs = 1};
+	return cuLaunchKernelEx(&c, f, NULL, extra);
 }
 */
 import "C"
@@ -35,9 +40,9 @@ func failed(call string, r C.CUresult) error {
 }
 
 // launchKernel hands over the argument as one packed buffer.
-func launchKernel(f handle, grid [3]int, block, shared int, s handle, args []byte) error {
+func launchKernel(f handle, grid [3]int, block, shared, cluster int, s handle, args []byte) error {
 	g := [3]C.uint{C.uint(grid[0]), C.uint(grid[1]), C.uint(grid[2])}
-	return failed("cuLaunchKernel", C.launch(C.CUfunction(f), &g[0], C.uint(block), C.uint(shared), C.CUstream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
+	return failed("cuLaunchKernel", C.launch(C.CUfunction(f), &g[0], C.uint(block), C.uint(shared), C.uint(cluster), C.CUstream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
 }
 
 // allowShared lets a kernel use so many bytes of dynamic shared memory; without it a driver stops at 48 KiB.

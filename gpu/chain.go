@@ -39,16 +39,26 @@ const (
 	chainConstant
 )
 
-type chainOperand struct {
-	at       view
-	kind, by uint32
+type chainKind struct{ kind, by uint32 }
+
+type chainStep struct{ read, write uint32 }
+
+type chainSize struct {
+	words           uint64
+	steps, operands uint32
 }
 
 type chainArgs struct {
-	operands [chainOperands]chainOperand
-	steps    [chainSteps][2]uint32
-	words    uint64
-	n, _     uint32
+	at    [chainOperands]view
+	kinds [chainOperands]chainKind
+	steps [chainSteps]chainStep
+	size  chainSize
+}
+
+// short is the argument as `resident` takes it: without what the tape leaves empty.
+func (a chainArgs) short() []byte {
+	n := a.size.operands
+	return slices.Concat(memory(a.at[:n]), memory([]chainSize{a.size}), memory(a.kinds[:n]), memory(a.steps[:a.size.steps]))
 }
 
 // fusion is what chains suit the kernel: a launch costs more than the little that a chain of one element does.
@@ -56,15 +66,15 @@ var fusion = graph.Fusion{Part: 1 << 31, Smallest: 1, Most: chainOperands, Apart
 
 // tape makes the argument of a chain.
 type tape struct {
-	t        *graph.Tape
-	g        *graph.Group
-	view     func(v op.Value) (view, error) // where a value lies
-	args     chainArgs
-	operands int
-	at       map[op.Value]byte // of operands and, by root, of results in registers
-	last     map[op.Value]int  // by root: the last node that reads it
-	free     []byte            // registers
-	used     int               // registers
+	t    *graph.Tape
+	g    *graph.Group
+	view func(v op.Value) (view, error) // where a value lies
+	args chainArgs
+	full bool              // an operand had no room
+	at   map[op.Value]byte // of operands and, by root, of results in registers
+	last map[op.Value]int  // by root: the last node that reads it
+	free []byte            // registers
+	used int               // registers
 }
 
 // tapeOf makes the tape of a chain; ok is false where the kernel has too few registers for it.
@@ -85,18 +95,18 @@ func tapeOf(of *graph.Tape, g *graph.Group, at func(v op.Value) (view, error)) (
 			return nil, false, err
 		}
 	}
-	t.args.words = uint64(g.Len)
+	t.args.size.words = uint64(g.Len)
 	return t, true, nil
 }
 
-// fused is a program's tape with the pointwise nodes of its step joined to chains; nil if the kernel cannot run them all. Registers suffice for
-// every chain: a result that waits in one has taken two operands and results of the 64 to make, and of those that wait a node that takes four
-// of them takes away two.
+// fused is a program's tape with the pointwise nodes of its step joined to chains; without, if the kernel cannot run them all. Registers suffice
+// for every chain: a result that waits in one has taken two operands and results of the 64 to make, and of those that wait a node that takes
+// four of them takes away two.
 func fused(p *graph.Program) *graph.Tape {
 	t := lower(p)
 	t.Fuse(fusion)
 	if !runs(t) {
-		return nil
+		return lower(p)
 	}
 	return t
 }
@@ -115,23 +125,23 @@ func runs(t *graph.Tape) bool {
 }
 
 // chained makes the launch of a chain.
-func (x *exec) chained(g *graph.Group) ([]work, error) {
+func (x *exec) chained(g *graph.Group, variant string) (all []work, infos []graph.KernelInfo, err error) {
 	t, ok, err := tapeOf(x.t, g, func(v op.Value) (view, error) { return x.view(v, op.Cell) })
 	if err == nil && !ok {
 		err = errors.New("cuda: a chain with too many registers") // fused has refused it
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, n := range g.Work(x.t) {
-		x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: "cuda:chain"})
+		infos = append(infos, graph.KernelInfo{Op: op.Describe(n.Op), Variant: variant + ":chain"})
 	}
-	return []work{*newWork("chain", blocks(g.Len, perBlock), len(x.p.slots.Speakers(op.Cell)), 1, 256, t.used*chainRegister, bytesOf(t.args))}, nil
+	return []work{*newWork("chain", blocks(g.Len, perBlock), len(x.p.slots.Speakers(op.Cell)), 1, 256, max(1, t.used)*chainRegister, bytesOf(t.args))}, infos, nil
 }
 
 // add adds a node to the tape; false if there is no room for it.
 func (t *tape) add(i int, n op.Node) (ok bool, err error) {
-	if t.args.n == chainSteps {
+	if t.args.size.steps == chainSteps {
 		return false, nil
 	}
 	inner := slices.Contains(t.g.Inner, n.Out[0])
@@ -141,7 +151,7 @@ func (t *tape) add(i int, n op.Node) (ok bool, err error) {
 	} else if spreads {
 		if inner {
 			t.at[n.Out[0]] = from
-			return t.operands <= chainOperands, nil
+			return !t.full, nil
 		}
 		code[1] = from
 	} else {
@@ -179,24 +189,29 @@ func (t *tape) add(i int, n op.Node) (ok bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		keep = t.place(chainOperand{at: at, kind: chainEach})
+		keep = t.place(at, chainKind{kind: chainEach})
 		t.at[n.Out[0]] = keep
 	}
-	if t.operands > chainOperands {
+	if t.full {
 		return false, nil
 	}
-	t.args.steps[t.args.n] = [2]uint32{uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24, uint32(to) | uint32(keep)<<8}
-	t.args.n++
+	t.args.steps[t.args.size.steps] = chainStep{
+		read:  uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24,
+		write: uint32(to) | uint32(keep)<<8,
+	}
+	t.args.size.steps++
 	return true, nil
 }
 
-// place adds an operand, and is its number; one too many is counted and not kept.
-func (t *tape) place(o chainOperand) byte {
-	if t.operands < chainOperands {
-		t.args.operands[t.operands] = o
+// place adds an operand, and is its number.
+func (t *tape) place(at view, kind chainKind) byte {
+	n := t.args.size.operands
+	if t.full = t.full || n == chainOperands; t.full {
+		return chainNowhere
 	}
-	t.operands++
-	return byte(chainRegisters + t.operands - 1)
+	t.args.at[n], t.args.kinds[n] = at, kind
+	t.args.size.operands++
+	return byte(chainRegisters + n)
 }
 
 // operand is the number of the register or operand that holds a value.
@@ -212,16 +227,17 @@ func (t *tape) operand(v op.Value) (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	t.at[v] = t.place(chainOperand{at: at, kind: chainEach})
+	t.at[v] = t.place(at, chainKind{kind: chainEach})
 	return t.at[v], nil
 }
 
 // spread is the operand that stands for the result of a constant or broadcast.
 func (t *tape) spread(n op.Node) (number byte, ok bool, err error) {
-	o := chainOperand{}
+	var at view
+	kind := chainKind{}
 	switch f := n.Op.(type) {
 	case op.Fill:
-		o.kind, o.by = chainConstant, uint32(f.Bits)
+		kind.kind, kind.by = chainConstant, uint32(f.Bits)
 	case op.Broadcast:
 		if t.t.P.Types[n.In[0]].Len() == f.To.Len() { // the same words, which may be those of a constant that the chain makes itself
 			number, err = t.operand(n.In[0])
@@ -230,17 +246,17 @@ func (t *tape) spread(n op.Node) (number byte, ok bool, err error) {
 		_, row, inner, _ := f.Repeats(t.t.P.Types[n.In[0]].Shape)
 		switch {
 		case row == 1:
-			o.kind = chainOne
+			kind.kind = chainOne
 		case inner == 1:
-			o.kind, o.by = chainRepeated, uint32(row)
+			kind.kind, kind.by = chainRepeated, uint32(row)
 		default:
-			o.kind, o.by = chainSpread, uint32(inner)
+			kind.kind, kind.by = chainSpread, uint32(inner)
 		}
-		if o.at, err = t.view(n.In[0]); err != nil {
+		if at, err = t.view(n.In[0]); err != nil {
 			return 0, false, err
 		}
 	default:
 		return 0, false, nil
 	}
-	return t.place(o), true, nil
+	return t.place(at, kind), true, nil
 }

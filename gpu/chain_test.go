@@ -175,7 +175,7 @@ func TestRandomPrograms(t *testing.T) {
 		if err != nil {
 			t.Fatalf("program %d: %v", i, err)
 		}
-		for _, executor := range []string{"stream", "auto"} {
+		for _, executor := range []string{"stream", "resident", "resident:2"} {
 			e.executor = executor
 			if err := p.Check(e); err != nil {
 				t.Fatalf("program %d by %s: %v", i, executor, err)
@@ -194,30 +194,33 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-// TestChainConformance holds chains against the laws of their ops: every op on every type, results in registers and in memory, every way in
-// which an operand is spread, and lengths about those of blocks.
+// TestChainConformance holds chains against the laws of their ops, as launches and as instructions of `resident`: every op on every type,
+// results in registers and in memory, every way in which an operand is spread, and lengths about those of blocks.
 func TestChainConformance(t *testing.T) {
-	if only := strings.Split(*onlyKernels, ","); only[0] != "" && !slices.Contains(only, "chain") {
-		t.Skipf("no case launches one of %s in a chain", *onlyKernels)
-	}
 	e := device0(t)
-	e.executor, e.blocking = "stream", true // each array by itself: a stray access meets no other one
-	seen := map[string]bool{}
-	for i, c := range chainCases() {
-		if *few > 0 && i%*few != 0 {
+	only := strings.Split(*onlyKernels, ",")
+	for _, by := range []struct{ executor, kernel, variant string }{{"stream", "chain", "cuda:chain"}, {"resident", "resident", "resident:chain"}} {
+		if only[0] != "" && !slices.Contains(only, by.kernel) {
 			continue
 		}
-		seen[c.want] = true
-		if err := c.check(e, uint64(i)); err != nil {
-			t.Fatalf("%s: %v", c.name, err)
+		e.executor, e.blocking = by.executor, by.executor == "stream" // each array by itself: a stray access meets no other one
+		seen := map[string]bool{}
+		for i, c := range chainCases() {
+			if *few > 0 && i%*few != 0 {
+				continue
+			}
+			seen[c.want] = true
+			if err := c.check(e, by.variant, uint64(i)); err != nil {
+				t.Fatalf("%s: by %s: %v", c.name, by.executor, err)
+			}
 		}
-	}
-	if *few > 0 {
-		return
-	}
-	for _, name := range chainOps[1:] {
-		if !seen[name] {
-			t.Errorf("no case has %s in a chain", name)
+		if *few > 0 {
+			continue
+		}
+		for _, name := range chainOps[1:] {
+			if !seen[name] {
+				t.Errorf("no case has %s in a chain", name)
+			}
 		}
 	}
 }
@@ -297,7 +300,7 @@ func typed(in []op.DType, n int) (types []op.Type) {
 }
 
 // check runs the case on two cells, and compares them with the laws.
-func (c *chainCase) check(e *Engine, seed uint64) (err error) {
+func (c *chainCase) check(e *Engine, variant string, seed uint64) (err error) {
 	const cells = 2
 	r := rand.New(rand.NewPCG(seed, 5))
 	p, err := graph.Trace(func(b *graph.Builder) {
@@ -365,8 +368,8 @@ func (c *chainCase) check(e *Engine, seed uint64) (err error) {
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	for _, k := range x.Kernels() {
-		if !k.Once && k.Variant != "cuda:chain" {
-			return fmt.Errorf("%s runs by %s and not in a chain", k.Op, k.Variant)
+		if !k.Once && k.Variant != variant {
+			return fmt.Errorf("%s runs by %s, not by %s", k.Op, k.Variant, variant)
 		}
 	}
 	if err := errors.Join(x.Reset(context.Background()), x.Run(context.Background(), 1)); err != nil {

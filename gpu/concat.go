@@ -20,8 +20,8 @@ var _ = kernel(func(o op.Concat, in, out []op.Type) *plan {
 		start, n, words := at*inner, uint32(x.At(int(o.Axis))), x.Words()
 		at += n
 		p.launches = append(p.launches, launch{kernel: "concat", x: blocks(words, perBlock), z: 1, block: 256,
-			args: func(out, in []view, _ view) argument {
-				return bytesOf(concatArgs{out[0], in[i], uint64(start), uint32(words), n * inner, total * inner, 0})
+			args: func(p places) argument {
+				return bytesOf(concatArgs{p.out[0], p.in[i], uint64(start), uint32(words), n * inner, total * inner, 0})
 			}})
 	}
 	return p

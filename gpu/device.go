@@ -20,7 +20,8 @@ type device interface {
 	wait(number int) error
 	// function finds a kernel by its name, and lets it use so many bytes of dynamic shared memory.
 	function(name string, shared int) (function, error)
-	launch(f function, grid [3]int, block, shared int, args argument) error
+	// launch runs a kernel; so many blocks side by side along x are a cluster.
+	launch(f function, grid [3]int, block, shared, cluster int, args argument) error
 	// record captures what f gives to the queue, instead of running it, for replay.
 	record(f func() error) (recording, error)
 	sync() error

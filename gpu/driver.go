@@ -252,8 +252,8 @@ func (c *card) function(name string, shared int) (function, error) {
 	return nil, fmt.Errorf("cuda: this build has no kernel %q", name)
 }
 
-func (c *card) launch(f function, grid [3]int, block, shared int, args argument) error {
-	return launchKernel(raw(f.(*kernelFunction).Function), grid, block, shared, raw(c.stream), args.bytes)
+func (c *card) launch(f function, grid [3]int, block, shared, cluster int, args argument) error {
+	return launchKernel(raw(f.(*kernelFunction).Function), grid, block, shared, cluster, raw(c.stream), args.bytes)
 }
 
 func (c *card) record(f func() error) (recording, error) { return capture(raw(c.stream), f) }

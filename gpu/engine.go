@@ -38,16 +38,17 @@ func open(start func() (device, error)) (*Engine, error) {
 		return nil, fmt.Errorf("%s=%s: want 1, to wait for every launch, or 0", blockingVariable, blocking)
 	}
 	e := &Engine{thread: newThread(), funcs: map[string]found{}, blocking: blocking == "1"}
-	if _, err := e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
-		e.thread.close()
-		return nil, fmt.Errorf("%s: %w", executorVariable, err)
-	}
 	err := e.thread.do(func() (err error) {
 		if e.dev, err = start(); err != nil {
 			return err
 		}
 		e.info = e.dev.info()
-		if e.stage, err = newStaging(e.dev, stagingBytes); err != nil {
+		if _, err = e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
+			err = fmt.Errorf("%s: %w", executorVariable, err)
+		} else {
+			e.stage, err = newStaging(e.dev, stagingBytes)
+		}
+		if err != nil {
 			err = errors.Join(err, e.dev.close())
 		}
 		return err
@@ -128,7 +129,7 @@ func (e *Engine) run(list []work) error {
 		if e.blocking {
 			e.give(list[i : i+1])
 		}
-		err := e.dev.launch(w.f, w.grid, w.block, w.shared, w.args)
+		err := e.dev.launch(w.f, w.grid, w.block, w.shared, w.cluster, w.args)
 		var de *Error
 		if errors.As(err, &de) && !de.sticky() { // refused; any other error may be an earlier launch's
 			de.Launches = launchesOf([][]work{{w}})
@@ -191,8 +192,10 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		}
 		maps.Copy(p.arrays, x.named)
 		bytes += x.region.bytes
-		if x.resident != nil {
+		if r := x.resident; r != nil && r.cluster == 1 {
 			executor = "resident"
+		} else if r != nil {
+			executor = fmt.Sprintf("resident:%d", r.cluster)
 		}
 	}
 	return graph.Memory{Bytes: bytes, Executor: executor}, nil

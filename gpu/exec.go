@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type exec struct {
 	region arena             // arrays, scratch and temporary memory
 	named  map[string]*array // those of the arrays that the pack does not have yet
 	plans  map[*op.Node]*plan
+	bound  bool // home, scratch and resident say where every value lies
 }
 
 // work is one launch with its argument.
@@ -40,6 +42,7 @@ type work struct {
 	f             function
 	grid          [3]int
 	block, shared int
+	cluster       int // blocks of one
 	args          argument
 }
 
@@ -70,25 +73,19 @@ func (p *pack) compile(prog *graph.Program) (*exec, error) {
 // layout finds a place for all that a program computes. Errors: an input that is not bound, or as another type; a node without a
 // kernel.
 func (p *pack) layout(prog *graph.Program) (*exec, error) {
-	x := &exec{p: p, t: lower(prog), named: map[string]*array{}, plans: map[*op.Node]*plan{}}
+	x := &exec{p: p, t: fused(prog), named: map[string]*array{}, plans: map[*op.Node]*plan{}}
 	x.home = make([]*array, len(x.t.P.Types))
 	temp, err := x.plan()
 	if err != nil {
 		return nil, err
 	}
-	if x.resident = x.reside(); x.resident == nil {
-		if t := fused(prog); t != nil {
-			x.t, x.plans = t, map[*op.Node]*plan{}
-			if temp, err = x.plan(); err != nil {
-				return nil, err
-			}
-		}
-	}
+	x.resident = x.reside()
 	if err := x.bind(); err != nil {
 		return nil, err
 	}
+	x.bound = true
 	if r := x.resident; r != nil {
-		x.region.place(int64(r.most*(residentHeader+residentArgument)), &r.code)
+		x.region.place(int64(r.words), &r.code)
 	}
 	x.region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
 	x.region.place(int64(max(temp, x.stagedWords())), &x.temp)
@@ -142,7 +139,7 @@ func (x *exec) bind() (err error) {
 		if err != nil {
 			return err
 		}
-		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.inside(o.V) < 0 && x.t.View[o.V].Of == 0 {
+		if x.home[o.V] == nil && a.Type == q.Types[o.V] && x.t.Scratch.Off[o.V] < 0 && x.inside(o.V) == 0 && x.t.View[o.V].Of == 0 {
 			x.home[o.V] = a // computed in place
 			if slices.ContainsFunc(x.t.Once, func(n op.Node) bool { return slices.Contains(n.Out, o.V) }) {
 				x.fresh.Holds(&a.version)
@@ -162,7 +159,7 @@ func (x *exec) bind() (err error) {
 	}
 	for _, n := range slices.Concat(x.t.Once, x.t.Step) {
 		for _, v := range n.Out {
-			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.inside(v) >= 0 || x.t.View[v].Of != 0 || inner[v] {
+			if x.home[v] != nil || x.t.Scratch.Off[v] >= 0 || x.inside(v) != 0 || x.t.View[v].Of != 0 || inner[v] {
 				continue
 			}
 			if x.home[v], err = p.newArray(&x.region, q.Types[v]); err != nil {
@@ -203,38 +200,68 @@ func (x *exec) plan() (temp int, err error) {
 	return temp, nil
 }
 
+// groups ranges over what a step runs together, and its nodes as plans knows them.
+func (x *exec) groups() iter.Seq2[*graph.Group, []op.Node] {
+	return func(yield func(*graph.Group, []op.Node) bool) {
+		at := 0
+		for i := range x.t.Groups {
+			g := &x.t.Groups[i]
+			nodes := x.t.Step[at : at+len(g.Nodes)]
+			at += len(nodes)
+			if !yield(g, nodes) {
+				return
+			}
+		}
+	}
+}
+
+// launches are those of nodes that are no chain, with what they are to those who ask for a program's kernels.
+func (x *exec) launches(nodes []op.Node, variant string, once bool) (all []work, infos []graph.KernelInfo, err error) {
+	for i := range nodes {
+		n := &nodes[i]
+		pl := x.plans[n]
+		if pl == nil {
+			continue // a view
+		}
+		var ran []string
+		for _, l := range pl.launches {
+			w, err := x.launch(*n, pl, l)
+			if err != nil {
+				return nil, nil, err
+			}
+			if w != nil {
+				all = append(all, *w)
+				ran = append(ran, l.kernel)
+			}
+		}
+		if len(ran) == 0 {
+			ran = []string{"nothing"} // an empty result
+		}
+		infos = append(infos, graph.KernelInfo{Op: op.Describe(n.Op), Variant: variant + ":" + strings.Join(ran, "+"), Once: once})
+	}
+	return all, infos, nil
+}
+
+// steps are the launches of a step, but for what ends it. Before bind has found a place for every value they have no addresses.
+func (x *exec) steps(variant string) (all []work, infos []graph.KernelInfo, err error) {
+	for g, nodes := range x.groups() {
+		made, known, err := []work(nil), []graph.KernelInfo(nil), error(nil)
+		if g.Len > 0 {
+			made, known, err = x.chained(g, variant)
+		} else {
+			made, known, err = x.launches(nodes, variant, false)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		all, infos = append(all, made...), append(infos, known...)
+	}
+	return all, infos, nil
+}
+
 // build makes the launches of the nodes, of Reset, and of what ends a step.
 func (x *exec) build() (err error) {
-	nodes := func(list []op.Node, once bool) (all []work, err error) {
-		variant := "cuda"
-		if x.resident != nil && !once {
-			variant = "resident"
-		}
-		for i := range list {
-			n := &list[i]
-			pl := x.plans[n]
-			if pl == nil {
-				continue // a view
-			}
-			var ran []string
-			for _, l := range pl.launches {
-				w, err := x.launch(*n, pl, l)
-				if err != nil {
-					return nil, err
-				}
-				if w != nil {
-					all = append(all, *w)
-					ran = append(ran, l.kernel)
-				}
-			}
-			if len(ran) == 0 {
-				ran = []string{"nothing"} // an empty result
-			}
-			x.kernels = append(x.kernels, graph.KernelInfo{Op: op.Describe(n.Op), Variant: variant + ":" + strings.Join(ran, "+"), Once: once})
-		}
-		return all, nil
-	}
-	if x.once, err = nodes(x.t.Once, true); err != nil {
+	if x.once, x.kernels, err = x.launches(x.t.Once, "cuda", true); err != nil {
 		return err
 	}
 	for _, s := range x.t.P.State {
@@ -242,21 +269,15 @@ func (x *exec) build() (err error) {
 			return err
 		}
 	}
-	for at, i := 0, 0; i < len(x.t.Groups); i++ {
-		g := &x.t.Groups[i]
-		list := x.t.Step[at : at+len(g.Nodes)]
-		at += len(list)
-		var made []work
-		if g.Len > 0 {
-			made, err = x.chained(g)
-		} else {
-			made, err = nodes(list, false)
-		}
-		if err != nil {
-			return err
-		}
-		x.step = append(x.step, made...)
+	variant := "cuda"
+	if x.resident != nil {
+		variant = "resident"
 	}
+	var infos []graph.KernelInfo
+	if x.step, infos, err = x.steps(variant); err != nil {
+		return err
+	}
+	x.kernels = append(x.kernels, infos...)
 	if err := x.finish(); err != nil {
 		return err
 	}
@@ -269,19 +290,22 @@ func (x *exec) build() (err error) {
 	return x.p.e.find(x.step)
 }
 
-// inside is where the executor `resident` keeps a value: the byte of its values; -1: elsewhere.
-func (x *exec) inside(v op.Value) int {
+// inside is where the executor `resident` keeps a value, as views say it; 0: elsewhere.
+func (x *exec) inside(v op.Value) uint64 {
 	if x.resident == nil {
-		return -1
+		return 0
 	}
 	return x.resident.at[v]
 }
 
-// view is where a value lies, as seen by a launch over the slots of a domain.
+// view is where a value lies, as seen by a launch over the slots of a domain; nowhere, before bind.
 func (x *exec) view(v op.Value, over op.Domain) (view, error) {
+	if !x.bound {
+		return view{}, nil
+	}
 	root, off := x.t.Root(v)
-	if at := x.inside(root); at >= 0 {
-		return view{base: residentValue | uint64(at+4*off)}, nil
+	if at := x.inside(root); at != 0 {
+		return view{base: at + 4*uint64(off)}, nil
 	}
 	if a := x.home[root]; a != nil {
 		return x.p.view(a, off, over)
@@ -328,8 +352,9 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := l.args(out, in, view{base: x.temp, stride: uint64(pl.scratch)})
-	return newWork(l.kernel, l.x, len(x.p.slots.Speakers(over)), l.z, l.block, l.shared, args), nil
+	slots := len(x.p.slots.Speakers(over))
+	args := l.args(places{out, in, view{base: x.temp, stride: uint64(pl.scratch)}, slots})
+	return newWork(l.kernel, l.x, blocks(slots, max(1, l.cells)), l.z, l.block, l.shared, args), nil
 }
 
 // newWork is a launch whose kernel has not been found yet; nil if the grid is empty.
@@ -337,7 +362,7 @@ func newWork(kernel string, gx, gy, gz, block, shared int, args argument) *work 
 	if gx == 0 || gz == 0 {
 		return nil
 	}
-	return &work{kernel, nil, [3]int{gx, gy, gz}, block, shared, args}
+	return &work{kernel, nil, [3]int{gx, gy, gz}, block, shared, 1, args}
 }
 
 // find finds the kernels of launches.

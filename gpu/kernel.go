@@ -26,8 +26,16 @@ type launch struct {
 	x, z   int
 	block  int // threads
 	shared int // bytes of dynamic shared memory
-	// args makes the kernel's argument, see bytesOf, from the places of the node's results, operands and scratch.
-	args func(out, in []view, scratch view) argument
+	cells  int // slots that a block does; 0: one
+	// args makes the kernel's argument, see bytesOf.
+	args func(at places) argument
+}
+
+// places are where a node's results, operands and scratch lie, each in so many slots.
+type places struct {
+	out, in []view
+	scratch view
+	slots   int
 }
 
 // maker plans a node from the types of its operands and results; nil: there is no kernel for these.
@@ -44,7 +52,7 @@ func kernel[T op.Op](make func(o T, in, out []op.Type) *plan) struct{} {
 
 // one is a plan of a single launch without scratch: x blocks of the given threads.
 func one(name string, x, block int, args func(out, in []view) argument) *plan {
-	return &plan{launches: []launch{{kernel: name, x: x, z: 1, block: block, args: func(out, in []view, _ view) argument { return args(out, in) }}}}
+	return &plan{launches: []launch{{kernel: name, x: x, z: 1, block: block, args: func(at places) argument { return args(at.out, at.in) }}}}
 }
 
 // argument is what a kernel is launched with: the struct, for who reads an error, and its memory.
@@ -56,7 +64,12 @@ type argument struct {
 // bytesOf makes a kernel's argument of a struct of views, uint64, uint32, int32 and float32, without padding that C would place
 // otherwise (a test compares the sizes with the kernels' own).
 func bytesOf[T any](a T) argument {
-	return argument{a, append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&a)), unsafe.Sizeof(a))...)}
+	return argument{a, memory([]T{a})}
+}
+
+// memory is a copy of the memory of values such as bytesOf takes.
+func memory[T any](a []T) []byte {
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), len(a)*int(unsafe.Sizeof(*new(T))))...)
 }
 
 // blocks is the number of blocks of n threads that cover words.

@@ -11,8 +11,33 @@ type matMulArgs struct {
 	aBatch, bBatch        uint64
 	batch, m, n, k        uint32
 	aM, aK, bK, bN        uint32
-	columns, _            uint32
+	columns               uint32
+	spread                spread
+	slots, _              uint32
 }
+
+// spread is how the threads of a block of matmul_1x1 are shared out: it makes so many results of each of so many slots, by so many chunks of
+// their chains at a time.
+type spread struct{ results, cells, chunks uint32 }
+
+// spreadOf fills a warp, with several cells where one is too small, and blocks of up to 128 threads, or of 256 with chunks of long chains. A
+// block for each cell may have 256 (resident.go).
+func spreadOf(results, k int, block bool) spread {
+	const chunk, most, warp = 1024, 16, 32
+	s := spread{cells: 1, chunks: uint32(min(most, max(1, blocks(k, chunk))))}
+	threads := uint32(128)
+	if s.chunks > 1 || block {
+		threads = 256
+	}
+	s.results = min(uint32(max(1, results)), threads/s.chunks)
+	if !block {
+		s.cells = max(1, warp/(s.results*s.chunks))
+	}
+	return s
+}
+
+// threads are those of a block: whole warps.
+func (s spread) threads() int { return blocks(int(s.results*s.cells*s.chunks), 32) * 32 }
 
 // tile is a kernel PREFIX_MxN of matmul.cu or matmuljvp.cu: its results a block, and a thread.
 type tile struct{ m, n, tm, tn int }
@@ -31,7 +56,7 @@ func (t tile) cost(m, n int) int {
 var maxZ = 65535
 
 // product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
-// a column or a handful of results has one result a thread. Nil: more than 2^31 words.
+// a column or a handful of results goes to matmul_1x1. Nil: more than 2^31 words.
 func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) argument) *plan {
 	d, ok := o.Dims(in[0].Shape, in[1].Shape)
 	if !ok || !small(in, out) {
@@ -49,14 +74,16 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 		z:      min(d.Batch, maxZ),
 		block:  best.m / best.tm * (best.n / best.tn),
 	}
+	s := spreadOf(d.M*d.N, d.K, false)
 	if d.M == 1 || d.N == 1 || d.M*d.N <= 64 {
-		l.kernel, l.x, l.block = prefix+"_1x1", blocks(d.M*d.N, 128), 128
+		l.kernel, l.x, l.block, l.cells = prefix+"_1x1", blocks(d.M*d.N, int(s.results)), s.threads(), int(s.cells)
 	}
-	l.args = func(out, in []view, _ view) argument {
-		a := matMulArgs{out: out[0], a: in[0], b: in[1], aBatch: uint64(d.ABatch), bBatch: uint64(d.BBatch),
+	l.args = func(at places) argument {
+		a := matMulArgs{out: at.out[0], a: at.in[0], b: at.in[1], aBatch: uint64(d.ABatch), bBatch: uint64(d.BBatch),
 			batch: uint32(d.Batch), m: uint32(d.M), n: uint32(d.N), k: uint32(d.K),
-			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n))}
-		return args(a, in)
+			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n)),
+			spread: s, slots: uint32(at.slots)}
+		return args(a, at.in)
 	}
 	return &plan{launches: []launch{l}}
 }

@@ -123,7 +123,7 @@ func (e *Engine) noise(p uint64, bytes int64) error {
 		const piece = 1 << 30 // words: well below what a grid takes
 		for words := bytes / 4; words > 0 && err == nil; words -= piece {
 			n := min(words, piece)
-			err = e.dev.launch(f, [3]int{blocks(int(n), perBlock), 1, 1}, 256, 0, bytesOf(iotaArgs{view{base: p + uint64(4*(words-n))}, uint64(n)}))
+			err = e.dev.launch(f, [3]int{blocks(int(n), perBlock), 1, 1}, 256, 0, 1, bytesOf(iotaArgs{view{base: p + uint64(4*(words-n))}, uint64(n)}))
 		}
 		return err
 	})
@@ -151,7 +151,7 @@ func (e *Engine) timed(ctx context.Context, kernel string, blocks, times int, ar
 		}
 		start := time.Now()
 		for i := 0; i < times && err == nil; i++ {
-			err = e.dev.launch(f, [3]int{blocks, 1, 1}, 256, 0, args)
+			err = e.dev.launch(f, [3]int{blocks, 1, 1}, 256, 0, 1, args)
 		}
 		if err == nil {
 			err = e.dev.sync()

@@ -2,10 +2,11 @@ package gpu
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -25,18 +26,18 @@ var residentKernels = []string{
 	"unary_neg", "unary_exp", "unary_log", "unary_sqrt", "unary_tanh", "unary_sinpi", "unary_cospi", "unary_relu", "unary_sigmoid", "unary_rsqrt", "unary_gelu",
 	"xent", "xentgrad", "matmul_1x1",
 	"matmul_64x64_256", "matmul_32x32_256", "matmul_64x16", "matmul_16x64", "sum_columns", "scatteradd",
-	"ternary_rows_f32", "ternary_down_1", "ternary_along",
+	"ternary_rows_f32", "ternary_down_1", "ternary_along", "chain",
 }
 
 // Of cuda/resident.cu.
 const (
-	residentThreads  = 256
-	residentHeader   = 4 // words of an instruction before its argument
-	residentFixed    = 4*residentThreads + 33<<10
-	residentMost     = 200 << 10 // bytes of shared memory, where a card has so much for a block
-	residentValue    = uint64(1) << 63
-	residentArgument = 64 // words that the argument of an instruction takes at most
-	residentLeast    = 4  // of so many words of a step's results at least one must fit, unless it is forced
+	residentThreads = 256
+	residentHeader  = 4 // words of an instruction before its argument
+	residentFixed   = 4*residentThreads + 33<<10
+	residentMost    = 200 << 10 // bytes of shared memory, where a card has so much for a block
+	residentValue   = uint64(1) << 63
+	residentLeast   = 4   // of so many words of a step's results at least one must fit, unless it is forced
+	residentChain   = 512 // words of a chain that a block does at a time
 )
 
 type residentArgs struct {
@@ -56,17 +57,35 @@ func residentOf(kernel string) int {
 	return slices.Index(residentKernels, kernel)
 }
 
-// residentBlocks is how many blocks of 256 threads do what a launch does, and with what argument.
-func residentBlocks(w work) (times int, args argument) {
+// instruction is a launch as `resident` runs it: a kernel, how many blocks of 256 threads do what the launch does, and its argument, which
+// begins with so many views.
+type instruction struct {
+	kernel, blocks, views int
+	argument              []byte
+}
+
+// words is what it takes in the code.
+func (i instruction) words() int { return residentHeader + len(i.argument)/4 }
+
+// instructionOf translates a launch; ok is false where `resident` has no such kernel.
+func instructionOf(w work) (i instruction, ok bool) {
+	i = instruction{residentOf(w.kernel), w.grid[0], leadingViews(w.args.fields), w.args.bytes}
 	switch w.kernel {
 	case "matmul_128x128", "matmul_128x64": // by tiles of 64 rows and columns
 		a := w.args.fields.(matMulArgs)
 		a.columns = uint32(blocks(int(a.n), 64))
-		return blocks(int(a.m), 64) * int(a.columns), bytesOf(a)
-	case "matmul_1x1", "ternary_down_1": // threads that go on where the block before ends
-		return blocks(w.grid[0]*w.block, residentThreads), w.args
+		i.blocks, i.argument = blocks(int(a.m), 64)*int(a.columns), bytesOf(a).bytes
+	case "matmul_1x1":
+		a := w.args.fields.(matMulArgs)
+		a.spread = spreadOf(int(a.m*a.n), int(a.k), true)
+		i.blocks, i.argument = blocks(int(a.m*a.n), int(a.spread.results)), bytesOf(a).bytes
+	case "ternary_down_1": // threads that go on where the block before ends
+		i.blocks = blocks(w.grid[0]*w.block, residentThreads)
+	case "chain":
+		a := w.args.fields.(chainArgs)
+		i.blocks, i.views, i.argument = blocks(int(a.size.words), residentChain), int(a.size.operands), a.short()
 	}
-	return w.grid[0], w.args
+	return i, i.kernel >= 0 && len(i.argument)%8 == 0
 }
 
 // executorVariable is the environment variable that chooses the executor as an engine is opened, see Choose.
@@ -74,90 +93,131 @@ const executorVariable = "LOCKSTEP_CUDA_EXECUTOR"
 
 var _ graph.Chooser = (*Engine)(nil)
 
-// Choose has what is compiled from now on run by `stream`, by `resident` wherever it can, or with "auto" by whichever the engine chooses.
+// residentClusters are the blocks that a cell of `resident` may have: several need sm_90.
+var residentClusters = []int{1, 2, 4}
+
+const clusterCapability = 90
+
+// Choose has what is compiled from now on run by `stream`, by `resident` wherever it can, with "resident:N" so by clusters of N blocks a cell, 1, 2
+// or 4, or with "auto" by whichever the engine chooses. Errors: another word; clusters, on a card that has none.
 func (e *Engine) Choose(executor string) (before string, err error) {
 	before = e.executor
-	if !slices.Contains([]string{"auto", "stream", "resident"}, executor) {
-		return before, fmt.Errorf("%q is no executor: want auto, stream or resident", executor)
+	kind, blocks, _ := strings.Cut(executor, ":")
+	n := slices.IndexFunc(residentClusters, func(n int) bool { return blocks == strconv.Itoa(n) })
+	if !slices.Contains([]string{"auto", "stream", "resident"}, kind) || kind != executor && (kind != "resident" || n < 0) {
+		return before, fmt.Errorf("%q is no executor: want auto, stream, resident, or resident:1, resident:2 or resident:4 for so many blocks a cell", executor)
+	}
+	if n > 0 && e.info.Capability < clusterCapability {
+		return before, fmt.Errorf("%s: clusters of blocks need compute capability %d.%d; the card has %d.%d", executor, clusterCapability/10, clusterCapability%10, e.info.Capability/10, e.info.Capability%10)
 	}
 	e.executor = executor
 	return before, nil
 }
 
-// residence is what of a program lives in the shared memory of its cell's block.
-type residence struct {
-	at    []int // by value: the byte of the values, -1: elsewhere
-	bytes int   // of the values
-	most  int   // instructions
-	code  uint64
-	args  residentArgs
-	f     function
-	grid  int
+// clusters are the blocks a cell that are to be tried, in order.
+func (e *Engine) clusters() []int {
+	if _, n, ok := strings.Cut(e.executor, ":"); ok {
+		return slices.DeleteFunc(slices.Clone(residentClusters), func(c int) bool { return n != strconv.Itoa(c) })
+	}
+	if e.info.Capability < clusterCapability {
+		return residentClusters[:1]
+	}
+	return residentClusters
 }
 
-// reside decides whether the program of a layout is for `resident`, and what then lives in shared memory; nil: it is for `stream`. That hangs on
-// the program and its memory plan, on the shared memory that a block of the card may have, and on Choose: not on the cells, or what is free.
+// residence is what of a program lives in the shared memory of its cell's blocks.
+type residence struct {
+	cluster int      // blocks a cell
+	at      []uint64 // by value: where, as a view's base says it; 0: elsewhere
+	bytes   int      // of the values in each block
+	words   int      // of the code
+	code    uint64
+	args    residentArgs
+	f       function
+	grid    int
+}
+
+// reside decides whether the program of a layout is for `resident`, by how many blocks a cell, and what then lives in shared memory; nil: it is
+// for `stream`. That hangs on the program and its memory plan, on the card's kind, on the shared memory that a block of it may have, and on
+// Choose: not on the cells, or what is free.
 func (x *exec) reside() *residence {
 	if x.p.e.executor == "stream" || x.p.e.blocking || len(x.t.P.State) == 0 {
 		return nil
 	}
-	r := &residence{}
-	for i := range x.t.Step {
-		n := &x.t.Step[i]
-		pl := x.plans[n]
-		if x.domain(*n) != op.Cell {
+	for g, nodes := range x.groups() { // chains are the cells' own, and what they spread they make for each
+		if g.Len == 0 && slices.ContainsFunc(nodes, func(n op.Node) bool { return x.domain(n) != op.Cell }) {
 			return nil
 		}
-		if pl == nil {
-			continue // a view
-		}
-		for _, l := range pl.launches {
-			if residentOf(l.kernel) < 0 {
-				return nil
-			}
-			r.most++
-		}
 	}
+	step, _, err := x.steps("")
+	if err != nil {
+		return nil // build says so
+	}
+	code := 0
+	for _, w := range step {
+		i, ok := instructionOf(w)
+		if !ok {
+			return nil
+		}
+		code += i.words()
+	}
+	moves := 1 // a flag of activity that is staged
 	for _, s := range x.t.P.State {
 		if x.t.P.Types[s.In].Domain != op.Cell {
 			return nil
 		}
-		r.most += 4 // taken in, staged, replaced, put back
+		moves += 4 // taken in, staged, replaced, put back
 	}
 	for _, o := range x.t.P.Out {
 		if x.t.P.OutType(o).Domain != op.Cell {
 			return nil
 		}
-		r.most++
+		moves++
 	}
-	r.most++ // a flag of activity that is staged
-	room := x.p.e.residentShared() - residentFixed - 4*r.most*(residentHeader+residentArgument)
-	r.at = make([]int, len(x.t.P.Types))
-	for v := range r.at {
-		r.at[v] = -1
+	code += moves * (residentHeader + len(bytesOf(keepArgs{}).bytes)/4)
+	for _, n := range x.p.e.clusters() {
+		if r := x.resideIn(n, code); r != nil {
+			return r
+		}
 	}
+	return nil
+}
+
+// resideIn finds places in so many blocks; nil: they do not suffice.
+func (x *exec) resideIn(cluster, code int) *residence {
+	r := &residence{cluster: cluster, words: code, at: make([]uint64, len(x.t.P.Types))}
+	place := func(rank, word int) uint64 { return residentValue | uint64(rank)<<32 | uint64(4*word) }
+	free := slices.Repeat([]int{(x.p.e.residentShared() - residentFixed - residentCode(code)) / 4}, cluster)
+	used := make([]int, cluster)
 	for _, s := range x.t.P.State {
-		r.at[s.In] = r.bytes
-		r.bytes += 4 * graph.Stride(x.t.P.Types[s.In])
+		words := graph.Stride(x.t.P.Types[s.In])
+		rank := slices.IndexFunc(free, func(f int) bool { return f >= words })
+		if rank < 0 {
+			return nil
+		}
+		r.at[s.In] = place(rank, used[rank])
+		used[rank] += words
+		free[rank] -= words
 	}
-	if r.bytes > room {
+	total := 0
+	for rank, inside := range x.fitting(free) {
+		plan := x.t.Plan(func(v op.Value) bool { return inside[v] })
+		for v := range inside {
+			r.at[v] = place(rank, used[rank]+plan.Off[v])
+		}
+		used[rank] += plan.Words
+		total += plan.Words
+	}
+	if x.p.e.executor == "auto" && residentLeast*total < x.t.Scratch.Words {
 		return nil
 	}
-	inside := x.fitting((room - r.bytes) / 4)
-	plan := x.t.Plan(func(v op.Value) bool { return inside[v] })
-	for v := range inside {
-		r.at[v] = r.bytes + 4*plan.Off[v]
-	}
-	r.bytes += 4 * plan.Words
-	if x.p.e.executor != "resident" && residentLeast*plan.Words < x.t.Scratch.Words {
-		return nil
-	}
-	x.t.Scratch = x.t.Plan(func(v op.Value) bool { return !inside[v] })
+	r.bytes = 4 * slices.Max(used)
+	x.t.Scratch = x.t.Plan(func(v op.Value) bool { return r.at[v] == 0 })
 	return r
 }
 
-// fitting chooses the step's results that live in so many words: those that are used most often first, and of equals the small ones.
-func (x *exec) fitting(words int) map[op.Value]bool {
+// fitting chooses the step's results that live in so many words of each block: those that are used most often first, and of equals the small ones.
+func (x *exec) fitting(words []int) (inside []map[op.Value]bool) {
 	uses := map[op.Value]int{}
 	var all []op.Value
 	for _, n := range x.t.Step {
@@ -175,11 +235,16 @@ func (x *exec) fitting(words int) map[op.Value]bool {
 	slices.SortStableFunc(all, func(a, b op.Value) int {
 		return cmp.Or(cmp.Compare(uses[b], uses[a]), cmp.Compare(x.t.P.Types[a].Words(), x.t.P.Types[b].Words()))
 	})
-	inside := map[op.Value]bool{}
+	for range words {
+		inside = append(inside, map[op.Value]bool{})
+	}
 	for _, v := range all {
-		inside[v] = true
-		if x.t.Plan(func(v op.Value) bool { return inside[v] }).Words > words {
-			delete(inside, v)
+		for rank, in := range inside {
+			in[v] = true
+			if x.t.Plan(func(v op.Value) bool { return in[v] }).Words <= words[rank] {
+				break
+			}
+			delete(in, v)
 		}
 	}
 	return inside
@@ -188,24 +253,22 @@ func (x *exec) fitting(words int) map[op.Value]bool {
 // residentShared is the shared memory that a block of `resident` has.
 func (e *Engine) residentShared() int { return min(residentMost, e.info.Shared) }
 
+// residentCode is what so many words of code take of the shared memory.
+func residentCode(words int) int { return blocks(4*words, 128) * 128 }
+
 // program makes the code of the launches before, in and after a step.
 func (r *residence) program(p *pack, before, step, after []work) error {
 	var code []uint32
 	add := func(list []work) error {
 		for _, w := range list {
-			number := residentOf(w.kernel)
-			if number < 0 {
-				return fmt.Errorf("cuda: the executor resident has no kernel %s", w.kernel)
+			i, ok := instructionOf(w)
+			if !ok {
+				return fmt.Errorf("cuda: the executor resident has no kernel %s with an argument of %d bytes", w.kernel, len(w.args.bytes))
 			}
-			times, args := residentBlocks(w)
-			words := len(args.bytes) / 4
-			if len(args.bytes)%8 != 0 || words > residentArgument {
-				return fmt.Errorf("cuda: the executor resident takes no argument of %d bytes", len(args.bytes))
-			}
-			code = append(code, uint32(number), uint32(times), uint32(words), uint32(leadingViews(args.fields)))
-			for i := range words {
-				code = append(code, binary.LittleEndian.Uint32(args.bytes[4*i:]))
-			}
+			code = append(code, uint32(i.kernel), uint32(i.blocks), uint32(len(i.argument)/4), uint32(i.views))
+			argument := make([]uint32, len(i.argument)/4)
+			op.PutWords(argument, i.argument)
+			code = append(code, argument...)
 		}
 		return nil
 	}
@@ -220,11 +283,11 @@ func (r *residence) program(p *pack, before, step, after []work) error {
 	if err := add(after); err != nil {
 		return err
 	}
-	if n := len(before) + len(step) + len(after); n > r.most {
-		return fmt.Errorf("cuda: %d instructions, and %d were planned", n, r.most)
+	if len(code) > r.words {
+		return fmt.Errorf("cuda: %d words of instructions, and %d were planned", len(code), r.words)
 	}
 	r.args.words, r.args.code = uint32(len(code)), r.code
-	r.args.values = residentFixed + uint32(4*len(code)+127)/128*128
+	r.args.values = uint32(residentFixed + residentCode(len(code)))
 	r.grid = p.cells
 	var err error
 	if r.f, err = p.e.function("resident", p.e.residentShared()); err != nil { // of one kernel there is one limit, whichever program set it last
@@ -260,5 +323,5 @@ func countViews(v reflect.Value) (n int, all bool) {
 func (r *residence) steps(n int) work {
 	a := r.args
 	a.steps = uint32(n)
-	return work{"resident", r.f, [3]int{r.grid, 1, 1}, residentThreads, int(a.values) + r.bytes, bytesOf(a)}
+	return work{"resident", r.f, [3]int{r.grid * r.cluster, 1, 1}, residentThreads, int(a.values) + r.bytes, r.cluster, bytesOf(a)}
 }

@@ -13,7 +13,7 @@ func TestResidentKernelsAreNumberedAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^RUN(?:_SHARED)?\((\d+), (\w+)\)$`).FindAllStringSubmatch(string(text), -1)
+	lines := regexp.MustCompile(`(?m)^RUN(?:_SHARED|_TAPE)?\((\d+), (\w+)\)$`).FindAllStringSubmatch(string(text), -1)
 	if len(lines) != len(residentKernels) {
 		t.Fatalf("%d kernels in the header, %d here", len(lines), len(residentKernels))
 	}

@@ -3,7 +3,9 @@
 package gpu
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -43,50 +45,94 @@ func (p watchedPack) Compile(prog *graph.Program) (graph.Executable, error) {
 	return x, err
 }
 
-// A card's blocks may have less shared memory than a program would like to have: then more of it lies elsewhere, and at last none of it is resident.
+// What a card's blocks may have decides how much of a program is resident, and by how many blocks a cell: more of it lies elsewhere where there is
+// less, then several blocks share it, and at last `stream` runs it. All give the same.
 func TestResidentTakesWhatTheCardHas(t *testing.T) {
 	e := device0(t)
-	p, err := graph.Trace(func(b *graph.Builder) {
-		x := b.State("x", b.Fill(0, 2000), op.Cell)
-		y := b.Do(op.Exp, x)
-		b.Output("z", b.Do(op.Mul, y, b.Do(op.Neg, y)))
-		b.Next(x, b.Do(op.Add, x, y))
+	p := traced(t, func(b *graph.Builder) {
+		x := b.State("x", b.Input("start", op.T(op.F32, op.Cell, 40, 50)), op.Cell)
+		y := b.Do(op.Softmax{}, x) // which joins no chain
+		z := b.Do(op.Softmax{}, y)
+		b.Output("z", b.Do(op.Mul, y, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
+		b.Next(x, b.Do(op.Softmax{}, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := e.info.Shared
-	inside := -1
+	all := e.info
+	var want []byte
 	for _, c := range []struct {
-		shared   int
-		resident bool
-	}{{all, true}, {60 << 10, true}, {44 << 10, false}, {0, false}} {
-		e.info.Shared = c.shared
+		executor           string
+		shared, capability int
+		blocks             int // a cell; 0: by stream
+		values             int // in the shared memory of all of them
+	}{
+		{"auto", all.Shared, 90, 1, 4}, {"auto", 60 << 10, 90, 1, 3}, {"auto", 46 << 10, 90, 2, 2}, {"auto", 46 << 10, 80, 0, 0}, {"auto", 36 << 10, 90, 0, 0}, {"auto", 0, 90, 0, 0},
+		{"resident", 46 << 10, 80, 1, 1}, {"resident:1", 46 << 10, 90, 1, 1}, {"resident:2", all.Shared, 90, 2, 4}, {"resident:4", 46 << 10, 90, 4, 4}, {"stream", all.Shared, 90, 0, 0},
+	} {
+		name := fmt.Sprintf("%s, compute capability %d, %d bytes", c.executor, c.capability, c.shared)
+		e.info.Shared, e.info.Capability = c.shared, c.capability
+		if _, err := e.Choose(c.executor); err != nil {
+			t.Fatal(err)
+		}
 		q, err := e.NewPack(2, nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for cell := range 2 {
+			start := op.New(op.T(op.F32, op.Cell, 40, 50))
+			for i := range start.W {
+				start.SetF(i, float32(i*(cell+3)%17))
+			}
+			if err := q.Put("start", start.Type, cell, op.Bytes(start.W)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		exe, err := q.Compile(p)
 		if err == nil {
 			err = exe.Reset(t.Context())
 		}
 		if err == nil {
-			err = exe.Run(t.Context(), 2)
+			err = exe.Run(t.Context(), 3)
 		}
-		x := exe.(*exec)
-		if err != nil || (x.resident != nil) != c.resident {
-			t.Fatalf("%d bytes: resident %v, %v; want %v", c.shared, x.resident != nil, err, c.resident)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		if r := x.resident; r != nil {
-			if used := int(r.args.values) + r.bytes; used > c.shared || inside >= 0 && r.bytes >= inside {
-				t.Errorf("%d bytes: %d are used, %d of them for values, and %d where there is more", c.shared, used, r.bytes, inside)
+		blocks, values := 0, 0
+		if r := exe.(*exec).resident; r != nil {
+			blocks = r.cluster
+			places := map[uint64]bool{}
+			for _, at := range r.at {
+				if at != 0 {
+					places[at] = true
+				}
 			}
-			inside = r.bytes
+			values = len(places)
+			if used := int(r.args.values) + r.bytes; used > c.shared {
+				t.Errorf("%s: %d bytes are used", name, used)
+			}
+		}
+		if blocks != c.blocks || values != c.values {
+			t.Errorf("%s: %d blocks a cell with %d values; want %d with %d", name, blocks, values, c.blocks, c.values)
+		}
+		got := make([]byte, 2*4*2000)
+		if err := q.ReadAll("z", got); err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Errorf("%s: another result", name)
 		}
 		if err := errors.Join(exe.Close(), q.Close()); err != nil {
 			t.Error(err)
 		}
 	}
+	e.info = all
+	e.info.Capability = 80
+	for _, bad := range []string{"", "fast", "resident:3", "resident:", "stream:2", "resident:2", "resident:4"} {
+		if _, err := e.Choose(bad); err == nil {
+			t.Errorf("%q is an executor of a card of compute capability 8.0", bad)
+		}
+	}
+	e.info = all
 }
 
 // TestResidentConformance holds the kernels against their laws as the executor `resident` runs them.
@@ -95,7 +141,6 @@ func TestResidentConformance(t *testing.T) {
 		t.Skipf("no case launches one of %s by the executor resident", *onlyKernels)
 	}
 	e := watched{device0(t), map[string]bool{}}
-	e.executor = "resident"
 	ran, failed := 0, 0
 	for c := range casesOf([]string{""}) {
 		foreign := func(kernel string) bool { return residentOf(kernel) < 0 }
@@ -108,10 +153,16 @@ func TestResidentConformance(t *testing.T) {
 			continue // for stream, which has other kernels
 		}
 		ran++
-		if err := optest.Check(e, c, optest.Three, ""); err != nil {
-			t.Error(err)
-			if failed++; failed == 10 {
-				t.Fatal("10 failures; the other cases are left out")
+		executors := []string{"resident"}
+		if c.Seed%4 == 0 { // some by clusters, too
+			executors = append(executors, fmt.Sprintf("resident:%d", 2+c.Seed/4%2*2))
+		}
+		for _, e.executor = range executors {
+			if err := optest.Check(e, c, optest.Three, ""); err != nil {
+				t.Errorf("by %s: %v", e.executor, err)
+				if failed++; failed == 10 {
+					t.Fatal("10 failures; the other cases are left out")
+				}
 			}
 		}
 	}
@@ -121,7 +172,7 @@ func TestResidentConformance(t *testing.T) {
 	}
 	for _, name := range residentKernels {
 		name = strings.TrimSuffix(name, "_256")
-		if !e.seen[name] && name != "keep" && name != "iota" && name != "fill" { // every program has keep; the others hang on no state
+		if !e.seen[name] && name != "keep" && name != "iota" && name != "fill" && name != "chain" { // every program has keep; two hang on no state; TestChainConformance has the last
 			t.Errorf("no case ran %s", name)
 		}
 	}

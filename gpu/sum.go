@@ -49,14 +49,14 @@ func sumPlan(over []int, in, out []op.Type, mean bool) *plan {
 			l.kernel, l.x = "sum_columns", blocks(int(a.results), 32)*int(a.segments)
 		}
 		level, x, y, last := a, from, p.scratch, a.segments == 1
-		l.args = func(out, in []view, scratch view) argument {
+		l.args = func(at places) argument {
 			level := level
-			if level.x = in[0]; x >= 0 {
-				level.x = scratch
+			if level.x = at.in[0]; x >= 0 {
+				level.x = at.scratch
 				level.x.base += 4 * uint64(x)
 			}
-			if level.out = out[0]; !last {
-				level.out = scratch
+			if level.out = at.out[0]; !last {
+				level.out = at.scratch
 				level.out.base += 4 * uint64(y)
 			} else if mean {
 				level.divisor = count

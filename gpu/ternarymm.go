@@ -44,11 +44,11 @@ func ternaryProduct(o op.TernaryMM, ragged uint32, in, out []op.Type) *plan {
 	}
 	p := &plan{scratch: (m*int(a.qRow) + m + 15) / 16 * 16}
 	for _, l := range []launch{rows, sums} {
-		l.args = func(out, in []view, scratch view) argument {
+		l.args = func(at places) argument {
 			a := a
-			a.out, a.x, a.w, a.scratch = out[0], in[0], in[1], scratch
-			if len(in) == 3 {
-				a.klen = in[2]
+			a.out, a.x, a.w, a.scratch = at.out[0], at.in[0], at.in[1], at.scratch
+			if len(at.in) == 3 {
+				a.klen = at.in[2]
 			}
 			return bytesOf(a)
 		}

@@ -90,6 +90,8 @@ func forProducts(f func(p product)) {
 		f(t)
 	}
 	f(product{m: 31, k: 1031, n: 65, f: gauss, klen: -1})
+	f(product{m: 1, k: 17500, n: 2, f: gauss, klen: -1}) // chunks side by side, and more than fit there; then entries of a batch, which share their place
+	f(product{m: 1, k: 1100, n: 2, f: flavour{Turns, gauss.draw}, aBatch: []int{3}, bBatch: []int{3}, klen: -1})
 	f(product{m: 127, k: 1027, n: 126, f: gauss, klen: -1}) // the largest tiles, and their edges
 }
 

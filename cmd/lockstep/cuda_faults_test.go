@@ -106,7 +106,7 @@ func TestExecutorsOnCUDA(t *testing.T) {
 	digest := func(out string) string { return out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:] }
 	want := digest(must(t, append(args, "--device", "cpu")...))
 	kernels := map[string]int{}
-	for _, executor := range []string{"stream", "resident", "auto"} {
+	for _, executor := range []string{"stream", "resident", "resident:2", "resident:4", "auto"} {
 		calls := filepath.Join(dir, executor)
 		status, out, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR="+executor+" LOCKSTEP_EMU_CALLS="+calls, append(args, "--device", "cuda:0")...)
 		if status != 0 || digest(out) != want {
@@ -118,7 +118,7 @@ func TestExecutorsOnCUDA(t *testing.T) {
 	if kernels["resident"]*2 > kernels["stream"] || kernels["auto"] != kernels["resident"] {
 		t.Errorf("kernels that the card ran: %v; want at most half of them by resident, which is also what the engine chooses", kernels)
 	}
-	if status, _, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR=fast", append(args, "--device", "cuda:0")...); status != 1 || !strings.Contains(stderr, `LOCKSTEP_CUDA_EXECUTOR: "fast" is no executor: want auto, stream or resident`) {
+	if status, _, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR=fast", append(args, "--device", "cuda:0")...); status != 1 || !strings.Contains(stderr, `LOCKSTEP_CUDA_EXECUTOR: "fast" is no executor: want auto, stream, resident`) {
 		t.Errorf("no executor: status %d, %s", status, stderr)
 	}
 }

@@ -160,27 +160,30 @@ static CUresult pack(const char *call, const Kernel *k, void **params, void **ex
   return CUDA_SUCCESS;
 }
 
-CUresult cuLaunchKernel(CUfunction h, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params, void **extra) {
-  EMU_CONTEXT
-  EMU_FIND(Function, f, h, Kind::function)
+// The launch of one of the driver's two calls, with clusters of so many blocks along x.
+static CUresult launch(const char *call, Context *ctx, Function *f, unsigned cluster, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream stream,
+                       void **params, void **extra) {
   Kernel *k = f->kernel;
   CUresult error;
-  Stream *s = stream_of(__func__, ctx, stream, &error);
+  Stream *s = stream_of(call, ctx, stream, &error);
   if (!s) return error;
-  if (f->context != ctx) return EMU_REFUSE(CUDA_ERROR_INVALID_HANDLE, "kernel %s belongs to another context than the current one", k->name);
+  if (f->context != ctx) return refuse(call, CUDA_ERROR_INVALID_HANDLE, "kernel %s belongs to another context than the current one", k->name);
   if (!gx || !gy || !gz || gx > 0x7fffffff || gy > 65535 || gz > 65535)
-    return EMU_REFUSE(CUDA_ERROR_INVALID_VALUE, "kernel %s: a grid of (%u,%u,%u); the most is (2147483647,65535,65535)", k->name, gx, gy, gz);
+    return refuse(call, CUDA_ERROR_INVALID_VALUE, "kernel %s: a grid of (%u,%u,%u); the most is (2147483647,65535,65535)", k->name, gx, gy, gz);
   if (!bx || !by || !bz || bx > 1024 || by > 1024 || bz > 64 || uint64_t(bx) * by * bz > THREADS_MOST)
-    return EMU_REFUSE(CUDA_ERROR_INVALID_VALUE, "kernel %s: a block of (%u,%u,%u); the most is (1024,1024,64) and 1024 threads", k->name, bx, by, bz);
+    return refuse(call, CUDA_ERROR_INVALID_VALUE, "kernel %s: a block of (%u,%u,%u); the most is (1024,1024,64) and 1024 threads", k->name, bx, by, bz);
   if (bx * by * bz > k->bound)
-    return EMU_REFUSE(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "kernel %s: %u threads, and its launch bound is %u", k->name, bx * by * bz, k->bound);
+    return refuse(call, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "kernel %s: %u threads, and its launch bound is %u", k->name, bx * by * bz, k->bound);
+  if (cluster < 1 || cluster > CLUSTER_MOST || gx % cluster) return refuse(call, CUDA_ERROR_INVALID_CLUSTER_SIZE, "kernel %s: clusters of %u of %u blocks; the most is %u", k->name, cluster, gx, CLUSTER_MOST);
+  if (cluster > 1 && (bx * by * bz % 32 || cluster * bx * by * bz > THREADS_MOST))
+    return refuse(call, CUDA_ERROR_NOT_SUPPORTED, "kernel %s: clusters of %u blocks of %u threads; the emulator has whole warps, and %u threads at most", k->name, cluster, bx * by * bz, THREADS_MOST);
   const unsigned limit = f->dynamic_most > SHARED_DEFAULT ? SHARED_MOST : SHARED_DEFAULT;
   if (shared > f->dynamic_most || shared + k->static_shared > limit)
-    return EMU_REFUSE(CUDA_ERROR_INVALID_VALUE, "kernel %s: %u bytes of dynamic shared memory and %u of arrays; the function may have %u, %u of them dynamic", k->name, shared,
+    return refuse(call, CUDA_ERROR_INVALID_VALUE, "kernel %s: %u bytes of dynamic shared memory and %u of arrays; the function may have %u, %u of them dynamic", k->name, shared,
                       k->static_shared, limit, f->dynamic_most);
   auto buffer = std::make_shared<std::vector<char>>();
-  if (CUresult rc = pack(__func__, k, params, extra, buffer.get())) return rc;
-  return give(__func__, s, [=] {
+  if (CUresult rc = pack(call, k, params, extra, buffer.get())) return rc;
+  return give(call, s, [=] {
     if (CUresult rc = before_kernel(ctx->device)) return rc;
     std::vector<void *> pointers(k->count + 1);
     for (size_t i = 0; i < k->count; i++) {
@@ -188,7 +191,7 @@ CUresult cuLaunchKernel(CUfunction h, unsigned gx, unsigned gy, unsigned gz, uns
       layout(k, i, &offset);
       pointers[i] = buffer->data() + offset;
     }
-    Launch l{k, {gx, gy, gz}, {bx, by, bz}, shared, limit, pointers.data()};
+    Launch l{k, {gx, gy, gz}, {bx, by, bz}, cluster, shared, limit, pointers.data()};
     CUresult rc = CUresult(run(l));
     ctx->unchecked = true;
     char when[160];
@@ -198,10 +201,21 @@ CUresult cuLaunchKernel(CUfunction h, unsigned gx, unsigned gy, unsigned gz, uns
   });
 }
 
+CUresult cuLaunchKernel(CUfunction h, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params, void **extra) {
+  EMU_CONTEXT
+  EMU_FIND(Function, f, h, Kind::function)
+  return launch(__func__, ctx, f, 1, gx, gy, gz, bx, by, bz, shared, stream, params, extra);
+}
+
 CUresult cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction h, void **params, void **extra) {
-  EMU_BEGIN_CALL
+  EMU_CONTEXT
+  EMU_FIND(Function, f, h, Kind::function)
   EMU_NEED(c)
-  for (unsigned i = 0; i < c->numAttrs; i++)
-    if (c->attrs[i].id != CU_LAUNCH_ATTRIBUTE_IGNORE) return EMU_REFUSE(CUDA_ERROR_NOT_SUPPORTED, "launch attribute %d", int(c->attrs[i].id));
-  return cuLaunchKernel(h, c->gridDimX, c->gridDimY, c->gridDimZ, c->blockDimX, c->blockDimY, c->blockDimZ, c->sharedMemBytes, c->hStream, params, extra);
+  unsigned cluster = 1;
+  for (unsigned i = 0; i < c->numAttrs; i++) {
+    const CUlaunchAttribute &a = c->attrs[i];
+    if (a.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION && a.value.clusterDim.y == 1 && a.value.clusterDim.z == 1) cluster = a.value.clusterDim.x;
+    else if (a.id != CU_LAUNCH_ATTRIBUTE_IGNORE) return EMU_REFUSE(CUDA_ERROR_NOT_SUPPORTED, "launch attribute %d", int(a.id));
+  }
+  return launch(__func__, ctx, f, cluster, c->gridDimX, c->gridDimY, c->gridDimZ, c->blockDimX, c->blockDimY, c->blockDimZ, c->sharedMemBytes, c->hStream, params, extra);
 }

@@ -2,7 +2,7 @@
 // instructions of our own, because swapcontext asks the kernel for the signal mask each time and is 25 times slower.
 //
 // A thread begins on the stack of the one before it if that one has ended, so that a kernel without barriers needs one stack
-// and no switches. When nobody can go on, control is back in run_block: the block is done, or its barriers do not match.
+// and no switches. When nobody can go on, control is back in run_cluster: it is done, or its barriers do not match.
 #include "fiber.h"
 
 #include <cstdlib>
@@ -16,6 +16,7 @@ namespace emu {
 Place *now;
 uint3 block;
 dim3 blocks, threads;
+unsigned cluster = 1;
 Thread crew[THREADS_MOST];
 unsigned crew_size;
 const Launch *launch;
@@ -34,9 +35,14 @@ static void *main_sp;
 static constexpr unsigned POOL = EMU_TSAN ? 2 * THREADS_MOST : THREADS_MOST + 1;
 static Stack stacks[POOL];
 
-static unsigned live, waiting, epoch;
-static Site barrier_site;
-static char begun, ended, barriers[2];  // what ThreadSanitizer's clocks are tied to
+// Threads that wait for each other: those of a block, by its rank, and those of the cluster.
+struct Team {
+  unsigned live, waiting, epoch;
+  Site site;
+  char ties[2];  // what ThreadSanitizer's clocks are tied to: two in turn, as a thread may reach the next barrier before others have left this one
+};
+static Team teams[CLUSTER_MOST], everyone;
+static char begun, ended;
 
 // Threads that can go on, first come first served.
 static uint16_t queue[THREADS_MOST];
@@ -195,14 +201,19 @@ void wait(State state) {
   __builtin_unreachable();
 }
 
-static void open_barrier() {
-  waiting = 0;
-  epoch++;
+static void open_barrier(Team &team, State waits) {
+  team.waiting = 0;
+  team.epoch++;
   shuffle(crew_size);
   for (unsigned k = 0; k < crew_size; k++) {
     Thread *t = &crew[shuffled(k, crew_size)];
-    if (t->state == State::at_barrier) ready(t);
+    if (t->state == waits && (&team == &everyone || &team == &teams[t->rank])) ready(t);
   }
+}
+
+// A thread that has left keeps nobody waiting.
+static void quit(Team &team, State waits) {
+  if (--team.live == team.waiting && team.waiting) open_barrier(team, waits);
 }
 
 static void entry() {
@@ -215,9 +226,10 @@ static void entry() {
     if (EMU_TSAN) cp_async_finish();
     release(&ended);
     t->state = State::done;
-    live--;
     lane_left(t);
-    if (waiting && waiting == live) open_barrier();
+    quit(teams[t->rank], State::at_barrier);
+    quit(everyone, State::at_cluster_barrier);
+    if (!teams[t->rank].live && everyone.live) shared_end_block(t->rank);
     Thread *next = take();
     if (!next || next->sp || EMU_TSAN) last_leave(t, next);
     next->stack = t->stack;
@@ -225,23 +237,26 @@ static void entry() {
   }
 }
 
-void block_barrier(const char *file, int line) {
+static void barrier(Team &team, State waits, const char *name, Site here) {
   Thread *t = self();
-  if (!waiting) barrier_site = {file, line};
-  t->site = {file, line};
-  t->state = State::at_barrier;
-  if (!(t->site == barrier_site)) {
-    say("kernel %s, block (%u,%u,%u): threads of one block wait at different __syncthreads", launch->kernel->name, block.x, block.y, block.z);
+  if (!team.waiting) team.site = here;
+  t->site = here;
+  t->state = waits;
+  if (!(here == team.site)) {
+    say("kernel %s, block (%u,%u,%u): threads of one %s wait at different %s", launch->kernel->name, t->block.x, t->block.y, t->block.z, &team == &everyone ? "cluster" : "block", name);
     describe_waiting();
     failure = 719;
     last_leave(t, nullptr);
   }
-  char *tie = &barriers[epoch & 1];  // two in turn: a thread may reach the next barrier before others have left this one
+  char *tie = &team.ties[team.epoch & 1];
   release(tie);
-  if (++waiting == live) open_barrier();
+  if (++team.waiting == team.live) open_barrier(team, waits);
   give_way(t);
   acquire(tie);
 }
+
+void block_barrier(const char *file, int line) { barrier(teams[self()->rank], State::at_barrier, "__syncthreads", {file, line}); }
+void cluster_barrier(const char *file, int line) { barrier(everyone, State::at_cluster_barrier, "barriers", {file, line}); }
 
 void fail(int code, const char *format, ...) {
   Thread *t = self();
@@ -250,7 +265,7 @@ void fail(int code, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  say("kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s", launch->kernel->name, block.x, block.y, block.z, t->thread.x, t->thread.y, t->thread.z, text);
+  say("kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s", launch->kernel->name, t->block.x, t->block.y, t->block.z, t->thread.x, t->thread.y, t->thread.z, text);
   failure = code;
   last_leave(t, nullptr);
 }
@@ -265,7 +280,7 @@ void describe_waiting() {
     size_t used = 0;
     describe_meeting(&a, what, sizeof what);
     auto same = [&](const Thread &b) {
-      return b.state == a.state && b.site == a.site && (a.state == State::at_barrier || (b.op == a.op && b.mask == a.mask));
+      return b.state == a.state && b.site == a.site && (a.state != State::at_meeting || (b.op == a.op && b.mask == a.mask));
     };
     for (unsigned j = i; j < crew_size; j++) {
       if (told[j] || !same(crew[j])) continue;
@@ -288,24 +303,30 @@ static void abandon() {
   free_all();
 }
 
-int run_block() {
-  unsigned n = crew_size = threads.x * threads.y * threads.z;
-  live = n;
-  waiting = 0;
+int run_cluster() {
+  const unsigned each = threads.x * threads.y * threads.z, n = crew_size = each * cluster;
+  everyone.live = n;
+  everyone.waiting = 0;
   queue_first = queue_count = 0;
-  uint3 id{0, 0, 0};
-  for (unsigned i = 0; i < n; i++) {
-    Thread &t = crew[i];
-    t.thread = id;
-    t.lane = i % 32;
-    t.warp = i / 32;
-    t.index = i;
-    t.sp = nullptr;
-    t.group = 0;
-    t.copies = 0;
-    if (++id.x == threads.x) {
-      id.x = 0;
-      if (++id.y == threads.y) id.y = 0, id.z++;
+  for (unsigned rank = 0, i = 0; rank < cluster; rank++) {
+    teams[rank].live = each;
+    teams[rank].waiting = 0;
+    uint3 id{0, 0, 0};
+    for (unsigned end = i + each; i < end; i++) {
+      Thread &t = crew[i];
+      t.thread = id;
+      t.block = {block.x + rank, block.y, block.z};
+      t.rank = rank;
+      t.lane = i % 32;
+      t.warp = i / 32;
+      t.index = i;
+      t.sp = nullptr;
+      t.group = 0;
+      t.copies = 0;
+      if (++id.x == threads.x) {
+        id.x = 0;
+        if (++id.y == threads.y) id.y = 0, id.z++;
+      }
     }
   }
   make_stacks();
@@ -323,7 +344,7 @@ int run_block() {
   leave(&main_fake, first->stack);
   emu_switch(&main_sp, first->sp);
   arrive(main_fake);
-  if (!failure && live) {
+  if (!failure && everyone.live) {
     say("kernel %s, block (%u,%u,%u): barriers do not match", launch->kernel->name, block.x, block.y, block.z);
     describe_waiting();
     failure = 719;

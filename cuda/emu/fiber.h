@@ -1,4 +1,4 @@
-// The threads of the running block, as the files of the kernel half see them: fiber.cpp switches, warp.cpp lets lanes meet,
+// The threads of the running cluster of blocks, which mostly is one block, as the files of the kernel half see them: fiber.cpp switches, warp.cpp lets lanes meet,
 // shared.cpp keeps shared memory, launch.cpp walks the grid.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace emu {
 
-enum class State : uint8_t { ready, at_barrier, at_meeting, done };
+enum class State : uint8_t { ready, at_barrier, at_cluster_barrier, at_meeting, done };
 
 struct Stack {
   char *base;         // lowest usable byte; below it lies a page that faults
@@ -27,7 +27,7 @@ struct Copy {         // of cp.async, not yet done
 };
 
 struct Thread : Place {
-  unsigned index;     // in the block
+  unsigned index;     // in the cluster
   State state;
   void *sp, *fake;    // where it stopped; null: not yet begun
   Stack *stack;
@@ -48,7 +48,7 @@ extern const Launch *launch;
 inline Thread *self() { return static_cast<Thread *>(now); }
 
 // fiber.cpp
-int run_block();                    // all threads of `block`; 0 or an error
+int run_cluster();                  // all threads of the blocks from `block` on; 0 or an error
 void wait(State);                   // gives way until somebody readies this thread
 void ready(Thread *);
 unsigned shuffled(unsigned k, unsigned n);  // the k-th of n in the order of this run, after shuffle(n)
@@ -63,7 +63,8 @@ void describe_meeting(const Thread *, char *text, size_t size);
 
 // shared.cpp
 void shared_begin_launch();
-void shared_begin_block();
+void shared_begin_cluster();
+void shared_end_block(unsigned rank);  // whoever still looks at it finds that it is gone
 void shared_end_launch();
 extern uint64_t launch_number;
 void cp_async_finish();             // what a thread still has on its way when it ends

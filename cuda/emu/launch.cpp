@@ -1,4 +1,4 @@
-// A launch: the blocks of its grid, one after the other in the order of the run, and the faults of kernels turned into errors.
+// A launch: the blocks of its grid, one cluster after the other in the order of the run, and the faults of kernels turned into errors.
 #include "fiber.h"
 
 #include <csetjmp>
@@ -78,7 +78,7 @@ void disarm() {
 static void blame_fault() {
   const Place *p = now;
   const char *what = fault_signal == SIGFPE ? "an integer division by zero" : in_stack_guard(fault_address) ? "too much stack" : "an access to memory that is not there";
-  say("kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s (signal %d at %p)", launch->kernel->name, block.x, block.y, block.z, p->thread.x, p->thread.y, p->thread.z, what,
+  say("kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s (signal %d at %p)", launch->kernel->name, p->block.x, p->block.y, p->block.z, p->thread.x, p->thread.y, p->thread.z, what,
       fault_signal, fault_address);
   failure = fault_signal == SIGFPE ? 719 : 700;
 }
@@ -88,11 +88,12 @@ int run(const Launch &l) {
   failure = 0;
   blocks = l.grid;
   threads = l.block;
+  cluster = l.cluster;
   chance.state = options().seed;
   shared_begin_launch();
   // volatile: a fault jumps back to here
   volatile uint64_t i = 0;
-  const uint64_t n = uint64_t(l.grid.x) * l.grid.y * l.grid.z;
+  const uint64_t across = l.grid.x / cluster, n = across * l.grid.y * l.grid.z;
   uint64_t stride = 1, start = 0;
   if (options().order == Order::permuted && n > 1) {
     start = chance.below(n);
@@ -105,10 +106,10 @@ int run(const Launch &l) {
   } else {
     for (; i < n && !failure; i = i + 1) {
       uint64_t b = options().order == Order::reverse ? n - 1 - i : uint64_t(((unsigned __int128)i * stride + start) % n);
-      block = {unsigned(b % l.grid.x), unsigned(b / l.grid.x % l.grid.y), unsigned(b / l.grid.x / l.grid.y)};
-      shared_begin_block();
+      block = {unsigned(b % across) * cluster, unsigned(b / across % l.grid.y), unsigned(b / across / l.grid.y)};
+      shared_begin_cluster();
       in_kernel = true;
-      run_block();
+      run_cluster();
       in_kernel = false;
     }
   }

@@ -45,11 +45,12 @@ struct Options {
 };
 const Options &options();
 
-constexpr unsigned SHARED_DEFAULT = 48 << 10, SHARED_MOST = 227 << 10, THREADS_MOST = 1024;
+constexpr unsigned SHARED_DEFAULT = 48 << 10, SHARED_MOST = 227 << 10, THREADS_MOST = 1024, CLUSTER_MOST = 8;
 
 struct Launch {
   Kernel *kernel;
   dim3 grid, block;
+  unsigned cluster;         // blocks of one, side by side along x
   unsigned dynamic, limit;  // bytes of dynamic shared memory, and of all that the function may use
   void *const *params;
 };

@@ -1,7 +1,7 @@
 // What nvcc has built in, for g++: qualifiers, built-in variables, barriers, shared memory. It is included before anything else
 // of a .cu file (g++ -include shim.h), so that the file needs no #ifdef and does not know that it is emulated.
 //
-// A thread of a kernel is a fiber. Blocks run one at a time, so that what belongs to "the running block" needs no index.
+// A thread of a kernel is a fiber. Clusters of blocks, which mostly are one block, run one at a time.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -40,12 +40,13 @@ namespace emu {
 
 // Where the running thread is. `now` changes whenever a fiber gives way.
 struct Place {
-  uint3 thread;
-  unsigned lane, warp;
+  uint3 thread, block;
+  unsigned lane, warp, rank;  // rank: of the block in its cluster
 };
 extern Place *now;
-extern uint3 block;
+extern uint3 block;          // that of rank 0 of the running cluster
 extern dim3 blocks, threads;
+extern unsigned cluster;     // blocks of one
 
 // The function of a kernel, with what a driver knows of it.
 struct Kernel {
@@ -84,6 +85,8 @@ void *shared(Shared *, size_t bytes, size_t align, const char *name);
 void *dynamic_shared(size_t align, const char *name);
 
 void block_barrier(const char *file, int line);
+void cluster_barrier(const char *file, int line);
+void *shared_of(void *mine, unsigned rank);  // the same place in the shared memory of another block of the cluster
 [[noreturn]] void fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // The operations of a warp in which the lanes of a mask meet. `value` is the lane's word; `lane` the one whose word it wants.
@@ -106,7 +109,7 @@ void mma_s8(int *d, const uint32_t *a, const uint32_t *b, const char *file, int 
   static emu::Enroll emu_enroll_##f(#f, emu::Call<&f>::count, emu::Call<&f>::sizes, emu::Call<&f>::aligns, emu::Call<&f>::call, __VA_ARGS__);
 
 #define threadIdx (emu::now->thread)
-#define blockIdx emu::block
+#define blockIdx (emu::now->block)
 #define blockDim emu::threads
 #define gridDim emu::blocks
 #define warpSize 32

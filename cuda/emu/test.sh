@@ -69,7 +69,9 @@ reports address 'AddressSanitizer: .*poison|AddressSanitizer: heap' mistake writ
 reports address 'in write_at|kernels.cu' mistake write_at
 reports address 'AddressSanitizer: heap-use-after-free' mistake after_free
 reports address 'AddressSanitizer: use-after-poison' mistake shared_past_end
+reports address 'AddressSanitizer: use-after-poison' mistake hand_on_early
 silent address mistake turn
+silent address mistake hand_on_right
 
 programs="kernels mistake"
 build undefined -fsanitize=undefined -fno-sanitize-recover=undefined
@@ -83,11 +85,13 @@ prefix="setarch -R"
 for order in forward reverse permuted; do
   export LOCKSTEP_EMU_ORDER=$order
   reports thread 'data race' mistake turn_racy
+  reports thread 'data race' mistake hand_on_racy
   reports thread 'data race' mistake staged_early
   reports thread 'data race' mistake blocks_race
   reports thread 'data race' mistake ticket_bare
   silent thread mistake turn
   silent thread mistake turn_blocks
+  silent thread mistake hand_on_right
   silent thread mistake staged_right
   silent thread mistake ticket_fenced
 done

@@ -22,6 +22,7 @@ static const char *const names[] = {"__syncwarp", "__shfl_*_sync", "__ballot_syn
 
 void describe_meeting(const Thread *t, char *text, size_t size) {
   if (t->state == State::at_barrier) snprintf(text, size, "__syncthreads");
+  else if (t->state == State::at_cluster_barrier) snprintf(text, size, "the cluster's barrier");
   else snprintf(text, size, "%s of mask 0x%08x", names[int(t->op)], t->mask);
 }
 

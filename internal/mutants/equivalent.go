@@ -19,6 +19,7 @@ var equivalents = []equal{
 	{bound, "gather.cu", "", "i >= a.words", "a sum, of rows that are there, that is not stored"},
 	{bound, "matmul.cuh", "", "k0 + BK < kn", "a tile of no terms, of which nothing is read"},
 	{bound, "matmul.cuh", "", "n0 < columns(p, slot)", "the products of a tile of which no column is kept"},
+	{bound, "matmul.cuh", "", "round < p.k", "a round of no terms"},
 	{bound, "matmul.cuh", "matmuljvp", "cj + dj < nn ?", "a tangent has all columns"},
 	{bound, "matmul.cuh", "matmuljvp", "w % p.n < columns(p, slot)", "a tangent has all columns, and each thread asks before whether it has one"},
 	{bound, "resident.cu", "", "free < blocks", "each kernel without shared memory asks for itself whether its block has anything to do"},
@@ -37,8 +38,8 @@ type namedFault struct{ kind, file, from, to, kernels string }
 var named = []namedFault{
 	{"a product rounded twice", "num.cuh", "return __fmaf_rn(a, b, c);", "return __fadd_rn(__fmul_rn(a, b), c);", "matmul matmuljvp normal softmax unary xent"},
 	{"a result that is not written whole", "fill.cu", "each_word(a.words, slot_of(a.out, blockIdx.y), [&]", "each_word(a.words - 1, slot_of(a.out, blockIdx.y), [&]", "fill"},
-	{"a row spread like a column", "chain.cu", "at = uint32_t(at) % by", "at = uint32_t(at) / by", "chain"},
-	{"another op", "chain.cu", "switch (op) {", "switch (op + 1) {", "chain"},
+	{"a row spread like a column", "chain.cuh", "at = uint32_t(at) % k.by", "at = uint32_t(at) / k.by", "chain"},
+	{"another op", "chain.cuh", "switch (op) {", "switch (op + 1) {", "chain"},
 	{"a NaN stored as it comes", "num.cuh", "return is_nan(x) ? NAN_BITS : bits_of(x);", "return bits_of(x);", "binary matmul matmuljvp softmax sum unary"},
 }
 

@@ -33,7 +33,7 @@ func (s site) String() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
 
 var (
 	comments = regexp.MustCompile(`//[^\n]*`)
-	barriers = regexp.MustCompile(`(?:__syncthreads|__syncwarp|cp_async_wait<\w+>)\([^;{]*\);`)
+	barriers = regexp.MustCompile(`(?:(?:__syncthreads|__syncwarp|cp_async_wait<\w+>)\([^;{]*|cluster_barrier\()\);`)
 	masks    = regexp.MustCompile(`__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all|match_any|reduce_\w+)_sync\(([^,]+),`)
 	bounds   = regexp.MustCompile(` (<|>=) ([\w.\->]+(?:\([^()]*\))?)`)
 	constant = regexp.MustCompile(`^(?:-?[0-9][\w.\-]*|[A-Z][A-Z0-9_]*)$`)

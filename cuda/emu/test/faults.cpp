@@ -27,6 +27,8 @@ static void all() {
   fails(g, "mask_not_mine", 32, vector(), CUDA_ERROR_LAUNCH_FAILED, {"which does not name it", "mask 0x0000ffff"});
   fails(g, "lane_missing", 32, vector(), CUDA_ERROR_LAUNCH_FAILED, {"lane"});
   fails(g, "masks_differ", 32, vector(), CUDA_ERROR_LAUNCH_FAILED, {"kernel masks_differ, block ("});
+  TELLS("threads of one cluster wait at different barriers", GIVES(CUDA_ERROR_LAUNCH_FAILED, g.clusters(2, "cluster_elsewhere", 2, 32, vector())));
+  g.restart();
 #ifndef SANITIZED
   Vector wild{0x10, 0x20, 5, 1.0f};
   fails(g, "axpy", 32, wild, CUDA_ERROR_ILLEGAL_ADDRESS, {"kernel axpy, block (", "thread (", "an access to memory that is not there"});

@@ -148,6 +148,21 @@ static void arguments(Gpu &g) {
   GIVES(CUDA_ERROR_INVALID_VALUE, cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, nullptr, nullptr, nullptr));
 }
 
+static bool hands_on(Gpu &g, const char *kernel) {
+  std::vector<float> in = ramp(1024);
+  for (unsigned size : {1u, 2u, 4u}) {
+    const unsigned n = 1024 / 4;
+    Vector a{g.alloc(4096), g.put(in), 1024, 3.0f};
+    OK(g.clusters(size, kernel, 4, n, a, 4 * n));
+    std::vector<float> out = g.get<float>(a.out, 1024);
+    for (unsigned i = 0; i < 1024; i++) {
+      unsigned b = i / n, next = b / size * size + (b + 1) % size;
+      if (out[i] != in[next * n + n - 1 - i % n] * 3.0f) return false;
+    }
+  }
+  return true;
+}
+
 static void early(Gpu &g) {
   Vector a{g.alloc(256), 0, 0, 0};
   OK(g.run("leave_early", 3, 64, a));
@@ -156,7 +171,7 @@ static void early(Gpu &g) {
 }
 
 int main() {
-  int racy = 0, stable = 0;
+  int racy = 0, stable = 0, strangers = 0, ended = 0;
   for (const char *order : orders) {
     CHECK(with("LOCKSTEP_EMU_ORDER", order, [] {
             Gpu g;
@@ -169,17 +184,22 @@ int main() {
             shared(g);
             arguments(g);
             early(g);
+            CHECK(hands_on(g, "hand_on_right"));
             return 0;
           }) == 0);
 #ifndef SANITIZED
     racy += with("LOCKSTEP_EMU_ORDER", order, [] { Gpu g; return !turns(g, "turn_racy"); });
+    strangers += with("LOCKSTEP_EMU_ORDER", order, [] { Gpu g; return !hands_on(g, "hand_on_racy"); });
+    ended += with("LOCKSTEP_EMU_ORDER", order, [] { Gpu g; return !hands_on(g, "hand_on_early"); });
     stable += with("LOCKSTEP_EMU_ORDER", order, [] { Gpu g; return int(staged(g, "staged_early")); });
 #endif
   }
 #ifndef SANITIZED
   CHECK(racy > 0);     // a missing barrier shows in some order
+  CHECK(strangers > 0);  // nor is one of a cluster
+  CHECK(ended > 0);    // what has ended has no shared memory
   CHECK(stable == 0);  // and copies that nobody waited for show in each
 #endif
-  (void)racy, (void)stable;
+  (void)racy, (void)stable, (void)strangers, (void)ended;
   puts("kernels: ok");
 }

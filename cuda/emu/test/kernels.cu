@@ -25,6 +25,25 @@ KERNEL(256) turn_racy(const Vector a) {
   if (i < a.n) a.out[i] = mul(part[blockDim.x - 1 - t], a.scale);
 }
 
+// Each block of a cluster reads what the next one has written: right if it waits until that has written it, and that until it was read.
+template <bool FIRST, bool LAST>
+__device__ void hand_on(const Vector &a) {
+  DYN_SHARED(float, part);
+  uint32_t t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
+  part[t] = a.in[i];
+  if (FIRST) cluster_barrier();
+  a.out[i] = mul(shared_of(part, (cluster_rank() + 1) % cluster_size())[blockDim.x - 1 - t], a.scale);
+  if (LAST) cluster_barrier();
+}
+KERNEL(256) hand_on_right(const Vector a) { hand_on<true, true>(a); }
+KERNEL(256) hand_on_racy(const Vector a) { hand_on<false, true>(a); }
+KERNEL(256) hand_on_early(const Vector a) { hand_on<true, false>(a); }
+KERNEL(256) cluster_elsewhere(const Vector a) {
+  if (cluster_rank()) cluster_barrier();
+  else cluster_barrier();
+  a.out[0] = 0;
+}
+
 // Two blocks write one word.
 KERNEL(32) blocks_race(const Vector a) {
   if (threadIdx.x == 0) a.out[0] = float(blockIdx.x);

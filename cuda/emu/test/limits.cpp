@@ -43,6 +43,16 @@ static void grids(Gpu &g) {
   TELLS("129 threads, and its launch bound is 128", GIVES(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, launch(g, 1, 1, 1, 129, 1, 1)));
 }
 
+static void clusters(Gpu &g) {
+  Vector a{g.alloc(4096), g.alloc(4096), 0, 1.0f};
+  OK(g.clusters(8, "axpy", 16, 128, a));
+  TELLS("clusters of 3 of 4 blocks", GIVES(CUDA_ERROR_INVALID_CLUSTER_SIZE, g.clusters(3, "axpy", 4, 128, a)));
+  GIVES(CUDA_ERROR_INVALID_CLUSTER_SIZE, g.clusters(16, "axpy", 16, 32, a));
+  GIVES(CUDA_ERROR_INVALID_CLUSTER_SIZE, g.clusters(0, "axpy", 16, 32, a));
+  TELLS("the emulator has whole warps", GIVES(CUDA_ERROR_NOT_SUPPORTED, g.clusters(2, "axpy", 2, 48, a)));
+  GIVES(CUDA_ERROR_NOT_SUPPORTED, g.clusters(8, "hand_on_right", 8, 256, a, 1024));
+}
+
 static void shared(Gpu &g) {
   Words a{g.alloc(512), g.alloc(512)};
   CUfunction f = g.function("shared_big");
@@ -100,6 +110,7 @@ int main() {
   before_start();
   Gpu g;
   grids(g);
+  clusters(g);
   shared(g);
   handles(g);
   stubs();

@@ -13,6 +13,7 @@ int main(int, char **argv) {
   } else if (k == "shared_past_end") OK(g.run(argv[1], 1, 32, Words{out, g.put(std::vector<uint32_t>(1, 1))}));
   else if (k == "overflow") OK(g.run(argv[1], 1, 32, Words{out, g.put(std::vector<uint32_t>(32, 5))}));
   else if (k.substr(0, 6) == "staged") OK(g.run(argv[1], 1, 64, Words{out, in}));
+  else if (k.substr(0, 7) == "hand_on") OK(g.clusters(2, argv[1], 4, 256, Vector{out, in, 1024, 1.0f}, 1024));
   else if (k == "turn_blocks") OK(g.run("turn", 4, 256, Vector{out, in, 1024, 1.0f}));
   else OK(g.run(argv[1], k == "turn" || k == "turn_racy" ? 1 : 4, k.substr(0, 4) == "turn" ? 256 : 32, Vector{out, in, 256, 1.0f}));
   puts("done");

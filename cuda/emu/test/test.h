@@ -78,6 +78,16 @@ struct Gpu {
     return cuLaunchKernel(function(name), grid, 1, 1, block, 1, 1, shared, s, params, nullptr);
   }
   template <class A>
+  CUresult clusters(unsigned size, const char *name, unsigned grid, unsigned block, const A &argument, unsigned shared = 0) {
+    void *params[] = {const_cast<A *>(&argument)};
+    CUlaunchAttribute a{};
+    a.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+    a.value.clusterDim = {size, 1, 1};
+    CUlaunchConfig c{grid, 1, 1, block, 1, 1, shared, nullptr, &a, 1};
+    if (CUresult rc = cuLaunchKernelEx(&c, function(name), params, nullptr)) return rc;
+    return cuCtxSynchronize();
+  }
+  template <class A>
   CUresult run(const char *name, unsigned grid, unsigned block, const A &argument, unsigned shared = 0) {
     if (CUresult rc = start(name, grid, block, argument, nullptr, shared)) return rc;
     return cuCtxSynchronize();
