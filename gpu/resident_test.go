@@ -135,6 +135,16 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 	e.info = all
 }
 
+// blocksOf is the most blocks of a slot that a case launches for its own op.
+func blocksOf(c *optest.Case) (most int) {
+	if p := planOf(c.Op, c.In); p != nil {
+		for _, l := range p.launches {
+			most = max(most, l.x*l.z)
+		}
+	}
+	return most
+}
+
 // TestResidentConformance holds the kernels against their laws as the executor `resident` runs them.
 func TestResidentConformance(t *testing.T) {
 	if only := strings.Split(*onlyKernels, ","); only[0] != "" && !slices.Contains(only, "resident") {
@@ -152,9 +162,15 @@ func TestResidentConformance(t *testing.T) {
 		if names == nil || slices.ContainsFunc(names, foreign) || len(states) == 0 || held > e.residentShared()-residentFixed {
 			continue // for stream, which has other kernels
 		}
+		if *few > 0 && blocksOf(c) > 100 { // one after the other, with a barrier each
+			continue
+		}
 		ran++
 		executors := []string{"resident"}
-		if c.Seed%4 == 0 { // some by clusters, too
+		switch { // some by clusters, too
+		case *few > 0 && c.Seed%16 == 0: // of as few fibers as can be
+			executors = append(executors, "resident:2")
+		case *few == 0 && c.Seed%4 == 0:
 			executors = append(executors, fmt.Sprintf("resident:%d", 2+c.Seed/4%2*2))
 		}
 		for _, e.executor = range executors {
