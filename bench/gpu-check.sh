@@ -19,7 +19,7 @@ if [ -n "${LOCKSTEP-}" ]; then lockstep=$(absolute "$LOCKSTEP"); fi
 case ${LOCKSTEP_CUDA_DRIVER-} in /* | "") ;; */*) LOCKSTEP_CUDA_DRIVER=$(absolute "$LOCKSTEP_CUDA_DRIVER") ;; esac
 export LOCKSTEP=$lockstep PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 wanted=()
-parts="devices verify memcheck racecheck exhaustive sweep-toy sweep-digits bench executors peers"
+parts="devices verify memcheck racecheck memcheck-resident racecheck-resident exhaustive sweep-toy sweep-digits bench executors peers"
 
 # both CARD SETTING...: the sweep on the card and on the CPU. Prints one JSON line with both digests and times.
 both() {
@@ -41,13 +41,25 @@ if [ "${1-}" = --both ]; then
 	exit
 fi
 
-# Training by each executor. A line of JSON says which one those after it are of.
+# executors are those that the card has: not every one has clusters of blocks.
+executors() {
+	local e why
+	for e in stream resident:1 resident:2 resident:4; do
+		if why=$(LOCKSTEP_CUDA_EXECUTOR=$e "$lockstep" verify --device cuda:0 --few 1 relu 2>&1); then
+			echo "$e"
+		elif ! grep -q "clusters of blocks need" <<<"$why"; then
+			echo "$why" >&2
+			return 1
+		fi
+	done
+}
+
+# A few cases of each kernel, and training, by each executor. A line of JSON says which one those after it are of.
 if [ "${1-}" = --executors ]; then
-	executors="stream resident:1"
-	capability=$("$lockstep" devices --json | sed -n 's/.*"capability":\([0-9]*\).*/\1/p')
-	[ "$capability" -lt 90 ] || executors="$executors resident:2 resident:4" # clusters of blocks
-	for e in $executors; do
+	all=$(executors)
+	for e in $all; do
 		echo "{\"executor\":\"$e\"}"
+		LOCKSTEP_CUDA_EXECUTOR=$e "$lockstep" verify --device cuda:0 --few 6 --json
 		LOCKSTEP_CUDA_EXECUTOR=$e "$lockstep" bench --device cuda:0 --json "${@:2}" train
 	done
 	exit
@@ -92,9 +104,17 @@ run() { # PART COMMAND...
 	[ $rc != 130 ] || exit 130
 }
 skip() { "$lockstep" record --to "$record" --part "$1" --skip "$2"; } # PART WHY
-sanitize() { # PART: a few cases of each kernel under the tool of compute-sanitizer that is called so; each array an allocation of its own
+# A few cases of each kernel under the tool of compute-sanitizer that the part is called after: by stream, each array an allocation of its own; or by
+# resident, a cell by as many blocks as can be two.
+sanitize() { # PART
+	local with=LOCKSTEP_CUDA_BLOCKING=1 all
 	if command -v compute-sanitizer >/dev/null; then
-		run "$1" env LOCKSTEP_CUDA_BLOCKING=1 compute-sanitizer --tool "$1" --error-exitcode 1 "$lockstep" verify --device cuda:0 --few 6 --json
+		case $1 in *-resident)
+			all=$(executors) || { status=1; return; }
+			with=LOCKSTEP_CUDA_EXECUTOR=$(grep -x 'resident:[12]' <<<"$all" | tail -1)
+			;;
+		esac
+		run "$1" env "$with" compute-sanitizer --tool "${1%-resident}" --error-exitcode 1 "$lockstep" verify --device cuda:0 --few 6 --json
 	else
 		skip "$1" "no compute-sanitizer on this machine"
 	fi
@@ -104,8 +124,7 @@ part() {
 	case $1 in
 	devices) run devices "$lockstep" devices --json ;;
 	verify) run verify "$lockstep" verify --device cuda:0 --json ${small:+--few 6} ;;
-	memcheck) sanitize memcheck ;;
-	racecheck) sanitize racecheck ;;
+	memcheck | racecheck | memcheck-resident | racecheck-resident) sanitize "$1" ;;
 	exhaustive) run exhaustive "$lockstep" verify --device cuda:0 --exhaustive --json ${small:+--blocks 1 exp relu} ;;
 	sweep-toy) run sweep-toy bash "$self" --both intrinsic-toy ${small:+steps=12} ;;
 	sweep-digits) run sweep-digits bash "$self" --both intrinsic-digits ${small:+steps=3 seeds=[0,1] axes.width=[32] arms.subspace.axes.d=[10,50,300]} ;;

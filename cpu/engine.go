@@ -123,7 +123,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		values, kernels := l.words(cells, e.threads)
 		scratch = max(scratch, int64(values)*int64(min(e.threads, cells))+int64(kernels)*int64(e.threads))
 	}
-	return graph.Memory{Bytes: 4 * (words + scratch), Executor: "cell-major"}, nil
+	return graph.Memory{Bytes: 4 * (words + scratch)}, nil
 }
 
 // slotsOf checks a pack's groups.

@@ -3,7 +3,7 @@
 // op/matmultail.go: blocks that have no other compute nothing.
 //
 // Launch: a block makes a tile of M x N results; x = tiles, y = slot, z strides over the batch. matmul_1x1 has a thread for each result, or one
-// for each chunk of a result's chain: x = blocks of so many results, y = of so many slots. Shared: two stages of 16 terms of the tiles, 33 KiB for 128x128; all wait for each stage.
+// for each chunk of a result's chain: x = blocks of so many results, y = of so many slots; 1 KiB for the chunks, for which all wait twice a round. Shared: two stages of 16 terms of the tiles, 33 KiB for 128x128; all wait for each stage.
 // Roofline: 2 m n k flops; reads m k * (n / N) + k n * (m / M) words: 128x128 has 32 flops a byte from L2, and of its inner loop 92 %
 // are multiply-adds: a term is 64 of them and four loads of 16 bytes without bank conflicts. README.md says what to expect of a card.
 #include "matmul.cuh"

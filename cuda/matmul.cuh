@@ -207,7 +207,7 @@ template <bool JVP> __device__ __forceinline__ void single(const MatMulArgs &p, 
   SHARED(float, part, [256]);
   const uint32_t side = p.results * p.cells, place = threadIdx.x % side, chunk = threadIdx.x / side;
   const uint32_t s = blockIdx.y * p.cells + place / p.results, w = blockIdx.x * p.results + place % p.results;
-  const bool mine = s < p.slots && w < p.m * p.n;
+  const bool mine = s < p.slots && w < p.m * p.n && chunk < p.chunks;
   const uint32_t slot = mine ? s : blockIdx.y * p.cells, kn = mine && w % p.n < columns(p, slot) ? terms(p, slot) : 0;
   const uint64_t at_a = uint64_t(w / p.n) * p.a_m, at_b = uint64_t(w % p.n) * p.b_n;
   for (uint32_t e = blockIdx.z; e < p.batch; e += gridDim.z) {

@@ -7,7 +7,7 @@
 // function stands for, and its shared memory is a place of ours. What a program does to a cell is so the same text, and has the same bits.
 //
 // Launch: x is the cell, or the blocks of its cluster side by side; 256 threads. Shared: see the constants below; the host gives what the program
-// needs, at most 227 KiB. All wait after each instruction, and in kernels with shared memory after each block that they stand for.
+// needs, at most 200 KiB. All wait after each instruction, and in kernels with shared memory after each block that they stand for, where these do not do so themselves (matmul_1x1).
 // Roofline: that of the instructions on one multiprocessor; a multiply-add reads its operands from shared memory by way of tiles there.
 #include "functions.cuh"
 #include "kernel.cuh"

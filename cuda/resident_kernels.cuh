@@ -1,4 +1,4 @@
-// The kernels that `resident` runs, by number: RESIDENT of gpu/resident.go has them in the same order (a test compares).
+// The kernels that `resident` runs, by number: residentKernels of gpu/resident.go has them in the same order (a test compares).
 RUN(0, batch)
 RUN(1, binary_add)
 RUN(2, binary_sub)

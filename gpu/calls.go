@@ -42,7 +42,11 @@ func failed(call string, r C.CUresult) error {
 // launchKernel hands over the argument as one packed buffer.
 func launchKernel(f handle, grid [3]int, block, shared, cluster int, s handle, args []byte) error {
 	g := [3]C.uint{C.uint(grid[0]), C.uint(grid[1]), C.uint(grid[2])}
-	return failed("cuLaunchKernel", C.launch(C.CUfunction(f), &g[0], C.uint(block), C.uint(shared), C.uint(cluster), C.CUstream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
+	call := "cuLaunchKernel"
+	if cluster > 1 {
+		call = "cuLaunchKernelEx"
+	}
+	return failed(call, C.launch(C.CUfunction(f), &g[0], C.uint(block), C.uint(shared), C.uint(cluster), C.CUstream(s), unsafe.Pointer(&args[0]), C.size_t(len(args))))
 }
 
 // allowShared lets a kernel use so many bytes of dynamic shared memory; without it a driver stops at 48 KiB.
@@ -57,6 +61,15 @@ func paramBytes(f handle) int {
 		return 0
 	}
 	return int(size)
+}
+
+// ptxVersion is that of the PTX from which a kernel was compiled, before or by the driver; 0 where the driver does not tell.
+func ptxVersion(f handle) int {
+	var v C.int
+	if C.cuFuncGetAttribute(&v, C.CU_FUNC_ATTRIBUTE_PTX_VERSION, C.CUfunction(f)) != C.CUDA_SUCCESS {
+		return 0
+	}
+	return int(v)
 }
 
 func clearAsync(p uint64, bytes int64, s handle) error {

@@ -29,7 +29,10 @@ type device interface {
 }
 
 // function is a kernel that was loaded.
-type function interface{ argBytes() int }
+type function interface {
+	argBytes() int // of its argument; 0: not known
+	ptx() int      // the version that it was compiled from, 10 * major + minor of the compute capability
+}
 
 // recording is a graph of work.
 type recording interface {

@@ -32,6 +32,7 @@ type kernelFunction struct {
 }
 
 func (f *kernelFunction) argBytes() int { return f.args }
+func (f *kernelFunction) ptx() int      { return ptxVersion(raw(f.Function)) }
 
 // raw is the driver's own handle, which gorgonia's structs hold and nothing else.
 func raw[T cu.Function | cu.Stream | cu.Module](h T) handle { return *(*handle)(unsafe.Pointer(&h)) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"lockstep/graph"
@@ -16,17 +17,18 @@ import (
 
 // Engine runs packs on one card.
 type Engine struct {
-	mu       sync.Mutex
-	thread   *thread
-	dev      device
-	stage    *staging
-	info     Info
-	funcs    map[string]found
-	blocking bool     // wait for every launch
-	executor string   // see Choose
-	given    [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
-	broken   error    // what closed the engine before its time
-	closed   bool
+	mu        sync.Mutex
+	thread    *thread
+	dev       device
+	stage     *staging
+	info      Info
+	funcs     map[string]found
+	blocking  bool     // wait for every launch
+	executor  string   // see Choose
+	clustered bool     // see hasClusters
+	given     [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
+	broken    error    // what closed the engine before its time
+	closed    bool
 }
 
 var _ graph.Engine = (*Engine)(nil)
@@ -43,8 +45,11 @@ func open(start func() (device, error)) (*Engine, error) {
 			return err
 		}
 		e.info = e.dev.info()
+		e.clustered = e.hasClusters()
 		if _, err = e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
 			err = fmt.Errorf("%s: %w", executorVariable, err)
+		} else if e.blocking && strings.HasPrefix(e.executor, "resident") {
+			err = fmt.Errorf("%s=1 waits for every launch of the executor stream: %s=%s has no place beside it", blockingVariable, executorVariable, e.executor)
 		} else {
 			e.stage, err = newStaging(e.dev, stagingBytes)
 		}
@@ -184,7 +189,7 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 	}
 	p := newPack(e, cells, s)
 	p.planned = true
-	bytes, executor := p.mostSlotMaps(), "stream"
+	bytes := p.mostSlotMaps()
 	for _, prog := range ps {
 		x, err := p.layout(prog)
 		if err != nil {
@@ -192,13 +197,8 @@ func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (grap
 		}
 		maps.Copy(p.arrays, x.named)
 		bytes += x.region.bytes
-		if r := x.resident; r != nil && r.cluster == 1 {
-			executor = "resident"
-		} else if r != nil {
-			executor = fmt.Sprintf("resident:%d", r.cluster)
-		}
 	}
-	return graph.Memory{Bytes: bytes, Executor: executor}, nil
+	return graph.Memory{Bytes: bytes}, nil
 }
 
 // maxSlots is the most that the y axis of a grid takes.

@@ -21,6 +21,7 @@ type exec struct {
 	home     []*array // by value: its array, or that of the value which it is a view of; nil: scratch
 	scratch  uint64   // [cells, Scratch.Words]
 	temp     uint64   // what the launches of one node hand to each other, and states that are staged
+	own      int      // words of temp that each cell has to itself: by `resident` cells are not all at one node; 0: each node has all of temp
 	once     []work
 	reset    []work
 	step     []work
@@ -88,6 +89,15 @@ func (p *pack) layout(prog *graph.Program) (*exec, error) {
 		x.region.place(int64(r.words), &r.code)
 	}
 	x.region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
+	if x.resident != nil {
+		for i := range x.t.Step {
+			if pl := x.plans[&x.t.Step[i]]; pl != nil {
+				x.own = max(x.own, pl.scratch)
+			}
+		}
+		x.own = max(x.own, x.stagedWords())
+		temp = max(temp, x.own*p.cells)
+	}
 	x.region.place(int64(max(temp, x.stagedWords())), &x.temp)
 	return x, nil
 }
@@ -225,7 +235,7 @@ func (x *exec) launches(nodes []op.Node, variant string, once bool) (all []work,
 		}
 		var ran []string
 		for _, l := range pl.launches {
-			w, err := x.launch(*n, pl, l)
+			w, err := x.launch(*n, pl, l, once)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -265,7 +275,7 @@ func (x *exec) build() (err error) {
 		return err
 	}
 	for _, s := range x.t.P.State {
-		if err := x.copy(&x.reset, x.home[s.In], s.Init, 0); err != nil {
+		if err := x.copy(&x.reset, x.home[s.In], s.Init); err != nil {
 			return err
 		}
 	}
@@ -342,7 +352,7 @@ func (x *exec) views(vs []op.Value, over op.Domain) (all []view, err error) {
 }
 
 // launch binds a launch of a node's plan; nil if it has nothing to do.
-func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
+func (x *exec) launch(n op.Node, pl *plan, l launch, once bool) (*work, error) {
 	over := x.domain(n)
 	in, err := x.views(n.In, over)
 	if err != nil {
@@ -353,7 +363,11 @@ func (x *exec) launch(n op.Node, pl *plan, l launch) (*work, error) {
 		return nil, err
 	}
 	slots := len(x.p.slots.Speakers(over))
-	args := l.args(places{out, in, view{base: x.temp, stride: uint64(pl.scratch)}, slots})
+	temp := view{base: x.temp, stride: uint64(pl.scratch)}
+	if !once && x.own > 0 {
+		temp.stride = uint64(x.own)
+	}
+	args := l.args(places{out, in, temp, slots})
 	return newWork(l.kernel, l.x, blocks(slots, max(1, l.cells)), l.z, l.block, l.shared, args), nil
 }
 

@@ -220,6 +220,16 @@ func TestRefusedLaunch(t *testing.T) {
 	works(t, e)
 }
 
+// An engine that waits for every launch has no launches of many steps.
+func TestBlockingAndResident(t *testing.T) {
+	device0(t)
+	t.Setenv(blockingVariable, "1")
+	t.Setenv(executorVariable, "resident:2")
+	if e, err := Open(0); err == nil || !strings.Contains(err.Error(), "no place beside it") {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
 // A fault in a program of the executor resident closes its engine, too.
 func TestFaultOfResident(t *testing.T) {
 	device0(t)

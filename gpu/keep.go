@@ -12,28 +12,17 @@ type keepArgs struct {
 	always           uint32
 }
 
-// copy adds the launch that copies a value into an array, slot by slot; where active is a value, only for slots whose cell is.
-func (x *exec) copy(list *[]work, to *array, from op.Value, active op.Value) error {
+// copy adds the launch that copies a value into an array, slot by slot.
+func (x *exec) copy(list *[]work, to *array, from op.Value) error {
 	at, err := x.view(from, to.Domain)
 	if err != nil {
 		return err
 	}
-	gate := view{}
-	if active != 0 {
-		if gate, err = x.view(active, to.Domain); err != nil {
-			return err
-		}
-	}
-	return x.keep(list, to, at, gate)
-}
-
-// keep adds the launch that replaces an array by what lies at from, where the gate, bool[], is true; an empty gate is.
-func (x *exec) keep(list *[]work, to *array, from, gate view) error {
 	into, err := x.p.view(to, 0, to.Domain)
 	if err != nil {
 		return err
 	}
-	x.move(list, into, from, gate, to.Words(), to.Domain)
+	x.move(list, into, at, view{}, to.Words(), to.Domain)
 	return nil
 }
 
@@ -80,15 +69,21 @@ func (x *exec) staged(v op.Value) bool {
 	return false
 }
 
-// stagedWords is the temporary memory that the staged values take together.
+// stagedWords is the temporary memory that the staged values take together: by `resident` that of a cell, as all are the cells' own.
 func (x *exec) stagedWords() (words int) {
+	slots := func(d op.Domain) int {
+		if x.resident != nil {
+			return 1
+		}
+		return len(x.p.slots.Speakers(d))
+	}
 	for _, s := range x.t.P.State {
 		if x.staged(s.Next) && !x.t.Still(s) {
-			words += graph.Stride(x.t.P.Types[s.In]) * len(x.p.slots.Speakers(x.t.P.Types[s.In].Domain))
+			words += graph.Stride(x.t.P.Types[s.In]) * slots(x.t.P.Types[s.In].Domain)
 		}
 	}
 	if q := x.t.P; q.Active != 0 && x.staged(q.Active) {
-		words += x.p.cells * 16
+		words += graph.Stride(x.t.P.Types[q.Active]) * slots(op.Cell)
 	}
 	return words
 }
@@ -99,7 +94,7 @@ func (x *exec) finish() error {
 	q := x.t.P
 	for _, o := range q.Out {
 		if a := x.p.arrays[o.Name]; x.home[o.V] != a {
-			if err := x.copy(&x.step, a, o.V, 0); err != nil {
+			if err := x.copy(&x.step, a, o.V); err != nil {
 				return err
 			}
 		}
@@ -108,8 +103,12 @@ func (x *exec) finish() error {
 	stage := func(v op.Value, t op.Type) (view, error) {
 		from, err := x.view(v, t.Domain)
 		to := view{base: at, stride: uint64(graph.Stride(t))}
-		n := len(x.p.slots.Speakers(t.Domain))
-		at += 4 * uint64(graph.Stride(t)*n)
+		if x.resident != nil {
+			to.stride = uint64(x.own)
+			at += 4 * uint64(graph.Stride(t))
+		} else {
+			at += 4 * uint64(graph.Stride(t)*len(x.p.slots.Speakers(t.Domain)))
+		}
 		if err == nil {
 			x.move(&x.step, to, from, view{}, t.Words(), t.Domain)
 		}

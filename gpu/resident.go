@@ -107,8 +107,9 @@ func (e *Engine) Choose(executor string) (before string, err error) {
 	if !slices.Contains([]string{"auto", "stream", "resident"}, kind) || kind != executor && (kind != "resident" || n < 0) {
 		return before, fmt.Errorf("%q is no executor: want auto, stream, resident, or resident:1, resident:2 or resident:4 for so many blocks a cell", executor)
 	}
-	if n > 0 && e.info.Capability < clusterCapability {
-		return before, fmt.Errorf("%s: clusters of blocks need compute capability %d.%d; the card has %d.%d", executor, clusterCapability/10, clusterCapability%10, e.info.Capability/10, e.info.Capability%10)
+	if n > 0 && !e.clustered {
+		return before, fmt.Errorf("%s: clusters of blocks need a card of compute capability %d.%d or more, which has %d.%d, and kernels in this build that are compiled for it", executor,
+			clusterCapability/10, clusterCapability%10, e.info.Capability/10, e.info.Capability%10)
 	}
 	e.executor = executor
 	return before, nil
@@ -116,13 +117,22 @@ func (e *Engine) Choose(executor string) (before string, err error) {
 
 // clusters are the blocks a cell that are to be tried, in order.
 func (e *Engine) clusters() []int {
-	if _, n, ok := strings.Cut(e.executor, ":"); ok {
+	if _, n, ok := strings.Cut(e.executor, ":"); ok && e.clustered {
 		return slices.DeleteFunc(slices.Clone(residentClusters), func(c int) bool { return n != strconv.Itoa(c) })
 	}
-	if e.info.Capability < clusterCapability {
+	if !e.clustered {
 		return residentClusters[:1]
 	}
 	return residentClusters
+}
+
+// hasClusters tells whether the card has clusters of blocks, and its code of `resident` knows of them: what the driver makes of older PTX does not.
+func (e *Engine) hasClusters() bool {
+	if e.info.Capability < clusterCapability {
+		return false
+	}
+	f, err := e.dev.function("resident", 0)
+	return err == nil && f.ptx() >= clusterCapability
 }
 
 // residence is what of a program lives in the shared memory of its cell's blocks.

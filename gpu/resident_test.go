@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -56,19 +57,23 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 		b.Output("z", b.Do(op.Mul, y, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
 		b.Next(x, b.Do(op.Softmax{}, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
 	})
+	if !e.clustered {
+		t.Skip("SKIPPED: the card has no clusters of blocks")
+	}
 	all := e.info
 	var want []byte
 	for _, c := range []struct {
-		executor           string
-		shared, capability int
-		blocks             int // a cell; 0: by stream
-		values             int // in the shared memory of all of them
+		executor string
+		shared   int
+		clusters bool
+		blocks   int // a cell; 0: by stream
+		values   int // in the shared memory of all of them
 	}{
-		{"auto", all.Shared, 90, 1, 4}, {"auto", 60 << 10, 90, 1, 3}, {"auto", 46 << 10, 90, 2, 2}, {"auto", 46 << 10, 80, 0, 0}, {"auto", 36 << 10, 90, 0, 0}, {"auto", 0, 90, 0, 0},
-		{"resident", 46 << 10, 80, 1, 1}, {"resident:1", 46 << 10, 90, 1, 1}, {"resident:2", all.Shared, 90, 2, 4}, {"resident:4", 46 << 10, 90, 4, 4}, {"stream", all.Shared, 90, 0, 0},
+		{"auto", all.Shared, true, 1, 4}, {"auto", 60 << 10, true, 1, 3}, {"auto", 46 << 10, true, 2, 2}, {"auto", 46 << 10, false, 0, 0}, {"auto", 36 << 10, true, 0, 0}, {"auto", 0, true, 0, 0},
+		{"resident", 46 << 10, false, 1, 1}, {"resident:1", 46 << 10, true, 1, 1}, {"resident:2", all.Shared, true, 2, 4}, {"resident:4", 46 << 10, true, 4, 4}, {"stream", all.Shared, true, 0, 0},
 	} {
-		name := fmt.Sprintf("%s, compute capability %d, %d bytes", c.executor, c.capability, c.shared)
-		e.info.Shared, e.info.Capability = c.shared, c.capability
+		name := fmt.Sprintf("%s, clusters %v, %d bytes", c.executor, c.clusters, c.shared)
+		e.info.Shared, e.clustered = c.shared, c.clusters
 		if _, err := e.Choose(c.executor); err != nil {
 			t.Fatal(err)
 		}
@@ -125,14 +130,111 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	e.info = all
-	e.info.Capability = 80
+	e.info, e.clustered = all, false
 	for _, bad := range []string{"", "fast", "resident:3", "resident:", "stream:2", "resident:2", "resident:4"} {
 		if _, err := e.Choose(bad); err == nil {
-			t.Errorf("%q is an executor of a card of compute capability 8.0", bad)
+			t.Errorf("%q is an executor of a card without clusters", bad)
 		}
 	}
-	e.info = all
+}
+
+// TestResidentTemporaryConformance: what the launches of a node hand to each other, and states that are staged, each cell has to itself, wherever
+// in the step it is: the cells of `resident` do not wait for each other. ThreadSanitizer sees who meets.
+func TestResidentTemporaryConformance(t *testing.T) {
+	if only := strings.Split(*onlyKernels, ","); only[0] != "" && !slices.Contains(only, "resident") {
+		t.Skipf("no launch of one of %s", *onlyKernels)
+	}
+	e := device0(t)
+	e.executor = "resident"
+	const cells = 3
+	rows, all := op.Sum{Axes: op.List(1)}, op.Sum{Axes: op.List(0, 1)} // of two launches each, with unlike scratch
+	typ := op.T(op.F32, op.Cell, 20, 1100)
+	q, err := e.NewPack(cells, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in []op.Tensor
+	for cell := range cells {
+		x := op.New(typ)
+		for i := range x.W {
+			x.SetF(i, float32((i*7+cell)%23)/8)
+		}
+		in = append(in, x)
+		if err := q.Put("x", typ, cell, op.Bytes(x.W)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exe, err := q.Compile(traced(t, func(b *graph.Builder) {
+		x := b.State("s", b.Input("x", typ), op.Cell)
+		y, z := b.State("y", b.Fill(0, 20), op.Cell), b.State("z", b.Fill(0, 20), op.Cell)
+		b.Output("rows", b.Do(rows, x))
+		b.Output("all", b.Do(all, x))
+		b.Next(x, x)
+		b.Next(y, z) // staged
+		b.Next(z, y)
+	}))
+	if err == nil {
+		err = errors.Join(exe.Reset(t.Context()), exe.Run(t.Context(), 3))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]op.Op{"rows": rows, "all": all} {
+		for cell := range cells {
+			want, err := op.Run(o, in[cell])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := op.New(want[0].Type)
+			b := make([]byte, 4*len(got.W))
+			if err := q.Read(name, cell, b); err != nil {
+				t.Fatal(err)
+			}
+			op.PutWords(got.W, b)
+			if d := optest.Diff(got, want[0]); d != "" {
+				t.Errorf("%s of cell %d: %s", name, cell, d)
+			}
+		}
+	}
+	x := exe.(*exec)
+	if x.resident == nil || x.own == 0 {
+		t.Fatal("it is not resident, or has no temporary memory: the test shows nothing")
+	}
+	found := 0
+	for _, w := range x.step {
+		for _, v := range viewsIn(reflect.ValueOf(w.args.fields)) {
+			at := (int64(v.base) - int64(x.temp)) / 4
+			if at < 0 || at >= int64(x.own*cells) {
+				continue
+			}
+			if found++; at >= int64(x.own) || v.stride != uint64(x.own) {
+				t.Errorf("%s has temporary memory at word %d, and the next cell's %d on; a cell has %d words", w.kernel, at, v.stride, x.own)
+			}
+		}
+	}
+	if found < 8 { // of two sums and two staged states, written and read
+		t.Errorf("%d places in temporary memory", found)
+	}
+	if err := errors.Join(exe.Close(), q.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// viewsIn are all views in an argument.
+func viewsIn(v reflect.Value) (all []view) {
+	switch {
+	case v.Type() == reflect.TypeFor[view]():
+		return []view{{v.Field(0).Uint(), v.Field(1).Uint(), v.Field(2).Uint()}}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			all = append(all, viewsIn(v.Field(i))...)
+		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			all = append(all, viewsIn(v.Index(i))...)
+		}
+	}
+	return all
 }
 
 // blocksOf is the most blocks of a slot that a case launches for its own op.
@@ -167,7 +269,8 @@ func TestResidentConformance(t *testing.T) {
 		}
 		ran++
 		executors := []string{"resident"}
-		switch { // some by clusters, too
+		switch {
+		case !e.clustered: // some by clusters, too
 		case *few > 0 && c.Seed%16 == 0: // of as few fibers as can be
 			executors = append(executors, "resident:2")
 		case *few == 0 && c.Seed%4 == 0:

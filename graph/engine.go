@@ -13,8 +13,7 @@ type Groups map[op.Domain][]int
 
 // Memory is what a pack needs.
 type Memory struct {
-	Bytes    int64  // arrays, tape and scratch
-	Executor string // which of the engine's executors would run it
+	Bytes int64 // arrays, tape and scratch
 }
 
 // What an engine's errors wrap when its device is at fault, and not what it was asked for.

@@ -36,6 +36,8 @@ var facts = []struct {
 	{"sweep-digits", "`intrinsic-digits`: the CPU's digest", digests},
 	{"memcheck", "compute-sanitizer memcheck", sanitized},
 	{"racecheck", "compute-sanitizer racecheck", sanitized},
+	{"memcheck-resident", "compute-sanitizer memcheck, many steps a launch", sanitized},
+	{"racecheck-resident", "compute-sanitizer racecheck, many steps a launch", sanitized},
 }
 
 // cuts are the flags by which a part runs less than all.

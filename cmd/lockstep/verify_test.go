@@ -25,7 +25,7 @@ func TestVerifyOps(t *testing.T) {
 	if s := must(t, "verify", "--list"); !strings.Contains(s, "ternarymm") || strings.Contains(s, "ok") {
 		t.Errorf("verify --list prints %s", s)
 	}
-	if s := must(t, "verify", "--few", "3", "--variant", "law", "matmul"); !strings.Contains(s, " 3 cases ") {
+	if s := must(t, "verify", "--few", "3", "--variant", "law", "exp"); !strings.Contains(s, " 3 cases ") {
 		t.Errorf("verify --few prints %s", s)
 	}
 	if s := must(t, "devices"); !strings.Contains(s, "cpu: kernels") || !strings.Contains(s, "CUDA") {

@@ -17,6 +17,7 @@ Place *now;
 uint3 block;
 dim3 blocks, threads;
 unsigned cluster = 1;
+unsigned turn;
 Thread crew[THREADS_MOST];
 unsigned crew_size;
 const Launch *launch;
@@ -39,7 +40,7 @@ static Stack stacks[POOL];
 struct Team {
   unsigned live, waiting, epoch;
   Site site;
-  char ties[2];  // what ThreadSanitizer's clocks are tied to: two in turn, as a thread may reach the next barrier before others have left this one
+  Ties ties;
 };
 static Team teams[CLUSTER_MOST], everyone;
 static char begun, ended;
@@ -103,15 +104,15 @@ static void make(Stack &s) {
 // Each thread of a block is a fiber of its own to ThreadSanitizer, and so are those of many blocks: what one fiber does looks
 // ordered. They are made before any of them runs: who makes a fiber comes before it. Three blocks in turn, or two large
 // ones: every fiber more makes every barrier slower.
-static unsigned turn, sets, taken;
+static unsigned taken, sets;
+static unsigned first_stack() { return sets % (crew_size <= 256 ? TURNS : 2) * crew_size; }
 static void make_stacks() {
-  sets = crew_size <= 256 ? 3 : 2;
-  for (unsigned i = turn % sets * crew_size, end = i + crew_size; i < end; i++)
+  sets++;
+  for (unsigned i = first_stack(), end = i + crew_size; i < end; i++)
     if (!stacks[i].base) make(stacks[i]);
   taken = 0;
-  turn++;
 }
-static Stack *new_stack() { return &stacks[(turn - 1) % sets * crew_size + taken++]; }
+static Stack *new_stack() { return &stacks[first_stack() + taken++]; }
 static void free_stack(Stack *) {}
 static void free_all() {
   for (Stack &s : stacks) {
@@ -248,7 +249,7 @@ static void barrier(Team &team, State waits, const char *name, Site here) {
     failure = 719;
     last_leave(t, nullptr);
   }
-  char *tie = &team.ties[team.epoch & 1];
+  char *tie = &team.ties.of[turn][team.epoch & 1];
   release(tie);
   if (++team.waiting == team.live) open_barrier(team, waits);
   give_way(t);
@@ -305,6 +306,7 @@ static void abandon() {
 
 int run_cluster() {
   const unsigned each = threads.x * threads.y * threads.z, n = crew_size = each * cluster;
+  turn = (turn + 1) % TURNS;
   everyone.live = n;
   everyone.waiting = 0;
   queue_first = queue_count = 0;

@@ -47,6 +47,14 @@ extern const Launch *launch;
 
 inline Thread *self() { return static_cast<Thread *>(now); }
 
+// ThreadSanitizer's clocks of whoever waits for each other are tied to one of these. Clusters have other ones than those just before them: with the
+// same, what one has done before a barrier would look ordered before what the next does after one. After TURNS clusters their fibers are the same, too.
+constexpr unsigned TURNS = 3;
+extern unsigned turn;               // of the running cluster, below TURNS
+struct Ties {
+  char of[TURNS][2];                // two in turn: a thread may reach the next barrier before others have left this one
+};
+
 // fiber.cpp
 int run_cluster();                  // all threads of the blocks from `block` on; 0 or an error
 void wait(State);                   // gives way until somebody readies this thread

@@ -88,6 +88,8 @@ for order in forward reverse permuted; do
   reports thread 'data race' mistake hand_on_racy
   reports thread 'data race' mistake staged_early
   reports thread 'data race' mistake blocks_race
+  reports thread 'data race' mistake blocks_race_barrier
+  reports thread 'data race' mistake blocks_race_shuffle
   reports thread 'data race' mistake ticket_bare
   silent thread mistake turn
   silent thread mistake turn_blocks

@@ -8,7 +8,7 @@ namespace emu {
 struct Meeting {
   uint32_t mask, here;
   unsigned count;      // of meetings held in this place
-  char ties[2];        // ThreadSanitizer: of this one and the one before
+  Ties ties;           // ThreadSanitizer: of this one and the one before
 };
 struct Warp {
   Meeting meetings[32];
@@ -153,7 +153,7 @@ uint64_t meet(Meet op, uint32_t mask, uint64_t value, unsigned lane, const char 
     m.here = 0;
     m.count++;
   }
-  char *tie = &m.ties[m.count & 1];
+  char *tie = &m.ties.of[turn][m.count & 1];
   release(tie);
   m.here |= 1u << t->lane;
   t->state = State::at_meeting;

@@ -19,6 +19,7 @@ var equivalents = []equal{
 	{bound, "gather.cu", "", "i >= a.words", "a sum, of rows that are there, that is not stored"},
 	{bound, "matmul.cuh", "", "k0 + BK < kn", "a tile of no terms, of which nothing is read"},
 	{bound, "matmul.cuh", "", "n0 < columns(p, slot)", "the products of a tile of which no column is kept"},
+	{bound, "matmul.cuh", "", "chunk < p.chunks", "a chunk that nobody adds"},
 	{bound, "matmul.cuh", "", "round < p.k", "a round of no terms"},
 	{bound, "matmul.cuh", "matmuljvp", "cj + dj < nn ?", "a tangent has all columns"},
 	{bound, "matmul.cuh", "matmuljvp", "w % p.n < columns(p, slot)", "a tangent has all columns, and each thread asks before whether it has one"},

@@ -49,6 +49,20 @@ KERNEL(32) blocks_race(const Vector a) {
   if (threadIdx.x == 0) a.out[0] = float(blockIdx.x);
 }
 
+// So they do after all have waited, or met.
+KERNEL(64) blocks_race_barrier(const Vector a) {
+  __syncthreads();
+  if (threadIdx.x == 0) a.out[0] = float(blockIdx.x);
+  __syncthreads();
+  __syncthreads();
+}
+KERNEL(64) blocks_race_shuffle(const Vector a) {
+  const uint32_t x = __shfl_sync(0xffffffffu, blockIdx.x, 0);
+  if (threadIdx.x == 0) a.out[0] = float(x);
+  __syncwarp();
+  __syncwarp();
+}
+
 // The last block to finish sums what all have written: right with both fences.
 template <bool FENCED>
 __device__ void last_block(const Vector &a) {
