@@ -105,7 +105,10 @@ func capture(s handle, f func() error) (*execGraph, error) {
 		return nil, err
 	}
 	x := &execGraph{stream: s}
-	return x, failed("cuGraphInstantiate", C.cuGraphInstantiate(&x.exec, g, 0))
+	if err := failed("cuGraphInstantiate", C.cuGraphInstantiate(&x.exec, g, 0)); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 func (g *execGraph) replay() error {

@@ -257,7 +257,13 @@ func (c *card) launch(f function, grid [3]int, block, shared, cluster int, args 
 	return launchKernel(raw(f.(*kernelFunction).Function), grid, block, shared, cluster, raw(c.stream), args.bytes)
 }
 
-func (c *card) record(f func() error) (recording, error) { return capture(raw(c.stream), f) }
+func (c *card) record(f func() error) (recording, error) {
+	g, err := capture(raw(c.stream), f)
+	if err != nil {
+		return nil, err // no *execGraph, which would be a recording
+	}
+	return g, nil
+}
 
 func (c *card) sync() error { return checked("cuStreamSynchronize", c.stream.Synchronize()) }
 

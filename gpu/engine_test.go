@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,9 +14,57 @@ type failing struct {
 	lazy
 	onPinned, onSync int // codes; 0: success
 	closed           int
+	capability       int
+	code             kernelCode
 }
 
-func (d *failing) info() Info { return Info{Name: "a card"} }
+func (d *failing) info() Info { return Info{Name: "a card", Capability: d.capability} }
+
+func (d *failing) function(name string, _ int) (function, error) {
+	if d.code == 0 {
+		return nil, fmt.Errorf("there is no kernel %s", name)
+	}
+	return d.code, nil
+}
+
+// kernelCode is a kernel of that version of PTX.
+type kernelCode int
+
+func (kernelCode) argBytes() int { return 0 }
+func (k kernelCode) ptx() int    { return int(k) }
+
+// Clusters need a card that has them, and code that knows of them: what a driver makes of the PTX for older cards does not.
+func TestClustersNeedCardAndCode(t *testing.T) {
+	for _, c := range []struct {
+		capability int
+		code       kernelCode
+		want       bool
+	}{{90, 90, true}, {120, 120, true}, {90, 80, false}, {110, 80, false}, {80, 80, false}, {80, 90, false}, {90, 0, false}} {
+		d := &failing{lazy: lazy{memory: make([]byte, 4096)}, capability: c.capability, code: c.code}
+		e, err := open(func() (device, error) { return d, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Choose("resident:2"); e.clustered != c.want || (err == nil) != c.want {
+			t.Errorf("a card of compute capability %d with code of %d: clusters %v, %v", c.capability, c.code, e.clustered, err)
+		}
+		if got := e.clusters(); (len(got) > 1 || got[0] > 1) != c.want {
+			t.Errorf("a card of compute capability %d with code of %d may have %v blocks a cell", c.capability, c.code, got)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A call that is refused spoils no context, a fault does.
+func TestSticky(t *testing.T) {
+	for code, want := range map[int]bool{1: false, codeOutOfMemory: false, 701: false, 912: false, 700: true, 719: true, 999: true} {
+		if e := (&Error{Code: code}); e.sticky() != want {
+			t.Errorf("%d is sticky: %v", code, !want)
+		}
+	}
+}
 
 func (d *failing) pinned(bytes int) ([]byte, error) {
 	return make([]byte, bytes), codeError(d.onPinned)

@@ -469,10 +469,11 @@ func (x *exec) advance(steps int) error {
 		return err
 	}
 	if x.graph == nil && !e.blocking && x.resident == nil {
-		var err error
-		if x.graph, err = e.dev.record(func() error { return e.run(x.step) }); err != nil {
+		g, err := e.dev.record(func() error { return e.run(x.step) })
+		if err != nil {
 			return err
 		}
+		x.graph = g
 	}
 	for _, s := range x.t.P.State {
 		x.home[s.In].version++

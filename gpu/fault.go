@@ -92,7 +92,7 @@ func (e *Error) Is(target error) bool {
 // sticky tells whether a context is of no use after the error: after all but those that refuse a call and do nothing.
 func (e *Error) sticky() bool {
 	switch e.Code {
-	case 1, codeOutOfMemory, 3, codeNoDevice, 101, 200, 201, 209, 218, 400, 500, 600, 701, 801:
+	case 1, codeOutOfMemory, 3, codeNoDevice, 101, 200, 201, 209, 218, 400, 500, 600, 701, 801, 912:
 		return false
 	}
 	return true

@@ -205,11 +205,12 @@ func TestOnceAfterRefusal(t *testing.T) {
 	}
 }
 
-// A launch that the driver refuses is named with what it was given, and harms nothing.
+// A launch that the driver refuses is named with what it was given, and harms nothing: the step is recorded when it can be.
 func TestRefusedLaunch(t *testing.T) {
 	e := device0(t)
 	e.executor = "stream"
 	_, x := compiled(t, e, counting(t))
+	block := x.step[0].block
 	x.step[0].block = 4096
 	err := x.Run(t.Context(), 1)
 	for _, want := range []string{"cuLaunchKernel", "(kernel " + x.step[0].kernel, "4096 threads", "arguments"} {
@@ -218,6 +219,13 @@ func TestRefusedLaunch(t *testing.T) {
 		}
 	}
 	works(t, e)
+	if err := x.Close(); err != nil {
+		t.Error(err)
+	}
+	x.step[0].block = block
+	if err := errors.Join(x.Run(t.Context(), 2), x.Close(), x.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // An engine that waits for every launch has no launches of many steps.

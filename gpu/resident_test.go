@@ -172,6 +172,10 @@ func TestResidentTemporaryConformance(t *testing.T) {
 		b.Next(x, x)
 		b.Next(y, z) // staged
 		b.Next(z, y)
+		on, off := b.State("on", b.Do(op.Eq, b.Fill(0), b.Fill(0)), op.Cell), b.State("off", b.Do(op.Eq, b.Fill(0), b.Fill(1)), op.Cell)
+		b.Next(on, off) // the flag is staged, too
+		b.Next(off, on)
+		b.Active(on)
 	}))
 	if err == nil {
 		err = errors.Join(exe.Reset(t.Context()), exe.Run(t.Context(), 3))
@@ -212,7 +216,7 @@ func TestResidentTemporaryConformance(t *testing.T) {
 			}
 		}
 	}
-	if found < 8 { // of two sums and two staged states, written and read
+	if found < 14 { // of two sums, four staged states and the flag, written and read
 		t.Errorf("%d places in temporary memory", found)
 	}
 	if err := errors.Join(exe.Close(), q.Close()); err != nil {

@@ -115,8 +115,26 @@ func TestExecutorsOnCUDA(t *testing.T) {
 		}
 		kernels[executor] = callsOf(t, calls)["kernels@0"]
 	}
-	if kernels["resident"]*2 > kernels["stream"] || kernels["auto"] != kernels["resident"] {
-		t.Errorf("kernels that the card ran: %v; want at most half of them by resident, which is also what the engine chooses", kernels)
+	for _, executor := range []string{"resident", "resident:2", "resident:4"} {
+		if kernels[executor]*2 > kernels["stream"] {
+			t.Errorf("kernels that the card ran: %v; want at most half as many by %s", kernels, executor)
+		}
+	}
+	if kernels["auto"] != kernels["resident"] {
+		t.Errorf("kernels that the card ran: %v; want resident to be what the engine chooses", kernels)
+	}
+	// Of 128 more steps each launch does at least 32.
+	ran := map[int]int{}
+	for _, steps := range []int{9, 137} {
+		calls := filepath.Join(dir, fmt.Sprint(steps))
+		few := append(args[:len(args):len(args)], "--set", fmt.Sprint("steps=", steps), "--set", "seeds=[0]", "--set", "arms.subspace.axes.d=[10]", "--set", "batch=16", "--device", "cuda:0")
+		if status, out, stderr := with(t, "LOCKSTEP_EMU_CALLS="+calls, few...); status != 0 {
+			t.Fatalf("%d steps: status %d, %s%s", steps, status, out, stderr)
+		}
+		ran[steps] = callsOf(t, calls)["kernels@0"]
+	}
+	if more := ran[137] - ran[9]; more > 2*128/32 { // two cells, each a pack
+		t.Errorf("128 more steps of two packs took %d more kernels; want at least 32 steps each", more)
 	}
 	if status, _, stderr := with(t, "LOCKSTEP_CUDA_EXECUTOR=fast", append(args, "--device", "cuda:0")...); status != 1 || !strings.Contains(stderr, `LOCKSTEP_CUDA_EXECUTOR: "fast" is no executor: want auto, stream, resident`) {
 		t.Errorf("no executor: status %d, %s", status, stderr)

@@ -31,7 +31,7 @@ func verifyCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Usage: "draw the random operands from the seed `S`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the ops and their cases, and run nothing"},
 			&cli.BoolFlag{Name: "cases", Usage: "print a line for each case: the kernels that ran it, and whether it has the bits of the law"},
-			&cli.IntFlag{Name: "few", Usage: "only `N` cases of each op and kernel, none of them large: for sanitizers and other slow machines", DefaultText: "all"},
+			&cli.IntFlag{Name: "few", Usage: "only `N` cases of each op and kernel, none of them large, and those that show missing barriers: for sanitizers and other slow machines", DefaultText: "all"},
 			&cli.BoolFlag{Name: "exhaustive", Usage: "run the elementwise ops of one operand over all inputs (minutes)"},
 			&cli.IntFlag{Name: "blocks", Usage: "with --exhaustive: only `N` of the 4096 blocks of 2^20 inputs, and those with zeros, ones, subnormals, infinities and NaNs; compared with the laws, which run beside", DefaultText: "all"},
 			&cli.BoolFlag{Name: "json", Usage: "print a line of JSON for each op; with --cases, its cases are in it"},

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -322,6 +323,29 @@ func TestCommittedReport(t *testing.T) {
 	}
 	if !strings.HasPrefix(string(text), head) {
 		t.Error("the head of cuda/REPORT.md is not that of this program and of the nvcc in cuda/toolkit.txt: make cuda-report")
+	}
+	// The loop over the terms of the large product is nine tenths multiply-adds.
+	_, rows, ok := strings.Cut(string(text), "\nmatmul_128x128 sm_90a ")
+	if !ok {
+		t.Fatal("cuda/REPORT.md lacks matmul_128x128 for sm_90a")
+	}
+	most := 0
+	for line := range strings.Lines(rows) {
+		if f := strings.Fields(line); f[0] == "loop" { // N, all, FFMA, %
+			all, e1 := strconv.Atoi(f[2])
+			ffma, e2 := strconv.Atoi(f[3])
+			if e1 != nil || e2 != nil {
+				t.Fatal(line)
+			}
+			if ffma >= 128 { // of whole tiles, two terms at a time
+				most = max(most, 100*ffma/all)
+			}
+		} else if strings.HasPrefix(line, "matmul") {
+			break
+		}
+	}
+	if most < 90 {
+		t.Errorf("%d %% of the inner loop of matmul_128x128 on sm_90a are multiply-adds; want 90", most)
 	}
 	files, err := filepath.Glob("../*.cu")
 	if err != nil || len(files) == 0 {
