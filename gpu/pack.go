@@ -246,8 +246,11 @@ func (p *pack) slotMap(over, of op.Domain) (uint64, error) {
 	if err := p.settle(&region); err != nil {
 		return 0, err
 	}
+	if err := p.e.stage.write(at, b); err != nil {
+		return 0, err
+	}
 	p.maps[key] = at
-	return at, p.e.stage.write(at, b)
+	return at, nil
 }
 
 // mostSlotMaps is the bytes of all slot maps that launches could ask for.

@@ -59,6 +59,13 @@ func (q *queue) stop() {
 	q.change.Broadcast()
 }
 
+// left tells whether there are packs that nobody has worked on.
+func (q *queue) left() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.packs) > 0
+}
+
 // lose takes note that an engine is lost, and tells whether another one is left.
 func (q *queue) lose() bool {
 	q.mu.Lock()
@@ -106,7 +113,13 @@ func (r *runner) share(ctx context.Context, packs []*packPlan, engines []graph.E
 	if err := errors.Join(causes...); err != nil {
 		return err
 	}
-	return cmp.Or(errs...)
+	if err := cmp.Or(errs...); err != nil {
+		return err
+	}
+	if q.left() { // stopped between two packs
+		return ctx.Err()
+	}
+	return nil
 }
 
 // attempt works a pack off, or gives what is left of it back to the queue. lost tells that the engine is of no use any more; the error is

@@ -188,6 +188,52 @@ func TestErrorWhileStopping(t *testing.T) {
 	}
 }
 
+// A sweep that is stopped between two packs says so, and what it hands over are the cells that have ended.
+func TestStoppedBetweenPacks(t *testing.T) {
+	cells := smallCells(t)
+	for engines := 1; engines <= 2; engines++ {
+		set := func(o *Options) {
+			o.Engine, o.PackCells = newCounted(t), 1
+			if engines == 2 {
+				o.More = []graph.Engine{newCounted(t)}
+			}
+		}
+		stopping := func() (context.Context, *watcher) {
+			ctx, stop := context.WithCancel(t.Context())
+			return ctx, &watcher{done: func(ended int) error {
+				if ended == 2 {
+					stop()
+					time.Sleep(100 * time.Millisecond) // so that the queue knows before the pack has ended
+				}
+				return nil
+			}}
+		}
+		ctx, w := stopping()
+		o := Options{Progress: w}
+		set(&o)
+		results, err := Run(ctx, cells, o)
+		if !errors.Is(err, context.Canceled) || len(results) < 2 || len(results) == len(cells) {
+			t.Errorf("%d engines: %d results, %v", engines, len(results), err)
+		}
+		for _, r := range results {
+			if r.ID == "" {
+				t.Errorf("%d engines: a result of no cell", engines)
+			}
+		}
+		ctx, w = stopping()
+		dir := t.TempDir()
+		if err := runIn(t, ctx, dir, cells, false, w, set); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "--resume") {
+			t.Errorf("%d engines: %v", engines, err)
+		}
+		must(t, runIn(t, t.Context(), dir, cells, true, &watcher{}, set))
+		all, err := Run(t.Context(), cells, Options{Engine: newCounted(t)})
+		must(t, err)
+		if want, err := Digest(all); err != nil || digestOf(t, dir) != want {
+			t.Errorf("%d engines: taken up again it is %s, %v; want %s", engines, digestOf(t, dir), err, want)
+		}
+	}
+}
+
 // A sweep looks at its cells when some time is over, and not at each of the losses that it keeps.
 func TestRunsAreFew(t *testing.T) {
 	card := parse(t, endless)
