@@ -23,9 +23,9 @@ type Engine struct {
 	stage     *staging
 	info      Info
 	funcs     map[string]found
-	blocking  bool     // wait for every launch
-	executor  string   // see Choose
-	clustered bool     // see hasClusters
+	blocking  bool   // wait for every launch
+	executor  string // see Choose
+	clustered clusterState
 	given     [][]work // launches that the card was given since it was last waited for; a list that is replayed stands once
 	broken    error    // what closed the engine before its time
 	closed    bool
@@ -45,15 +45,7 @@ func open(start func() (device, error)) (*Engine, error) {
 			return err
 		}
 		e.info = e.dev.info()
-		e.clustered = e.hasClusters()
-		if _, err = e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
-			err = fmt.Errorf("%s: %w", executorVariable, err)
-		} else if e.blocking && strings.HasPrefix(e.executor, "resident") {
-			err = fmt.Errorf("%s=1 waits for every launch of the executor stream: %s=%s has no place beside it", blockingVariable, executorVariable, e.executor)
-		} else {
-			e.stage, err = newStaging(e.dev, stagingBytes)
-		}
-		if err != nil {
+		if e.stage, err = newStaging(e.dev, stagingBytes); err != nil {
 			err = errors.Join(err, e.dev.close())
 		}
 		return err
@@ -61,6 +53,13 @@ func open(start func() (device, error)) (*Engine, error) {
 	if err != nil {
 		e.thread.close()
 		return nil, err
+	}
+	if _, err := e.Choose(cmp.Or(os.Getenv(executorVariable), "auto")); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", executorVariable, err), e.Close())
+	}
+	if e.blocking && strings.HasPrefix(e.executor, "resident") {
+		err := fmt.Errorf("%s=1 waits for every launch of the executor stream: %s=%s has no place beside it", blockingVariable, executorVariable, e.executor)
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -185,6 +184,9 @@ func lower(p *graph.Program) *graph.Tape { return graph.Lower(p, Has) }
 func (e *Engine) Plan(ps []*graph.Program, cells int, groups graph.Groups) (graph.Memory, error) {
 	s, err := slotsOf(cells, groups)
 	if err != nil {
+		return graph.Memory{}, err
+	}
+	if err := e.do(func() error { e.hasClusters(); return nil }); err != nil { // layout asks
 		return graph.Memory{}, err
 	}
 	p := newPack(e, cells, s)

@@ -45,8 +45,8 @@ func TestClustersNeedCardAndCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Choose("resident:2"); e.clustered != c.want || (err == nil) != c.want {
-			t.Errorf("a card of compute capability %d with code of %d: clusters %v, %v", c.capability, c.code, e.clustered, err)
+		if _, err := e.Choose("resident:2"); e.hasClusters() != c.want || (err == nil) != c.want {
+			t.Errorf("a card of compute capability %d with code of %d: clusters %v, %v", c.capability, c.code, e.hasClusters(), err)
 		}
 		if got := e.clusters(); (len(got) > 1 || got[0] > 1) != c.want {
 			t.Errorf("a card of compute capability %d with code of %d may have %v blocks a cell", c.capability, c.code, got)

@@ -107,7 +107,13 @@ func (e *Engine) Choose(executor string) (before string, err error) {
 	if !slices.Contains([]string{"auto", "stream", "resident"}, kind) || kind != executor && (kind != "resident" || n < 0) {
 		return before, fmt.Errorf("%q is no executor: want auto, stream, resident, or resident:1, resident:2 or resident:4 for so many blocks a cell", executor)
 	}
-	if n > 0 && !e.clustered {
+	clustered := true
+	if n > 0 {
+		if err := e.do(func() error { clustered = e.hasClusters(); return nil }); err != nil {
+			return before, err
+		}
+	}
+	if !clustered {
 		return before, fmt.Errorf("%s: clusters of blocks need a card of compute capability %d.%d or more, which has %d.%d, and kernels in this build that are compiled for it", executor,
 			clusterCapability/10, clusterCapability%10, e.info.Capability/10, e.info.Capability%10)
 	}
@@ -117,22 +123,36 @@ func (e *Engine) Choose(executor string) (before string, err error) {
 
 // clusters are the blocks a cell that are to be tried, in order.
 func (e *Engine) clusters() []int {
-	if _, n, ok := strings.Cut(e.executor, ":"); ok && e.clustered {
+	if _, n, ok := strings.Cut(e.executor, ":"); ok && e.hasClusters() {
 		return slices.DeleteFunc(slices.Clone(residentClusters), func(c int) bool { return n != strconv.Itoa(c) })
 	}
-	if !e.clustered {
+	if !e.hasClusters() {
 		return residentClusters[:1]
 	}
 	return residentClusters
 }
 
+// clusterState is what is known of the card's clusters.
+type clusterState int
+
+const (
+	clustersUnknown clusterState = iota
+	noClusters
+	someClusters
+)
+
 // hasClusters tells whether the card has clusters of blocks, and its code of `resident` knows of them: what the driver makes of older PTX does not.
+// It is for the engine's thread.
 func (e *Engine) hasClusters() bool {
-	if e.info.Capability < clusterCapability {
-		return false
+	if e.clustered == clustersUnknown {
+		e.clustered = noClusters
+		if e.info.Capability >= clusterCapability {
+			if f, err := e.dev.function("resident", 0); err == nil && f.ptx() >= clusterCapability {
+				e.clustered = someClusters
+			}
+		}
 	}
-	f, err := e.dev.function("resident", 0)
-	return err == nil && f.ptx() >= clusterCapability
+	return e.clustered == someClusters
 }
 
 // residence is what of a program lives in the shared memory of its cell's blocks.

@@ -46,6 +46,15 @@ func (p watchedPack) Compile(prog *graph.Program) (graph.Executable, error) {
 	return x, err
 }
 
+// clustersOf tells whether the card has clusters of blocks.
+func clustersOf(t *testing.T, e *Engine) (has bool) {
+	t.Helper()
+	if err := e.do(func() error { has = e.hasClusters(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return has
+}
+
 // What a card's blocks may have decides how much of a program is resident, and by how many blocks a cell: more of it lies elsewhere where there is
 // less, then several blocks share it, and at last `stream` runs it. All give the same.
 func TestResidentTakesWhatTheCardHas(t *testing.T) {
@@ -57,10 +66,11 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 		b.Output("z", b.Do(op.Mul, y, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
 		b.Next(x, b.Do(op.Softmax{}, b.Do(op.Transpose{Perm: op.List(1, 0)}, b.Do(op.Reshape{To: op.S(50, 40)}, z))))
 	})
-	if !e.clustered {
+	if !clustersOf(t, e) {
 		t.Skip("SKIPPED: the card has no clusters of blocks")
 	}
 	all := e.info
+	clusters := map[bool]clusterState{true: someClusters, false: noClusters}
 	var want []byte
 	for _, c := range []struct {
 		executor string
@@ -73,7 +83,7 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 		{"resident", 46 << 10, false, 1, 1}, {"resident:1", 46 << 10, true, 1, 1}, {"resident:2", all.Shared, true, 2, 4}, {"resident:4", 46 << 10, true, 4, 4}, {"stream", all.Shared, true, 0, 0},
 	} {
 		name := fmt.Sprintf("%s, clusters %v, %d bytes", c.executor, c.clusters, c.shared)
-		e.info.Shared, e.clustered = c.shared, c.clusters
+		e.info.Shared, e.clustered = c.shared, clusters[c.clusters]
 		if _, err := e.Choose(c.executor); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +140,7 @@ func TestResidentTakesWhatTheCardHas(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	e.info, e.clustered = all, false
+	e.info, e.clustered = all, noClusters
 	for _, bad := range []string{"", "fast", "resident:3", "resident:", "stream:2", "resident:2", "resident:4"} {
 		if _, err := e.Choose(bad); err == nil {
 			t.Errorf("%q is an executor of a card without clusters", bad)
@@ -148,7 +158,7 @@ func TestResidentTemporaryConformance(t *testing.T) {
 	e.executor = "resident"
 	const cells = 3
 	rows, all := op.Sum{Axes: op.List(1)}, op.Sum{Axes: op.List(0, 1)} // of two launches each, with unlike scratch
-	typ := op.T(op.F32, op.Cell, 20, 1100)
+	typ, flat, flag := op.T(op.F32, op.Cell, 20, 1100), op.T(op.F32, op.Cell, 20), op.T(op.Bool, op.Cell)
 	q, err := e.NewPack(cells, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -160,19 +170,21 @@ func TestResidentTemporaryConformance(t *testing.T) {
 			x.SetF(i, float32((i*7+cell)%23)/8)
 		}
 		in = append(in, x)
-		if err := q.Put("x", typ, cell, op.Bytes(x.W)); err != nil {
+		if err := errors.Join(q.Put("x", typ, cell, op.Bytes(x.W)), q.Put("zero", flat, cell, make([]byte, 80)),
+			q.Put("true", flag, cell, []byte{1, 0, 0, 0}), q.Put("false", flag, cell, make([]byte, 4))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	exe, err := q.Compile(traced(t, func(b *graph.Builder) {
 		x := b.State("s", b.Input("x", typ), op.Cell)
-		y, z := b.State("y", b.Fill(0, 20), op.Cell), b.State("z", b.Fill(0, 20), op.Cell)
+		zero := b.Input("zero", flat)
+		y, z := b.State("y", zero, op.Cell), b.State("z", zero, op.Cell)
 		b.Output("rows", b.Do(rows, x))
 		b.Output("all", b.Do(all, x))
 		b.Next(x, x)
 		b.Next(y, z) // staged
 		b.Next(z, y)
-		on, off := b.State("on", b.Do(op.Eq, b.Fill(0), b.Fill(0)), op.Cell), b.State("off", b.Do(op.Eq, b.Fill(0), b.Fill(1)), op.Cell)
+		on, off := b.State("on", b.Input("true", flag), op.Cell), b.State("off", b.Input("false", flag), op.Cell)
 		b.Next(on, off) // the flag is staged, too
 		b.Next(off, on)
 		b.Active(on)
@@ -257,6 +269,7 @@ func TestResidentConformance(t *testing.T) {
 		t.Skipf("no case launches one of %s by the executor resident", *onlyKernels)
 	}
 	e := watched{device0(t), map[string]bool{}}
+	clustered := clustersOf(t, e.Engine)
 	ran, failed := 0, 0
 	for c := range casesOf([]string{""}) {
 		foreign := func(kernel string) bool { return residentOf(kernel) < 0 }
@@ -274,7 +287,7 @@ func TestResidentConformance(t *testing.T) {
 		ran++
 		executors := []string{"resident"}
 		switch {
-		case !e.clustered: // some by clusters, too
+		case !clustered: // some by clusters, too
 		case *few > 0 && c.Seed%16 == 0: // of as few fibers as can be
 			executors = append(executors, "resident:2")
 		case *few == 0 && c.Seed%4 == 0:
