@@ -105,7 +105,7 @@ run() { # PART COMMAND...
 }
 skip() { "$lockstep" record --to "$record" --part "$1" --skip "$2"; } # PART WHY
 # A few cases of each kernel under the tool of compute-sanitizer that the part is called after: by stream, each array an allocation of its own; or by
-# resident, a cell by as many blocks as can be two.
+# resident, with two blocks a cell where the card has clusters.
 sanitize() { # PART
 	local with=LOCKSTEP_CUDA_BLOCKING=1 all
 	if command -v compute-sanitizer >/dev/null; then

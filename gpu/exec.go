@@ -89,16 +89,17 @@ func (p *pack) layout(prog *graph.Program) (*exec, error) {
 		x.region.place(int64(r.words), &r.code)
 	}
 	x.region.place(int64(x.t.Scratch.Words)*int64(p.cells), &x.scratch)
+	temp = max(temp, x.stagedWords())
 	if x.resident != nil {
+		x.own = x.stagedWords()
 		for i := range x.t.Step {
 			if pl := x.plans[&x.t.Step[i]]; pl != nil {
 				x.own = max(x.own, pl.scratch)
 			}
 		}
-		x.own = max(x.own, x.stagedWords())
 		temp = max(temp, x.own*p.cells)
 	}
-	x.region.place(int64(max(temp, x.stagedWords())), &x.temp)
+	x.region.place(int64(temp), &x.temp)
 	return x, nil
 }
 
@@ -174,15 +175,18 @@ func (x *exec) launches(nodes []op.Node, variant string, once bool) (all []work,
 	return all, infos, nil
 }
 
+// group is a chain, or nodes that are none.
+func (x *exec) group(g *graph.Group, nodes []op.Node, variant string) ([]work, []graph.KernelInfo, error) {
+	if g.Len > 0 {
+		return x.chained(g, variant)
+	}
+	return x.launches(nodes, variant, false)
+}
+
 // steps are the launches of a step, but for what ends it. Before bind has found a place for every value they have no addresses.
 func (x *exec) steps(variant string) (all []work, infos []graph.KernelInfo, err error) {
 	for g, nodes := range x.groups() {
-		made, known, err := []work(nil), []graph.KernelInfo(nil), error(nil)
-		if g.Len > 0 {
-			made, known, err = x.chained(g, variant)
-		} else {
-			made, known, err = x.launches(nodes, variant, false)
-		}
+		made, known, err := x.group(g, nodes, variant)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -69,21 +69,23 @@ func (x *exec) staged(v op.Value) bool {
 	return false
 }
 
-// stagedWords is the temporary memory that the staged values take together: by `resident` that of a cell, as all are the cells' own.
-func (x *exec) stagedWords() (words int) {
-	slots := func(d op.Domain) int {
-		if x.resident != nil {
-			return 1
-		}
-		return len(x.p.slots.Speakers(d))
+// stagedSlots is how many slots of a domain a staged value takes side by side: by `resident` one, as each cell has its values to itself.
+func (x *exec) stagedSlots(d op.Domain) int {
+	if x.resident != nil {
+		return 1
 	}
+	return len(x.p.slots.Speakers(d))
+}
+
+// stagedWords is the temporary memory that the staged values take together; by `resident`, those of a cell.
+func (x *exec) stagedWords() (words int) {
 	for _, s := range x.t.P.State {
 		if x.staged(s.Next) && !x.t.Still(s) {
-			words += graph.Stride(x.t.P.Types[s.In]) * slots(x.t.P.Types[s.In].Domain)
+			words += graph.Stride(x.t.P.Types[s.In]) * x.stagedSlots(x.t.P.Types[s.In].Domain)
 		}
 	}
 	if q := x.t.P; q.Active != 0 && x.staged(q.Active) {
-		words += graph.Stride(x.t.P.Types[q.Active]) * slots(op.Cell)
+		words += graph.Stride(x.t.P.Types[q.Active]) * x.stagedSlots(op.Cell)
 	}
 	return words
 }
@@ -103,11 +105,9 @@ func (x *exec) finish() error {
 	stage := func(v op.Value, t op.Type) (view, error) {
 		from, err := x.view(v, t.Domain)
 		to := view{base: at, stride: uint64(graph.Stride(t))}
+		at += 4 * uint64(graph.Stride(t)*x.stagedSlots(t.Domain))
 		if x.resident != nil {
 			to.stride = uint64(x.own)
-			at += 4 * uint64(graph.Stride(t))
-		} else {
-			at += 4 * uint64(graph.Stride(t)*len(x.p.slots.Speakers(t.Domain)))
 		}
 		if err == nil {
 			x.move(&x.step, to, from, view{}, t.Words(), t.Domain)

@@ -139,4 +139,3 @@ func (x *exec) views(vs []op.Value, over op.Domain) (all []view, err error) {
 	}
 	return all, nil
 }
-
