@@ -23,12 +23,25 @@ type Set struct {
 	Name    string
 	N, In   int // rows, input columns
 	Classes int
+	Vocab   int       // inputs are tokens, whole numbers below Vocab; 0: they are numbers
 	Targets int       // target columns
-	Given   int       // test rows that the set brings: its last ones; 0: a fifth is drawn
+	Given   int       // test rows that the set brings: its last ones; 0: they are drawn
+	Drawn   int       // test rows to draw; 0: a fifth of all
 	X       []float32 // [N, In] row-major
 	Y       []uint32  // [N] labels below Classes
 	T       []float32 // [N, Targets] row-major
 	Hash    [32]byte  // SHA-256 of the content, see hash
+
+	Settings []Setting // that it was made by, all of them
+}
+
+// Title is the set's name, and the settings that it was made by: "modular-addition, modulus = 97".
+func (s *Set) Title() string {
+	title := s.Name
+	for _, x := range s.Settings {
+		title += fmt.Sprintf(", %s = %d", x.Key, x.Value)
+	}
+	return title
 }
 
 // Out is the number of output columns of a model of these data: a logit per class, or the targets.
@@ -48,10 +61,13 @@ func (s *Set) Loss() string {
 	return "squared-error"
 }
 
-// Test is the number of test rows: those given, or a fifth, rounded down.
+// Test is the number of test rows: those given, those to draw, or a fifth, rounded down.
 func (s *Set) Test() int {
-	if s.Given > 0 {
+	switch {
+	case s.Given > 0:
 		return s.Given
+	case s.Drawn > 0:
+		return s.Drawn
 	}
 	return s.N / 5
 }
@@ -82,6 +98,8 @@ func (s *Set) seal() (*Set, error) {
 		return nil, fmt.Errorf("data %s: no rows", s.Name)
 	case s.Given < 0 || s.Given >= s.N:
 		return nil, fmt.Errorf("data %s: %d of %d rows are given for testing; at least one is for training", s.Name, s.Given, s.N)
+	case s.Drawn < 0 || s.Drawn >= s.N || s.Drawn > 0 && s.Given > 0:
+		return nil, fmt.Errorf("data %s: %d of %d rows are to be drawn for testing, beside %d given ones; at least one is for training, and test rows are either", s.Name, s.Drawn, s.N, s.Given)
 	case (s.Classes > 0) == (s.Targets > 0):
 		return nil, fmt.Errorf("data %s: %d classes and %d targets; a set has either", s.Name, s.Classes, s.Targets)
 	case len(s.X) != s.N*s.In || len(s.T) != s.N*s.Targets || s.Classes > 0 && len(s.Y) != s.N:
@@ -92,12 +110,17 @@ func (s *Set) seal() (*Set, error) {
 			return nil, fmt.Errorf("data %s: row %d has label %d; labels are below %d", s.Name, i, y, s.Classes)
 		}
 	}
+	for i, x := range s.X {
+		if s.Vocab > 0 && !(x >= 0 && x < float32(s.Vocab) && x == float32(int(x))) {
+			return nil, fmt.Errorf("data %s: row %d has token %v; tokens are whole numbers below %d", s.Name, i/s.In, x, s.Vocab)
+		}
+	}
 	s.Hash = s.hash()
 	return s, nil
 }
 
 // hash is SHA-256 over: ASCII "lockstep/data/1" and one zero byte; N, In, Classes, Targets as u64; the bits of X, then
-// Y, then the bits of T as u32, each in row-major order. All integers are little endian. Name and Given are no part of it.
+// Y, then the bits of T as u32, each in row-major order. All integers are little endian. Name, Vocab, Given, Drawn and Settings are no part of it.
 func (s *Set) hash() [32]byte {
 	h := sha256.New()
 	w := bufio.NewWriter(h) // a hash never fails
