@@ -154,7 +154,7 @@ func TestSettings(t *testing.T) {
 	if marker(t, 2, 2, 8) == marker(t, 2, 2, 9) || marker(t, 2, 0, 8) == marker(t, 1, 0, 8) {
 		t.Error("other settings give the same set")
 	}
-	if marker(t, 2, 2, 8) != marker(t, 2, 2, 8) || marker(t, 2, 2, 8) != marker(t, 2, 0, 8) {
+	if a := marker(t, 2, 2, 10); a != marker(t, 2, 2, 10) || a != marker(t, 2, 0, 10) {
 		t.Error("a set was made twice")
 	}
 }

@@ -1,6 +1,9 @@
 // Package model describes networks and their training rules, and traces them into programs.
 //
 // A Spec is what a card says of a network, checked: a list of layers on rows of data. Its parameters are flattened in layer order, each matrix W [in, out] row-major, then its bias.
+//
+// A row becomes a sequence behind an embedding: so many positions of so many columns. Examples and positions are flattened into the rows of
+// one matrix, example by example, so that every layer's weights meet all of them in one product, whose gradient runs over both.
 package model
 
 import (
@@ -18,31 +21,57 @@ const MaxSize = math.MaxInt32
 // Spec is a network: In columns of data, then the layers.
 type Spec struct {
 	In     int // columns of a row of data; 0 for data without inputs
+	Vocab  int // the columns are tokens, whole numbers below Vocab; 0: they are numbers
 	Layers []Layer
 	Init   Init
+}
+
+// Form is what an example is between two layers.
+type Form struct {
+	Positions int // rows of the example
+	Columns   int // of each; 0 for data without inputs
+	Vocab     int // the columns are tokens below Vocab; 0: they are numbers
 }
 
 // Layer is one layer. It is a comparable value; its fields are the keys of a card.
 type Layer interface {
 	// Type is the layer's name in cards.
 	Type() string
-	// Width is the number of output columns for in input columns.
-	Width(in int) int
-	// Params lists the layer's parameters for in input columns, with offsets from the layer's first.
-	Params(in int) []Param
-	// Fields are the layer's keys and values in cards, besides its type: whole numbers and booleans.
+	// Form is what the layer makes of an example of the form in.
+	Form(in Form) Form
+	// Params lists the layer's parameters for the form in, with offsets from the layer's first.
+	Params(in Form) []Param
+	// Fields are the layer's keys and values in cards, besides its type: whole numbers, booleans and names.
 	Fields() map[string]any
-	// check tells what is wrong with the layer behind in columns. It bounds every size by MaxSize.
-	check(in int) error
+	// check tells what is wrong with the layer behind the form in. It bounds every size by MaxSize.
+	check(in Form) error
+	tracer
 }
 
 // Param is one parameter tensor in the flat vector theta [D].
 type Param struct {
-	Name   string // "0.w": layer index, then the tensor
-	Shape  []int  // row-major
-	FanIn  int    // inputs that meet in one output; 0 for what starts at zero, such as biases
-	Offset int    // of its first element in theta
+	Name     string // "0.w": layer index, then the tensor
+	Kind     Kind
+	Shape    []int // row-major
+	FanIn    int   // inputs that meet in one output of the product that it is part of
+	Offset   int   // of its first element in theta
+	Heads    int   // equal parts along HeadAxis, one for each head of attention; 0: it has none
+	HeadAxis int
 }
+
+// Kind is what a parameter is to its layer: see Init.
+type Kind uint8
+
+const (
+	Weight   Kind = iota // of a product
+	Bias                 // added to a product
+	Tokens               // a table with a row for each token
+	Places               // a table with a row for each position
+	Gain                 // of a layer norm
+	Shift                // added by a layer norm
+	Query                // a product to queries, keys or values
+	HeadBias             // added to a product of attention
+)
 
 // Len is the number of elements.
 func (p Param) Len() int {
@@ -59,24 +88,32 @@ type Linear struct {
 	Bias bool // whether there is a b
 }
 
-func (Linear) Type() string       { return "linear" }
-func (l Linear) Width(in int) int { return l.Out }
+func (Linear) Type() string        { return "linear" }
+func (l Linear) Form(in Form) Form { return Form{Positions: in.Positions, Columns: l.Out} }
 
-func (l Linear) Params(in int) []Param {
-	p := []Param{{Name: "w", Shape: []int{in, l.Out}, FanIn: in}}
+func (l Linear) Params(in Form) []Param {
+	p := []Param{{Name: "w", Shape: []int{in.Columns, l.Out}, FanIn: in.Columns}}
 	if l.Bias {
-		p = append(p, Param{Name: "b", Shape: []int{l.Out}, Offset: in * l.Out})
+		p = append(p, Param{Name: "b", Kind: Bias, Shape: []int{l.Out}, FanIn: in.Columns})
 	}
-	return p
+	return placed(p)
+}
+
+// placed gives the parameters of a layer their offsets, one behind the other.
+func placed(params []Param) []Param {
+	for i := range params[1:] {
+		params[i+1].Offset = params[i].Offset + params[i].Len()
+	}
+	return params
 }
 
 func (l Linear) Fields() map[string]any { return map[string]any{"out": l.Out, "bias": l.Bias} }
 
-func (l Linear) check(in int) error {
+func (l Linear) check(in Form) error {
 	switch {
 	case l.Out < 1 || l.Out > MaxSize:
 		return fmt.Errorf("out is %d; it must be 1 to %d", l.Out, MaxSize)
-	case in < 1:
+	case in.Columns < 1:
 		return errors.New("it has no input columns: these data have no inputs; use a layer such as group-sum")
 	}
 	return nil
@@ -99,10 +136,10 @@ func Activations() []string {
 }
 
 func (a Activation) Type() string         { return string(a) }
-func (Activation) Width(in int) int       { return in }
-func (Activation) Params(in int) []Param  { return nil }
+func (Activation) Form(in Form) Form      { return Form{Positions: in.Positions, Columns: in.Columns} }
+func (Activation) Params(Form) []Param    { return nil }
 func (Activation) Fields() map[string]any { return nil }
-func (a Activation) check(in int) error {
+func (a Activation) check(in Form) error {
 	if names := Activations(); !slices.Contains(names, string(a)) {
 		return nearest.Unknown("activation", string(a), names)
 	}
@@ -116,65 +153,25 @@ type GroupSum struct {
 	Groups, Size int
 }
 
-func (GroupSum) Type() string       { return "group-sum" }
-func (l GroupSum) Width(in int) int { return l.Groups }
+func (GroupSum) Type() string     { return "group-sum" }
+func (l GroupSum) Form(Form) Form { return Form{Positions: 1, Columns: l.Groups} }
 
-func (l GroupSum) Params(in int) []Param {
+func (l GroupSum) Params(Form) []Param {
 	return []Param{{Name: "w", Shape: []int{l.Groups, l.Size}, FanIn: l.Size}}
 }
 
 func (l GroupSum) Fields() map[string]any { return map[string]any{"groups": l.Groups, "size": l.Size} }
 
-func (l GroupSum) check(in int) error {
+func (l GroupSum) check(in Form) error {
 	switch {
 	case l.Groups < 1 || l.Groups > MaxSize:
 		return fmt.Errorf("groups is %d; it must be 1 to %d", l.Groups, MaxSize)
 	case l.Size < 1 || l.Size > MaxSize:
 		return fmt.Errorf("size is %d; it must be 1 to %d", l.Size, MaxSize)
-	case in != 0:
-		return fmt.Errorf("it takes no input, but gets %d columns; it stands first, on data without inputs such as toy", in)
+	case in.Columns != 0:
+		return fmt.Errorf("it takes no input, but gets %d columns; it stands first, on data without inputs such as toy", in.Columns)
 	}
 	return nil
-}
-
-// Init is how theta0 is drawn: every weight normal with standard deviation sqrt(gain / fan_in), biases 0.
-type Init string
-
-// The initialisations and their sources.
-const (
-	He    Init = "he"    // gain 2: He et al. 2015, arXiv 1502.01852, equation 10
-	LeCun Init = "lecun" // gain 1: LeCun et al. 1998, Efficient BackProp, section 4.6
-	Zeros Init = "zeros" // gain 0
-)
-
-// inits: one line per entry.
-var inits = []struct {
-	name Init
-	gain float32
-}{
-	{He, 2},
-	{LeCun, 1},
-	{Zeros, 0},
-}
-
-// Inits lists the names of the initialisations.
-func Inits() (names []string) {
-	for _, i := range inits {
-		names = append(names, string(i.name))
-	}
-	return names
-}
-
-// Std is the standard deviation of a parameter with the given fan-in: gain / fanIn, then its square root, each rounded
-// to float32; +0 for a fan-in of 0.
-func (i Init) Std(fanIn int) float32 {
-	for _, e := range inits {
-		if e.name == i && fanIn > 0 {
-			// The float64 root of a float32, rounded to float32, is the correctly rounded root (Figueroa 1995).
-			return float32(math.Sqrt(float64(e.gain / float32(fanIn))))
-		}
-	}
-	return 0
 }
 
 // Check tells what is wrong with the model, as the model of data that want out output columns. A Spec that passes has
@@ -186,12 +183,12 @@ func (s Spec) Check(out int) error {
 	if len(s.Layers) == 0 {
 		return errors.New("no layers")
 	}
-	width, total := s.In, int64(0)
+	form, total := s.form(), int64(0)
 	for i, l := range s.Layers {
-		if err := l.check(width); err != nil {
+		if err := l.check(form); err != nil {
 			return fmt.Errorf("layer %d (%s): %w", i, l.Type(), err)
 		}
-		for _, p := range l.Params(width) {
+		for _, p := range l.Params(form) {
 			n := int64(1)
 			for _, d := range p.Shape { // two sizes of at most 2^31 - 1: no overflow
 				n *= int64(d)
@@ -200,30 +197,35 @@ func (s Spec) Check(out int) error {
 				return fmt.Errorf("layer %d (%s): the model has more than %d parameters", i, l.Type(), MaxSize)
 			}
 		}
-		width = l.Width(width)
+		form = l.Form(form)
 	}
 	switch {
 	case total == 0:
 		return errors.New("the model has no parameters; add a linear layer")
-	case width != out:
-		return fmt.Errorf("the last layer gives %d columns; the data want %d", width, out)
+	case form.Positions != 1:
+		return fmt.Errorf("the last layer gives %d positions of an example; the data want one: add a layer such as last or mean-positions", form.Positions)
+	case form.Columns != out:
+		return fmt.Errorf("the last layer gives %d columns; the data want %d", form.Columns, out)
 	}
 	return nil
 }
 
+// form is that of a row of data.
+func (s Spec) form() Form { return Form{1, s.In, s.Vocab} }
+
 // Params lists the parameters in the order of theta [D].
 func (s Spec) Params() []Param {
 	var all []Param
-	width, offset := s.In, 0
+	form, offset := s.form(), 0
 	for i, l := range s.Layers {
 		next := offset
-		for _, p := range l.Params(width) {
+		for _, p := range l.Params(form) {
 			p.Name = fmt.Sprintf("%d.%s", i, p.Name)
 			p.Offset += offset
 			next += p.Len()
 			all = append(all, p)
 		}
-		width, offset = l.Width(width), next
+		form, offset = l.Form(form), next
 	}
 	return all
 }

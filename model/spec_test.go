@@ -11,14 +11,14 @@ import (
 )
 
 func mlp(width int) Spec {
-	return Spec{64, []Layer{Linear{width, true}, ReLU, Linear{width, true}, ReLU, Linear{10, true}}, He}
+	return Spec{64, 0, []Layer{Linear{width, true}, ReLU, Linear{width, true}, ReLU, Linear{10, true}}, He}
 }
 
 func TestParams(t *testing.T) {
 	s := mlp(32)
 	want := []string{
-		"0.w [64 32] fan-in 64 at 0", "0.b [32] fan-in 0 at 2048", "2.w [32 32] fan-in 32 at 2080",
-		"2.b [32] fan-in 0 at 3104", "4.w [32 10] fan-in 32 at 3136", "4.b [10] fan-in 0 at 3456",
+		"0.w [64 32] fan-in 64 at 0", "0.b [32] fan-in 64 at 2048", "2.w [32 32] fan-in 32 at 2080",
+		"2.b [32] fan-in 32 at 3104", "4.w [32 10] fan-in 32 at 3136", "4.b [10] fan-in 32 at 3456",
 	}
 	for i, p := range s.Params() {
 		if got := fmt.Sprintf("%s %v fan-in %d at %d", p.Name, p.Shape, p.FanIn, p.Offset); got != want[i] {
@@ -30,8 +30,8 @@ func TestParams(t *testing.T) {
 		d    int
 	}{
 		{mlp(32), 3466}, {mlp(64), 8970}, {mlp(128), 26122},
-		{Spec{5, []Layer{Linear{3, false}, Tanh, Linear{2, true}}, LeCun}, 15 + 8},
-		{Spec{0, []Layer{GroupSum{10, 100}}, Zeros}, 1000},
+		{Spec{5, 0, []Layer{Linear{3, false}, Tanh, Linear{2, true}}, LeCun}, 15 + 8},
+		{Spec{0, 0, []Layer{GroupSum{10, 100}}, Zeros}, 1000},
 	} {
 		if got := c.spec.D(); got != c.d {
 			t.Errorf("D of %v is %d; want %d", c.spec, got, c.d)
@@ -40,7 +40,7 @@ func TestParams(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	layers := func(in int, l ...Layer) Spec { return Spec{in, l, He} }
+	layers := func(in int, l ...Layer) Spec { return Spec{in, 0, l, He} }
 	for _, c := range []struct {
 		spec Spec
 		want string // what the error must say; "" for none
@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 		{layers(0, GroupSum{10, 0}), "size is 0"},
 		{layers(10, ReLU), "no parameters"},
 		{layers(64, Activation("rleu"), Linear{10, true}), `unknown activation "rleu"; nearest is "relu"`},
-		{Spec{64, []Layer{Linear{10, true}}, "hee"}, `unknown init "hee"; nearest is "he"`},
+		{Spec{64, 0, []Layer{Linear{10, true}}, "hee"}, `unknown init "hee"; nearest is "he"`},
 	} {
 		err := c.spec.Check(10)
 		switch {
@@ -84,13 +84,15 @@ func TestStd(t *testing.T) {
 			quotient, _ := big.NewRat(init.gain, fan).Float32()
 			root := new(big.Float).SetPrec(200).SetFloat64(float64(quotient))
 			want, _ := root.Sqrt(root).Float32()
-			if got := init.name.Std(int(fan)); got != want {
-				t.Fatalf("%s.Std(%d) = %x; want %x", init.name, fan, got, want)
+			if got := init.name.Start(Param{FanIn: int(fan)}); got != (Start{Normal, want}) {
+				t.Fatalf("%s of a fan-in of %d is %v; want a standard deviation of %x", init.name, fan, got, want)
 			}
 		}
 	}
-	if He.Std(0) != 0 || Zeros.Std(64) != 0 {
-		t.Errorf("He.Std(0) = %v and Zeros.Std(64) = %v; want 0", He.Std(0), Zeros.Std(64))
+	for _, p := range []Param{{Kind: Bias, FanIn: 64}, {Kind: HeadBias, FanIn: 64}, {Kind: Shift, FanIn: 1}} {
+		if he, zeros := He.Start(p), Zeros.Start(Param{FanIn: 64}); he != (Start{}) || zeros != (Start{}) {
+			t.Errorf("kind %d of he is %v, a weight of zeros %v; want +0", p.Kind, he, zeros)
+		}
 	}
 }
 

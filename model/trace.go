@@ -7,43 +7,66 @@ import (
 
 // tracer is a layer's half that this file and its like hold: its ops.
 type tracer interface {
-	// trace emits the layer on rows x f32[rows, in] (0 for data without inputs: then one row) with its parameters in the
-	// order and shapes of Layer.Params; the result is f32[rows, Width(in)].
-	trace(b *graph.Builder, params []op.Value, x op.Value) op.Value
+	// trace emits the layer on examples x f32[rows * in.Positions, in.Columns], one below the other (0 for data without inputs: then
+	// one row), with its parameters in the order and shapes of Layer.Params; the result is f32[rows * Positions, Columns] of Form(in).
+	trace(t tracing, params []op.Value, in Form, x op.Value) op.Value
 }
 
-func (l Linear) trace(b *graph.Builder, p []op.Value, x op.Value) op.Value {
-	y := b.Do(op.MatMul{}, x, p[0])
-	if l.Bias {
-		y = b.Do(op.Add, y, b.Do(op.Broadcast{To: b.Type(y).Shape}, p[1]))
+// tracing is a program at work, and who looks on.
+type tracing struct {
+	*graph.Builder
+	see func(name string, v op.Value)
+}
+
+func (l Linear) trace(t tracing, p []op.Value, _ Form, x op.Value) op.Value {
+	return t.linear(x, p)
+}
+
+// linear emits x W + b, or x W where there is no b.
+func (t tracing) linear(x op.Value, p []op.Value) op.Value {
+	y := t.Do(op.MatMul{}, x, p[0])
+	if len(p) > 1 {
+		y = t.Do(op.Add, y, t.wide(p[1], y))
 	}
 	return y
 }
 
+// wide spreads x over the shape of y.
+func (t tracing) wide(x, y op.Value) op.Value { return t.Do(op.Broadcast{To: t.Type(y).Shape}, x) }
+
 // activationOps: the op of each activation; one line per entry.
 var activationOps = map[Activation]op.Op{ReLU: op.Relu, Tanh: op.Tanh, GELU: op.Gelu{}, Sigmoid: op.Sigmoid{}}
 
-func (a Activation) trace(b *graph.Builder, _ []op.Value, x op.Value) op.Value {
-	return b.Do(activationOps[a], x)
+func (a Activation) trace(t tracing, _ []op.Value, _ Form, x op.Value) op.Value {
+	return t.Do(activationOps[a], x)
 }
 
-func (l GroupSum) trace(b *graph.Builder, p []op.Value, _ op.Value) op.Value {
-	return b.Do(op.Reshape{To: op.S(1, l.Groups)}, b.Do(op.Sum{Axes: op.List(1)}, p[0]))
+func (l GroupSum) trace(t tracing, p []op.Value, _ Form, _ op.Value) op.Value {
+	return t.Do(op.Reshape{To: op.S(1, l.Groups)}, t.Do(op.Sum{Axes: op.List(1)}, p[0]))
 }
 
 // Outputs emits the network: theta f32[D] and rows x f32[rows, In] (0 for data without inputs) give f32[rows, out].
 func (s Spec) Outputs(b *graph.Builder, theta, x op.Value) op.Value {
+	return s.Observe(b, theta, x, func(int, string, op.Value) {})
+}
+
+// Observe is Outputs, and hands what lies between to see, as it is emitted: of each layer "out", its result f32[rows * positions, columns], and
+// before that what else the layer shows: of attention "probabilities" f32[rows, heads, positions, positions], which query looks at which key.
+// What see does with a value changes no other: it may emit ops and outputs.
+func (s Spec) Observe(b *graph.Builder, theta, x op.Value, see func(layer int, name string, v op.Value)) op.Value {
 	all := s.Params()
 	parts := s.split(b, theta)
-	width := s.In
-	for _, l := range s.Layers {
-		n := len(l.Params(width))
+	form := s.form()
+	for k, l := range s.Layers {
+		n := len(l.Params(form))
 		params := make([]op.Value, n)
 		for i := range params {
 			params[i] = b.Do(op.Reshape{To: op.S(all[i].Shape...)}, parts[i])
 		}
-		x = l.(tracer).trace(b, params, x)
-		all, parts, width = all[n:], parts[n:], l.Width(width)
+		t := tracing{b, func(name string, v op.Value) { see(k, name, v) }}
+		x = l.trace(t, params, form, x)
+		t.see("out", x)
+		all, parts, form = all[n:], parts[n:], l.Form(form)
 	}
 	return x
 }
@@ -57,18 +80,27 @@ func (s Spec) split(b *graph.Builder, theta op.Value) []op.Value {
 	return b.Emit(op.Split{Sizes: op.List(sizes...)}, theta)
 }
 
-// Theta0 emits the initial parameters f32[D]: element i of the normal stream of key (t = 0) times the standard deviation
-// of its parameter; +0 where that is zero.
+// Theta0 emits the initial parameters f32[D] from the stream of key. Element i, where its parameter is normal, is element i of the normal
+// draws at t = 0, times the standard deviation; where it is uniform, element i of the uniform draws between -1 and 1 at t = 1, which are
+// exact multiples of 2^-23, times the bound.
 func (s Spec) Theta0(b *graph.Builder, key op.Value) op.Value {
-	draws := s.split(b, b.Do(op.Normal{To: op.S(s.D())}, key, b.FillU(0)))
+	normal := s.split(b, b.Do(op.Normal{To: op.S(s.D())}, key, b.FillU(0)))
+	var uniform, all []op.Value
 	for i, p := range s.Params() {
-		if std := s.Init.Std(p.FanIn); std == 0 {
-			draws[i] = b.Fill(0, p.Len())
-		} else {
-			draws[i] = b.Do(op.Mul, draws[i], b.Fill(std, p.Len()))
+		start, x := s.Init.Start(p), normal[i]
+		if start.Draw == Uniform {
+			if uniform == nil {
+				uniform = s.split(b, b.Do(op.Uniform{To: op.S(s.D()), Lo: op.B(-1), Hi: op.B(1)}, key, b.FillU(1)))
+			}
+			x = uniform[i]
 		}
+		scale := b.Fill(start.Scale, p.Len())
+		if start.Draw != Fixed {
+			scale = b.Do(op.Mul, x, scale)
+		}
+		all = append(all, scale)
 	}
-	return b.Do(op.Concat{}, draws...)
+	return b.Do(op.Concat{}, all...)
 }
 
 // Loss names how outputs are held against targets.

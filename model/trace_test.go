@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"strings"
 	"testing"
 
 	"lockstep/cpu"
@@ -58,26 +59,54 @@ func emit(t *testing.T, in map[string]op.Tensor, f func(b *graph.Builder, in fun
 	return y
 }
 
-// Element i of theta0 is draw i times its parameter's standard deviation; biases are +0.
+// Element i of theta0 is draw i, of the normal or the uniform ones, times its parameter's scale, or the parameter's constant.
 func TestTheta0(t *testing.T) {
-	s := Spec{In: 7, Init: He, Layers: []Layer{Linear{5, true}, ReLU, Linear{3, false}, Tanh, Linear{2, true}}}
 	k := op.Key(11, "theta")
 	key := op.Words32(op.U32, op.S(2), k[:]...)
-	draws, err := op.Run(op.Normal{To: op.S(s.D())}, key, op.Words32(op.U32, op.S(), 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	theta := emit(t, map[string]op.Tensor{"key": key}, func(b *graph.Builder, in func(string) op.Value) op.Value {
-		return s.Theta0(b, in("key"))
-	})
-	for _, p := range s.Params() {
-		for i := p.Offset; i < p.Offset+p.Len(); i++ {
-			want := float32(draws[0].F()[i] * s.Init.Std(p.FanIn))
-			if p.FanIn == 0 {
-				want = 0
+	layers := []Layer{Embedding{9, 8, true}, Attention{2, true, true, true}, MLP{5, Tanh, true, true}, LayerNorm{}, Last, Linear{2, true}}
+	for _, init := range Inits() {
+		s := Spec{In: 7, Vocab: 9, Init: Init(init), Layers: layers}
+		draws := map[Draw][]float32{}
+		for d, o := range map[Draw]op.Op{Normal: op.Normal{To: op.S(s.D())}, Uniform: op.Uniform{To: op.S(s.D()), Lo: op.B(-1), Hi: op.B(1)}} {
+			x, err := op.Run(o, key, op.Words32(op.U32, op.S(), uint32(d-Normal)))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if math.Float32bits(theta[i]) != math.Float32bits(want) {
-				t.Fatalf("%s: theta0[%d] is %v; want %v", p.Name, i, theta[i], want)
+			draws[d] = x[0].F()
+		}
+		theta := emit(t, map[string]op.Tensor{"key": key}, func(b *graph.Builder, in func(string) op.Value) op.Value {
+			return s.Theta0(b, in("key"))
+		})
+		for _, p := range s.Params() {
+			for i := p.Offset; i < p.Offset+p.Len(); i++ {
+				start := s.Init.Start(p)
+				want := start.Scale
+				if start.Draw != Fixed {
+					want = float32(draws[start.Draw][i] * start.Scale)
+				}
+				if math.Float32bits(theta[i]) != math.Float32bits(want) {
+					t.Fatalf("%s: %s: theta0[%d] is %v; want %v", init, p.Name, i, theta[i], want)
+				}
+			}
+		}
+	}
+}
+
+// What each initialisation makes of a parameter of attention with c = 8 columns, by hand from the sources that it names.
+func TestStarts(t *testing.T) {
+	rt := func(x float64) float32 { return float32(math.Sqrt(x)) }
+	want := map[Init]map[string]Start{
+		He:           {"tokens": {Normal, rt(2)}, "positions": {Normal, rt(2)}, "norm.gain": {Fixed, 1}, "norm.shift": {}, "wq": {Normal, 0.5}, "bq": {}, "wo": {Normal, 0.5}, "bo": {}, "w": {Normal, 0.5}, "b": {}},
+		Zeros:        {"tokens": {}, "positions": {}, "norm.gain": {Fixed, 1}, "norm.shift": {}, "wq": {}, "bq": {}, "wo": {}, "bo": {}, "w": {}, "b": {}},
+		Torch:        {"tokens": {Normal, 1}, "positions": {Normal, 1}, "norm.gain": {Fixed, 1}, "norm.shift": {}, "wq": {Uniform, rt(0.125)}, "bq": {Uniform, rt(0.125)}, "wo": {Uniform, rt(0.125)}, "bo": {Uniform, rt(0.125)}, "w": {Uniform, rt(0.125)}, "b": {Uniform, rt(0.125)}},
+		TorchEncoder: {"tokens": {Normal, 1}, "positions": {Normal, rt(0.125)}, "norm.gain": {Fixed, 1}, "norm.shift": {}, "wq": {Uniform, rt(0.1875)}, "bq": {}, "wo": {Uniform, rt(0.125)}, "bo": {}, "w": {Uniform, rt(0.125)}, "b": {Uniform, rt(0.125)}},
+	}
+	s := Spec{In: 4, Vocab: 9, Layers: []Layer{Embedding{9, 8, true}, Attention{2, true, true, true}, Last, Linear{2, true}}}
+	for init, starts := range want {
+		for _, p := range s.Params() {
+			_, name, _ := strings.Cut(p.Name, ".")
+			if w, ok := starts[name]; ok && init.Start(p) != w {
+				t.Errorf("%s: %s starts as %v; want %v", init, p.Name, init.Start(p), w)
 			}
 		}
 	}
