@@ -17,7 +17,7 @@ import (
 //	seeds = [0, 1, 2]                 # or {range = [0, 2]}, both ends included
 //	steps = 1200
 //	batch = 128
-//	data  = {name = "digits"}         # data.Names
+//	data  = {name = "digits"}         # data.Names; and what data.Numbers has for it: {name = "marker-addition", markers = 2}
 //	model = {init = "he", layers = [{type = "linear", out = "$width"}, {type = "relu"}, {type = "linear", out = 10}]}
 //	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, schedule = {type, every, gamma}
 //	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity has no d
@@ -28,7 +28,7 @@ import (
 //	axes = {d = [10, 100]}
 //
 //	[[arms]]
-//	name = "baseline"                 # an arm's keys replace the card's, key by key; a table of another type, whole
+//	name = "baseline"                 # an arm's keys replace the card's, key by key; a table of another type, or other data, whole
 //	map  = {type = "identity"}
 //	rule = {lr = 0.003}
 //
@@ -164,8 +164,8 @@ func (c *Card) readArms(r *reader) (arms []arm) {
 	return arms
 }
 
-// merged is the card's value with the arm's put in: key by key for tables, but whole for one that names another type,
-// because other types have other keys.
+// merged is the card's value with the arm's put in: key by key for tables, but whole for one of another type or other data,
+// because these have other keys.
 func merged(card, arm *node) *node {
 	if arm == nil {
 		return card.clone()
@@ -173,8 +173,10 @@ func merged(card, arm *node) *node {
 	if card == nil || card.kind != table || arm.kind != table {
 		return arm.clone()
 	}
-	if a, b := card.get("type"), arm.get("type"); a != nil && b != nil && a.text != b.text {
-		return arm.clone()
+	for _, key := range []string{"type", "name"} {
+		if a, b := card.get(key), arm.get(key); a != nil && b != nil && a.text != b.text {
+			return arm.clone()
+		}
 	}
 	out := card.clone()
 	out.line = arm.line

@@ -63,6 +63,24 @@ var layers = []choice[model.Layer]{
 	{"tanh", activation(model.Tanh)},
 	{"gelu", activation(model.GELU)},
 	{"sigmoid", activation(model.Sigmoid)},
+	{"embedding", func(r *reader) model.Layer {
+		return model.Embedding{Vocab: r.count("vocab"), Out: r.count("out"), Positions: r.flag("positions", true)}
+	}},
+	{"attention", func(r *reader) model.Layer {
+		return model.Attention{Heads: r.count("heads"), Causal: r.flag("causal", false), Norm: r.flag("norm", true), Bias: r.flag("bias", true)}
+	}},
+	{"mlp", func(r *reader) model.Layer {
+		f := model.Activation(r.text("activation", string(model.GELU)))
+		return model.MLP{Hidden: r.count("hidden"), Activation: f, Norm: r.flag("norm", true), Bias: r.flag("bias", true)}
+	}},
+	{"layer-norm", func(*reader) model.Layer { return model.LayerNorm{} }},
+	{"first", pool(model.First)},
+	{"last", pool(model.Last)},
+	{"mean-positions", pool(model.MeanPositions)},
+}
+
+func pool(p model.Pool) func(*reader) model.Layer {
+	return func(*reader) model.Layer { return p }
 }
 
 func activation(a model.Activation) func(*reader) model.Layer {
@@ -118,24 +136,9 @@ func subspaces() (all []choice[Map]) {
 // readSettings reads the tables that describe a cell. As a sketch it finds unknown keys and names.
 func readSettings(r *reader) (c Cell) {
 	c.Steps, c.Batch = r.count("steps"), r.count("batch")
-	d := r.table("data")
-	c.Data = d.text("name", "")
-	d.done()
-	switch {
-	case c.Data == "" && !r.sketch:
-		d.fail("", fmt.Errorf("name is missing; it is one of %s", strings.Join(data.Names(), ", ")))
-	case c.Data == "":
-	case r.sketch:
-		if err := data.Known(c.Data); err != nil {
-			d.fail("name", err)
-		}
-	default:
-		set, err := r.data.Open(c.Data)
-		if err != nil {
-			d.fail("name", err)
-			break
-		}
-		c.Model.In, c.set = set.In, set
+	c.Data, c.set = readData(r.table("data"))
+	if c.set != nil {
+		c.Model.In, c.Model.Vocab = c.set.In, c.set.Vocab
 	}
 	m := r.table("model")
 	c.Model.Init = model.Init(m.text("init", string(model.He)))
@@ -146,6 +149,55 @@ func readSettings(r *reader) (c Cell) {
 	c.Rule = choose(r.table("rule"), "rule type", "", rules())
 	c.Map = choose(r.table("map"), "map type", "identity", subspaces())
 	return c
+}
+
+// readData opens a data set, by its name and the numbers that it is made by. A sketch opens none, and accepts the numbers of all sets
+// where it does not know the name.
+func readData(r *reader) (name string, set *data.Set) {
+	name = r.text("name", "")
+	names := []string{name}
+	if name == "" {
+		names = data.Names()
+	}
+	switch err := data.Known(name); {
+	case name == "" && !r.sketch:
+		r.fail("", fmt.Errorf("name is missing; it is one of %s", strings.Join(names, ", ")))
+	case name != "" && err != nil:
+		r.fail("name", err)
+	}
+	var settings []data.Setting
+	for _, n := range names {
+		for _, x := range data.Numbers(n) {
+			if s, given := readNumber(r, x); given {
+				settings = append(settings, s)
+			}
+		}
+	}
+	r.done()
+	if r.sketch || r.err != nil {
+		return name, nil
+	}
+	set, err := r.data.Open(name, settings...)
+	if err != nil {
+		r.fail("name", err)
+	}
+	return name, set
+}
+
+// readNumber reads a number that a data set is made by, if the card gives it.
+func readNumber(r *reader, x data.Number) (s data.Setting, given bool) {
+	r.ask(x.Key)
+	if r.n.get(x.Key) == nil {
+		if must := x.Default < x.Lo || x.Default > x.Hi; must {
+			r.need(x.Key, number)
+		}
+		return s, false
+	}
+	v := r.count(x.Key)
+	if lo := max(1, x.Lo); v != 0 && (v < lo || v > x.Hi) {
+		r.fail(x.Key, fmt.Errorf("it is %d; it must be %d to %d", v, lo, x.Hi))
+	}
+	return data.Setting{Key: x.Key, Value: v}, v != 0
 }
 
 // Cells lists the cells of the card: arm by arm, then by axis, the first slowest, then by seed. Errors are CardErrors that
@@ -241,6 +293,10 @@ func (c *Card) point(a arm, i int, used map[string]bool) (Cell, error) {
 // check holds the parts of the cell against each other, and fills in what follows from them.
 func (c *Cell) check(r *reader) {
 	set := c.set
+	if set.Vocab > 0 && c.Batch > model.MaxSize/set.In {
+		r.fail("batch", fmt.Errorf("batch is %d; of rows of %d tokens it is at most %d", c.Batch, set.In, model.MaxSize/set.In))
+		return
+	}
 	if err := c.Model.Check(set.Out()); err != nil {
 		r.fail("model", err)
 		return

@@ -180,7 +180,7 @@ func enter(tx *sql.Tx, card *Card, cells []Cell) error {
 		return err
 	}
 	for _, c := range cells {
-		if _, err := tx.Exec("INSERT OR IGNORE INTO data (name, sha256) VALUES (?, ?)", c.Data, hex.EncodeToString(c.set.Hash[:])); err != nil {
+		if _, err := tx.Exec("INSERT OR IGNORE INTO data (name, sha256) VALUES (?, ?)", c.set.Title(), hex.EncodeToString(c.set.Hash[:])); err != nil {
 			return err
 		}
 	}

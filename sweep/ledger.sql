@@ -12,7 +12,7 @@ CREATE TABLE sweep ( -- one row
 ) STRICT;
 
 CREATE TABLE data (
-	name   TEXT PRIMARY KEY,
+	name   TEXT PRIMARY KEY, -- and the numbers that the set is made by
 	sha256 TEXT NOT NULL
 ) STRICT;
 

@@ -60,11 +60,16 @@ func join(path, key string) string {
 	return strings.Trim(path+"."+key, ".")
 }
 
-// lookup is the value of key with axes put in; nil when it is absent, or a sketch cannot know it.
-func (r *reader) lookup(key string, want kind) *node {
+// ask notes that key is one that the table may have.
+func (r *reader) ask(key string) {
 	if !slices.Contains(*r.keys, key) {
 		*r.keys = append(*r.keys, key)
 	}
+}
+
+// lookup is the value of key with axes put in; nil when it is absent, or a sketch cannot know it.
+func (r *reader) lookup(key string, want kind) *node {
+	r.ask(key)
 	v := r.n.get(key)
 	if v == nil {
 		return nil

@@ -26,7 +26,7 @@ type Record struct {
 	Runs     []RunRecord `json:"runs"`
 }
 
-// DataHash is a data set that the cells use: see data.Set.Hash.
+// DataHash is a data set that the cells use: see data.Set.Title and Hash.
 type DataHash struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`

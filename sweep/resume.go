@@ -215,7 +215,7 @@ func mismatch(dir string, was Record, card *Card, cells []Cell) error {
 	}
 	hashes := map[string]string{}
 	for _, c := range cells {
-		hashes[c.Data] = hex.EncodeToString(c.set.Hash[:])
+		hashes[c.set.Title()] = hex.EncodeToString(c.set.Hash[:])
 	}
 	for _, d := range was.Data {
 		if h, ok := hashes[d.Name]; ok {

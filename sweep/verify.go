@@ -111,7 +111,7 @@ func plannedIn(dir string, source data.Source) (*Card, []Cell, error) {
 	}
 	hashes := map[string]string{}
 	for _, c := range cells {
-		hashes[c.Data] = hex.EncodeToString(c.set.Hash[:])
+		hashes[c.set.Title()] = hex.EncodeToString(c.set.Hash[:])
 	}
 	for _, d := range r.Data {
 		if h, ok := hashes[d.Name]; ok && h != d.SHA256 {
