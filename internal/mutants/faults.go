@@ -88,6 +88,10 @@ var faults = []fault{
 	{"a constant of a card rounded twice", "model/decimal.go", "strconv.ParseFloat(d.String(), 32)", "strconv.ParseFloat(d.String(), 64)", "./model", "TestDecimal"},
 	{"columns of a ternary basis of twice the square of their norm", "subspace/ternary.go", "inverseRoot(int64(D), 2)", "inverseRoot(int64(D), 4)", "./subspace", "TestThetaIsTheta0PlusPz"},
 	{"the test rows trained on", "data/data.go", "return rows[cut:], rows[:cut:cut]", "return rows[:len(rows)-cut], rows[len(rows)-cut:]", "./data", "TestSplit"},
+	{"the test rows of a pool in the pool", "data/marker.go", "fill(\"marker-addition/test\"", "fill(\"marker-addition\"", "./data", "TestMarkerTestRows"},
+	{"a position that looks at what comes after it", "model/transformer.go", "op.Le, key, query", "op.Ge, key, query", "./model", "TestCausal"},
+	{"queries for keys", "model/transformer.go", "op.MatMul{TB: true}, q, k", "op.MatMul{TB: true}, k, q", "./model", "TestTransformers"},
+	{"a head's rows of wo taken for columns", "model/transformer.go", "kind, axis = Weight, 0", "kind, axis = Weight, 1", "./model", "TestBlocks"},
 
 	// sweeps
 	{"performance of a cell whose loss is not finite", "sweep/result.go", "if d.Diverged || r.unfit(testRows) {", "if d.Diverged {", "./sweep", "TestLastUpdateTooFar"},
