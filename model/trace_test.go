@@ -15,7 +15,12 @@ import (
 // emit runs a one-step program on the CPU engine and returns its output "y" as float32.
 func emit(t *testing.T, in map[string]op.Tensor, f func(b *graph.Builder, in func(string) op.Value) op.Value) []float32 {
 	t.Helper()
-	engine, err := cpu.New(cpu.Options{})
+	return emitOn(t, cpu.Options{}, in, f)
+}
+
+func emitOn(t *testing.T, o cpu.Options, in map[string]op.Tensor, f func(b *graph.Builder, in func(string) op.Value) op.Value) []float32 {
+	t.Helper()
+	engine, err := cpu.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

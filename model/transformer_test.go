@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"lockstep/cpu"
 	"lockstep/graph"
 	"lockstep/op"
 )
@@ -137,6 +138,37 @@ func TestTransformers(t *testing.T) {
 		}
 		if !(math.Abs(dot-second) <= 7.2e-5*size) {
 			t.Errorf("%s: u'Hv is %v; by differences %v (terms of %.3g in all)", name, dot, second, size)
+		}
+	}
+}
+
+// TestTransformersOnVariants: outputs, gradients and Hessian-vector products have one set of bits, by the laws alone and on every variant, with
+// and without fusion; none of their words is a NaN, whatever is masked.
+func TestTransformersOnVariants(t *testing.T) {
+	options := []cpu.Options{{}, {NoFuse: true}, {Variants: cpu.Variants()}}
+	for _, v := range cpu.Variants() {
+		options = append(options, cpu.Options{Variants: []string{v}})
+	}
+	for name, layers := range transformers {
+		e := newExample(3, 5, layers...)
+		all := func(b *graph.Builder, in func(string) op.Value) op.Value {
+			theta, x := in("theta"), in("x")
+			y := e.spec.Outputs(b, theta, x)
+			loss := MeanRows(b, CrossEntropy.PerRow(b, y, in("label")))
+			g := b.Gradient(loss, theta)[0]
+			h := b.HVP(loss, []op.Value{theta}, []op.Value{in("v")})[0]
+			return b.Do(op.Concat{}, b.Do(op.Reshape{To: op.S(9)}, y), g, h)
+		}
+		want := emitOn(t, cpu.Options{Variants: []string{cpu.Law}}, e.in, all)
+		for i, w := range want {
+			if w != w {
+				t.Fatalf("%s: word %d is a NaN", name, i)
+			}
+		}
+		for _, o := range options {
+			if got := emitOn(t, o, e.in, all); !slices.Equal(got, want) {
+				t.Errorf("%s: %+v gives other bits than the laws", name, o)
+			}
 		}
 	}
 }
