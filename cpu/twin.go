@@ -125,6 +125,9 @@ type workspace struct {
 	spare []*workspace // of threads that have no cell to work on, and help with large products
 
 	planned bool // buf has the size that a plan counts
+
+	ins  [8]op.Tensor // operands and results of a kernel that a kernel calls: such slices would escape from its stack
+	outs [4]op.Tensor
 }
 
 // outgrown is told, in tests, of a workspace that needs more words than it was planned to.

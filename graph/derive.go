@@ -14,22 +14,8 @@ import (
 func (b *Builder) VJP(y, ct op.Value, wrt ...op.Value) []op.Value {
 	b.likePrimal("cotangent", ct, y)
 	need, adjoint := b.p.depends(wrt), map[op.Value]op.Value{y: ct}
-	for i := len(b.p.Nodes) - 1; i >= 0; i-- { // nodes that the rules append are not visited
-		n := b.p.Nodes[i]
-		cts, live := make([]op.Value, len(n.Out)), false
-		for j, v := range n.Out {
-			cts[j] = adjoint[v]
-			live = live || adjoint[v] != 0 && need[v]
-		}
-		if !live {
-			continue
-		}
-		for j, g := range n.Op.VJP(b, n, cts) {
-			if x := n.In[j]; g != 0 && need[x] {
-				adjoint[x] = op.AddTo(b, adjoint[x], g)
-			}
-		}
-	}
+	of := func(v op.Value) bool { return int(v) < len(need) && need[v] }
+	op.Pullback(b, slices.Clip(b.p.Nodes), of, adjoint) // nodes that the rules append are not visited
 	out := make([]op.Value, len(wrt))
 	for i, w := range wrt {
 		out[i] = adjoint[w]
@@ -54,18 +40,9 @@ func (b *Builder) JVP(ys, xs, ts []op.Value) []op.Value {
 		tangent[x] = ts[i]
 	}
 	needed := b.p.ancestors(ys) // others may have tangents too, but nobody asks for them
-	for _, n := range slices.Clip(b.p.Nodes) {
-		in, live := make([]op.Value, len(n.In)), false
-		for j, v := range n.In {
-			in[j] = tangent[v]
-			live = live || in[j] != 0
-		}
-		if live && slices.ContainsFunc(n.Out, func(v op.Value) bool { return needed[v] }) {
-			for j, d := range n.Op.JVP(b, n, in) {
-				tangent[n.Out[j]] = d
-			}
-		}
-	}
+	op.Pushforward(b, slices.Clip(b.p.Nodes), func(n op.Node) bool {
+		return slices.ContainsFunc(n.Out, func(v op.Value) bool { return needed[v] })
+	}, tangent)
 	out := make([]op.Value, len(ys))
 	for i, y := range ys {
 		out[i] = tangent[y]

@@ -27,9 +27,11 @@ type View struct {
 }
 
 // Lower rewrites a program for an engine; has tells whether the engine has a twin of a composite. The rewrites are those
-// that change no bit: composites are replaced by their expansions, equal nodes are shared, dead ones dropped, views folded.
+// that change no bit: composites are replaced by their expansions, equal nodes are shared, dead ones dropped, duals join their primals,
+// views folded.
 func Lower(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
-	q := dropDead(expandAndShare(p, has))
+	q := dropDead(expandAndShare(p, func(n op.Node, in []op.Type) bool { return has(n.Op, in) }))
+	q = pairDuals(q, has)
 	t := &Tape{P: q, View: views(q)}
 	var states []op.Value
 	for _, s := range q.State {
@@ -71,13 +73,21 @@ type rewriter struct {
 	b    *Builder
 	sub  map[op.Value]op.Value
 	seen map[nodeKey][]op.Value
-	has  func(o op.Op, in []op.Type) bool
+	keep func(n op.Node, in []op.Type) bool // a composite as it is
 }
 
 // nodeKey names a node by its op and operands.
 type nodeKey struct {
 	op op.Op
 	in string
+}
+
+func keyOf(o op.Op, in []op.Value) nodeKey {
+	key := make([]int, len(in))
+	for i, v := range in {
+		key[i] = int(v)
+	}
+	return nodeKey{o, string(op.List(key...))}
 }
 
 func (r *rewriter) at(v op.Value) op.Value {
@@ -87,31 +97,36 @@ func (r *rewriter) at(v op.Value) op.Value {
 	return v
 }
 
-func expandAndShare(p *Program, has func(o op.Op, in []op.Type) bool) *Program {
-	r := &rewriter{&Builder{Program{Types: slices.Clone(p.Types)}}, map[op.Value]op.Value{}, map[nodeKey][]op.Value{}, has}
+func expandAndShare(p *Program, keep func(n op.Node, in []op.Type) bool) *Program {
+	r := &rewriter{&Builder{Program{Types: slices.Clone(p.Types)}}, map[op.Value]op.Value{}, map[nodeKey][]op.Value{}, keep}
 	for _, n := range p.Nodes {
 		r.add(n)
 	}
 	q := *p
 	q.Nodes, q.Types = r.b.p.Nodes, r.b.p.Types
-	q.State, q.Out = slices.Clone(p.State), slices.Clone(p.Out)
-	for i, s := range q.State {
-		q.State[i].Init, q.State[i].Next = r.at(s.Init), r.at(s.Next)
-	}
-	for i, o := range q.Out {
-		q.Out[i].V = r.at(o.V)
-	}
-	q.Active = r.at(p.Active)
+	q.substitute(r.at)
 	return &q
 }
 
+// substitute has states, outputs and the active flag be what other values have become.
+func (p *Program) substitute(at func(v op.Value) op.Value) {
+	p.State, p.Out = slices.Clone(p.State), slices.Clone(p.Out)
+	for i, s := range p.State {
+		p.State[i].Init, p.State[i].Next = at(s.Init), at(s.Next)
+	}
+	for i, o := range p.Out {
+		p.Out[i].V = at(o.V)
+	}
+	p.Active = at(p.Active)
+}
+
 func (r *rewriter) add(n op.Node) {
-	in, types, key := make([]op.Value, len(n.In)), make([]op.Type, len(n.In)), make([]int, len(n.In))
+	in, types := make([]op.Value, len(n.In)), make([]op.Type, len(n.In))
 	for i, v := range n.In {
 		in[i] = r.at(v)
-		types[i], key[i] = r.b.p.Types[in[i]], int(in[i])
+		types[i] = r.b.p.Types[in[i]]
 	}
-	if c, ok := n.Op.(op.Composite); ok && !r.has(n.Op, types) {
+	if c, ok := n.Op.(op.Composite); ok && !r.keep(n, types) {
 		inner := &Builder{Program{Types: r.b.p.Types}}
 		out := c.Expand(inner, in)
 		r.b.p.Types = inner.p.Types
@@ -123,7 +138,7 @@ func (r *rewriter) add(n op.Node) {
 		}
 		return
 	}
-	k := nodeKey{n.Op, string(op.List(key...))}
+	k := keyOf(n.Op, in)
 	if out, ok := r.seen[k]; ok {
 		for i, v := range n.Out {
 			r.sub[v] = out[i]

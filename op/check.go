@@ -8,8 +8,17 @@ func CheckData(o Op, in []Tensor) error {
 	if _, err := outputs(o, in); err != nil {
 		return err
 	}
-	if c, ok := o.(Checker); ok {
-		return c.Check(in)
+	of := o
+	if d, ok := o.(Twofold); ok { // tangents may be anything
+		primal, tangents := d.Primal()
+		of, in = primal, in[:len(in)-tangents]
+	}
+	if c, ok := of.(Checker); ok {
+		err := c.Check(in)
+		if e, ok := err.(*DataError); ok {
+			e.Op = o
+		}
+		return err
 	}
 	return nil
 }

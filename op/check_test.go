@@ -42,6 +42,8 @@ func boundedOps() []bounded {
 		{op.TernaryMM{TB: true}, []op.Tensor{f(2, 4), w, u()}, 2, 0, nil, 4},
 		{op.TernaryMMTail{}, []op.Tensor{f(2, 5), w, u()}, 2, 0, nil, 4},
 		{op.TernaryMMTail{TB: true}, []op.Tensor{f(2, 4), w, u()}, 2, 0, nil, 5},
+		{op.Dual[op.MatMul]{With: 3}, []op.Tensor{f(2, 5), f(5, 4), u(), f(2, 5), f(5, 4)}, 2, 0, nil, 5},
+		{op.Dual[op.XentGrad]{With: 1}, []op.Tensor{f(4, 5), u(4, 1), f(4, 1), f(4, 5)}, 1, 0, []int{0, 0}, 4},
 		{op.Tail{Axis: 1}, []op.Tensor{f(3, 6, 2), u()}, 1, 0, nil, 6},
 	}
 }

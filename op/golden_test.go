@@ -138,7 +138,31 @@ var golden = map[string]func(g *goldenInputs, o op.Op){
 		g.run(op.ScatterAdd{N: 3}, g.below(4, 2100), g.f32(2100, 2))
 	},
 	"softmax": func(g *goldenInputs, o op.Op) { g.run(o, g.f32(40, 10)) },
-	"xent":    func(g *goldenInputs, o op.Op) { g.run(o, g.f32(40, 10), g.below(10, 40, 1)) },
+	"dualmatmul": func(g *goldenInputs, _ op.Op) {
+		g.run(op.Dual[op.MatMul]{With: 3}, g.f32(7, 33), g.f32(33, 5), g.f32(7, 33), g.f32(33, 5))
+		g.run(op.Dual[op.MatMul]{Of: op.MatMul{TB: true}, With: 2}, g.f32(7, 33), g.f32(5, 33), g.below(34), g.f32(5, 33))
+	},
+	"dualtanh": dualGolden, "dualsigmoid": dualGolden, "dualgelu": dualGolden,
+	"dualsoftmax": func(g *goldenInputs, _ op.Op) { g.run(op.Dual[op.Softmax]{With: 1}, g.f32(40, 10), g.f32(40, 10)) },
+	"dualsoftmaxgrad": func(g *goldenInputs, _ op.Op) {
+		g.run(op.Dual[op.SoftmaxGrad]{With: 3}, g.f32(40, 10), g.f32(40, 10), g.f32(40, 10), g.f32(40, 10))
+	},
+	"dualxentgrad": func(g *goldenInputs, _ op.Op) {
+		g.run(op.Dual[op.XentGrad]{With: 1}, g.f32(40, 10), g.below(10, 40, 1), g.f32(40, 1), g.f32(40, 10))
+	},
+	"duallayernorm": func(g *goldenInputs, _ op.Op) {
+		g.run(op.Dual[op.LayerNorm]{Of: op.LayerNorm{Eps: op.B(1e-5)}, With: 1}, g.f32(40, 10), g.f32(40, 10))
+	},
+	"duallayernormgrad": func(g *goldenInputs, _ op.Op) {
+		g.run(op.Dual[op.LayerNormGrad]{With: 7}, g.f32(40, 10), g.f32(40, 1), g.f32(40, 10), g.f32(40, 10), g.f32(40, 1), g.f32(40, 10))
+	},
+	"softmaxgrad": func(g *goldenInputs, o op.Op) { g.run(o, g.f32(40, 10), g.f32(40, 10)) },
+	"layernorm": func(g *goldenInputs, _ op.Op) {
+		g.run(op.LayerNorm{Eps: op.B(1e-5)}, g.f32(40, 10))
+		g.run(op.LayerNorm{}, g.f32(3, 1100))
+	},
+	"layernormgrad": func(g *goldenInputs, o op.Op) { g.run(o, g.f32(40, 10), g.f32(40, 1), g.f32(40, 10)) },
+	"xent":          func(g *goldenInputs, o op.Op) { g.run(o, g.f32(40, 10), g.below(10, 40, 1)) },
 	"xentgrad": func(g *goldenInputs, o op.Op) {
 		g.run(o, g.f32(40, 10), g.below(10, 40, 1), g.f32(40, 1))
 	},
@@ -152,6 +176,10 @@ var golden = map[string]func(g *goldenInputs, o op.Op){
 	"batch":      func(g *goldenInputs, _ op.Op) { g.run(op.Batch{N: 1797, B: 64}, g.any(op.U32, 2), scalar(50)) },
 }
 
+func dualGolden(g *goldenInputs, o op.Op) {
+	of, _ := o.(op.Twofold).Primal()
+	g.run(of.(op.Dualer).Dual(1), g.f32(1000), g.f32(1000))
+}
 func unaryGolden(g *goldenInputs, o op.Op)  { g.run(o, g.f32(1000)) }
 func binaryGolden(g *goldenInputs, o op.Op) { g.run(o, g.f32(1000), g.f32(1000)) }
 

@@ -63,7 +63,7 @@ func TestExactLaws(t *testing.T) {
 // bits in the cases of the conformance suite.
 func TestOrderedLaws(t *testing.T) {
 	for _, o := range []op.Op{op.MatMul{}, op.MatMulJVP{}, op.Sum{}, op.Mean{}, op.ScatterAdd{}, op.Sigmoid{}, op.Rsqrt{}, op.Gelu{},
-		op.Softmax{}, op.Xent{}, op.XentGrad{}, op.TernaryMM{}, op.TernaryMMTail{}} {
+		op.Softmax{}, op.SoftmaxGrad{}, op.LayerNorm{}, op.LayerNormGrad{}, op.Xent{}, op.XentGrad{}, op.TernaryMM{}, op.TernaryMMTail{}} {
 		ran := 0
 		for _, c := range optest.Cases(o, 0) {
 			if out, err := c.Want(nil); err != nil {
@@ -136,6 +136,8 @@ func restated(o op.Op, in []op.Tensor) truth.Array {
 		})
 	case op.Softmax:
 		return truth.Build(op.F32, a[0].Dims, func(at []int) float64 { return softmaxAgain(a[0], at) })
+	case op.SoftmaxGrad, op.LayerNorm, op.LayerNormGrad:
+		return rowsAgain(o, a)
 	case op.Xent:
 		return truth.Build(op.F32, a[1].Dims, func(at []int) float64 {
 			m, s := shifted(a[0], at)
@@ -364,6 +366,7 @@ var bounds = map[string]func(o op.Op, in []truth.Array, y truth.Array) []float64
 	"softmax": func(_ op.Op, in []truth.Array, y truth.Array) []float64 {
 		return scaledBy(y, (2*span(in[0])+6+sumDepth(in[0]))*unit)
 	},
+	"softmaxgrad": softmaxGradBound, "layernorm": layerNormBound, "layernormgrad": layerNormGradBound,
 	"xent": func(_ op.Op, in []truth.Array, y truth.Array) []float64 {
 		b := make([]float64, len(y.X))
 		for i := range b {
@@ -428,6 +431,17 @@ func ternaryBound(x, y truth.Array) []float64 {
 		b[i] = float64(len(row))*math.Ldexp(1, e-30) + unit*math.Abs(y.X[i]) + 0x1p-149
 	}
 	return b
+}
+
+func init() {
+	for _, o := range op.All { // the primal results of duals; TestDerivatives holds the tangents
+		if _, ok := o.(op.Twofold); ok {
+			bounds[o.Name()] = func(o op.Op, in []truth.Array, y truth.Array) []float64 {
+				of, tangents := o.(op.Twofold).Primal()
+				return bounds[of.Name()](of, in[:len(in)-tangents], y)
+			}
+		}
+	}
 }
 
 // TestErrorBounds: ordered laws stay within the errors that their orders allow, against float64.

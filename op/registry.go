@@ -19,7 +19,8 @@ var All = []Op{
 	Broadcast{}, Sum{}, Mean{}, AMax{}, ArgMax{}, OneHot{}, Pick{},
 	Reshape{}, Transpose{}, Slice{}, Pad{}, Tail{}, Concat{}, Split{}, PutRow{},
 	Gather{}, ScatterAdd{},
-	Softmax{}, Xent{}, XentGrad{},
+	Softmax{}, SoftmaxGrad{}, Xent{}, XentGrad{}, LayerNorm{}, LayerNormGrad{},
+	Dual[MatMul]{}, DualMap[Unary]{Of: Tanh}, DualMap[Sigmoid]{}, DualMap[Gelu]{}, Dual[Softmax]{}, Dual[SoftmaxGrad]{}, Dual[XentGrad]{}, Dual[LayerNorm]{}, Dual[LayerNormGrad]{},
 	TernaryMM{}, TernaryMMTail{},
 	Uniform{}, Normal{}, Rademacher{}, RandInt{}, Ternary{}, Batch{},
 }
@@ -36,11 +37,13 @@ func Named(name string) (Op, error) {
 	return nil, fmt.Errorf("no op is called %q; the ops are %s", name, strings.Join(names, ", "))
 }
 
-// attrs calls f for every attribute of o: its exported fields, but for the row of a table of functions.
+// attrs calls f for every attribute of o: its exported fields, those of an op in it among them, but for the row of a table of functions.
 func attrs(v reflect.Value, f func(name string, field reflect.Value)) {
 	for i := range v.NumField() {
 		switch v.Field(i).Interface().(type) {
 		case UnaryFunc, BinaryFunc, CompareFunc:
+		case Op:
+			attrs(v.Field(i), f)
 		default:
 			f(v.Type().Field(i).Name, v.Field(i))
 		}

@@ -136,9 +136,40 @@ func samples() (list []sample) {
 	add(op.ScatterAdd{N: 4}, index(4, 1100), x(1100, 2))
 	add(op.Softmax{}, x(4, 5))
 	add(op.Softmax{}, x(2, 3, 5))
+	add(op.SoftmaxGrad{}, x(4, 5), x(4, 5))
+	add(op.SoftmaxGrad{}, x(2, 3, 5), x(2, 3, 5))
+	add(op.SoftmaxGrad{}, x(4, 1), x(4, 1))
+	add(op.LayerNorm{Eps: op.B(0.1)}, x(4, 5))
+	add(op.LayerNorm{Eps: op.B(0.1)}, x(2, 3, 1))
+	add(op.LayerNorm{Eps: op.B(1e-5)}, x(2, 3, 5))
+	add(op.LayerNormGrad{}, x(4, 5), positive(4, 1), x(4, 5))
+	add(op.LayerNormGrad{}, x(2, 1, 3), x(2, 1, 1), x(2, 1, 3))
 	add(op.Xent{}, x(4, 5), index(5, 4, 1))
 	add(op.XentGrad{}, x(4, 5), index(5, 4, 1), x(4, 1))
+	for _, s := range list {
+		if o := dualOf(s); o != nil {
+			var tangents []op.Tensor
+			for _, i := range s.differentiable() {
+				tangents = append(tangents, x(s.in[i].Dims()...))
+			}
+			add(o, append(slices.Clone(s.in), tangents...)...)
+		}
+	}
 	return list
+}
+
+// dualOf is the dual of a sample's op with all of its tangents; nil if it has none.
+func dualOf(s sample) op.Op {
+	with := uint32(0)
+	for _, i := range s.differentiable() {
+		with |= 1 << i
+	}
+	if d, ok := s.op.(op.Dualer); ok {
+		if o := d.Dual(with); o != nil {
+			return o
+		}
+	}
+	return nil
 }
 
 // differentiable tells which operands have tangents.
@@ -246,7 +277,8 @@ func TestDerivatives(t *testing.T) {
 			e := &tape{t: t}
 			n := s.node(e)
 			what := fmt.Sprintf("%s at %v, operands %v", op.Describe(s.op), typesOf(s.in), set)
-			if _, is := s.op.(op.MatMulJVP); !is {
+			_, ofProduct := s.op.(op.Dual[op.MatMul])
+			if _, is := s.op.(op.MatMulJVP); !is && !ofProduct {
 				const h = 1e-5 // central differences: h^2 and 1e-16 / h are 1e-10 and 1e-11
 				plus, minus := s.along(u, u, h, 0), s.along(u, u, -h, 0)
 				for i, dy := range s.op.JVP(e, n, e.values(u)) {

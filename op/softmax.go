@@ -34,17 +34,41 @@ func shiftedExp(e Emitter, x Value) (m, exp, sum Value) {
 	return m, exp, one(e, Sum{List(last)}, exp)
 }
 
-// tangent emits p * (d - sum(p * d)).
-func (Softmax) tangent(e Emitter, p, d Value) Value {
-	s := e.Type(p).Shape
-	sum := one(e, Sum{List(int(s.Rank) - 1)}, one(e, Mul, p, d))
-	return one(e, Mul, p, one(e, Sub, d, one(e, Broadcast{s}, sum)))
-}
-
 func (o Softmax) JVP(e Emitter, n Node, t []Value) []Value {
-	return []Value{o.tangent(e, n.Out[0], t[0])}
+	return e.Emit(SoftmaxGrad{}, n.Out[0], t[0])
 }
 
 func (o Softmax) VJP(e Emitter, n Node, ct []Value) []Value {
-	return []Value{o.tangent(e, n.Out[0], ct[0])}
+	return e.Emit(SoftmaxGrad{}, n.Out[0], ct[0])
 }
+
+// SoftmaxGrad is the derivative of Softmax in the direction g, forward and reverse: y * (g - sum(y * g)).
+//
+//	y f32[.., c], g f32[.., c] -> f32[.., c], c >= 1
+//
+// Its own derivatives are those of this expansion.
+type SoftmaxGrad struct{}
+
+func (SoftmaxGrad) Name() string { return "softmaxgrad" }
+func (SoftmaxGrad) Class() Class { return Ordered }
+
+func (o SoftmaxGrad) Shape(in []Type) ([]Type, error) {
+	if len(in) == 2 && in[1].DType == F32 && in[0].Shape == in[1].Shape {
+		if out, err := (Softmax{}).Shape(in[:1]); err == nil {
+			return out, nil
+		}
+	}
+	return nil, bad(o, in, "y f32[.., c] and g like y, with c of at least 1")
+}
+
+// Law is the law of the expansion.
+func (o SoftmaxGrad) Law(out, in []Tensor) { ExpandLaw(o, out, in) }
+
+func (SoftmaxGrad) Expand(e Emitter, in []Value) []Value {
+	y, g, s := in[0], in[1], e.Type(in[0]).Shape
+	sum := one(e, Sum{List(int(s.Rank) - 1)}, one(e, Mul, y, g))
+	return e.Emit(Mul, y, one(e, Sub, g, one(e, Broadcast{s}, sum)))
+}
+
+func (o SoftmaxGrad) JVP(e Emitter, n Node, t []Value) []Value  { return expandJVP(e, o, n, t) }
+func (o SoftmaxGrad) VJP(e Emitter, n Node, ct []Value) []Value { return expandVJP(e, o, n, ct) }

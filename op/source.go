@@ -19,7 +19,20 @@ var source embed.FS
 // composite also Expand), and for an elementwise function its row of the table of functions and its scalar law. The error
 // says that the package does not hold the op.
 func Source(o Op) (string, error) {
-	kind := reflect.TypeOf(o).Name()
+	if d, ok := o.(Twofold); ok {
+		of, _ := d.Primal()
+		law, err := sourceOf(o)
+		if err != nil {
+			return "", err
+		}
+		rest, err := Source(of)
+		return law + "\n" + rest, err
+	}
+	return sourceOf(o)
+}
+
+func sourceOf(o Op) (string, error) {
+	kind, _, _ := strings.Cut(reflect.TypeOf(o).Name(), "[") // of a generic type without what it is of
 	files, err := source.ReadDir(".")
 	if err != nil {
 		return "", err
@@ -97,7 +110,11 @@ func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""
 	}
-	id, _ := f.Recv.List[0].Type.(*ast.Ident)
+	kind := f.Recv.List[0].Type
+	if of, ok := kind.(*ast.IndexExpr); ok { // a generic type
+		kind = of.X
+	}
+	id, _ := kind.(*ast.Ident)
 	if id == nil {
 		return ""
 	}

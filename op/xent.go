@@ -73,7 +73,7 @@ func (XentGrad) JVP(e Emitter, n Node, t []Value) []Value {
 	s := e.Type(n.In[0]).Shape
 	var sum Value
 	if t[0] != 0 {
-		dp := Softmax{}.tangent(e, one(e, Softmax{}, n.In[0]), t[0])
+		dp := one(e, SoftmaxGrad{}, one(e, Softmax{}, n.In[0]), t[0])
 		sum = one(e, Mul, dp, one(e, Broadcast{s}, n.In[2]))
 	}
 	if t[2] != 0 {
@@ -87,7 +87,7 @@ func (XentGrad) VJP(e Emitter, n Node, ct []Value) []Value {
 	s := e.Type(n.In[0]).Shape
 	dp := one(e, Mul, ct[0], one(e, Broadcast{s}, n.In[2]))
 	dg := one(e, Mul, ct[0], Xent{}.residual(e, n.In[0], n.In[1]))
-	dx := Softmax{}.tangent(e, one(e, Softmax{}, n.In[0]), dp)
+	dx := one(e, SoftmaxGrad{}, one(e, Softmax{}, n.In[0]), dp)
 	repeat := Broadcast{s} // its own rule: for c = 1 it is a view and no Sum, which would turn -0 into +0
 	return []Value{dx, 0, repeat.VJP(e, Node{Op: repeat, In: n.In[2:]}, []Value{dg})[0]}
 }

@@ -27,7 +27,10 @@ func init() {
 		"broadcast": growBroadcast, "onehot": growOneHot, "pick": growPick,
 		"reshape": growReshape, "transpose": growTranspose, "slice": growSlice, "pad": growPad, "tail": growTail, "concat": growConcat, "split": growSplit,
 		"putrow": growPutRow, "gather": growGather, "scatteradd": growScatterAdd,
-		"softmax": growSoftmax, "xent": growXent, "xentgrad": growXent,
+		"softmax": growSoftmax, "softmaxgrad": growSoftmaxGrad, "layernorm": growLayerNorm, "layernormgrad": growLayerNormGrad,
+		"xent": growXent, "xentgrad": growXent,
+		"dualmatmul": growDual, "dualtanh": growDual, "dualsigmoid": growDual, "dualgelu": growDual, "dualsoftmax": growDual, "dualsoftmaxgrad": growDual, "dualxentgrad": growDual,
+		"duallayernorm": growDual, "duallayernormgrad": growDual,
 		"uniform":    growDraw(func(g *generator, s op.Shape) op.Op { return op.Uniform{To: s, Lo: op.B(-1), Hi: op.B(2)} }),
 		"normal":     growDraw(func(g *generator, s op.Shape) op.Op { return op.Normal{To: s} }),
 		"rademacher": growDraw(func(g *generator, s op.Shape) op.Op { return op.Rademacher{To: s} }),
@@ -317,6 +320,22 @@ func classed(s op.Shape) bool { return s.At(-1) > 0 }
 
 func growSoftmax(g *generator, kind op.Op) (op.Op, []op.Value) {
 	return kind, []op.Value{g.anySuch(op.F32, 1, op.MaxRank, classed)}
+}
+
+func growSoftmaxGrad(g *generator, kind op.Op) (op.Op, []op.Value) {
+	y := g.anySuch(op.F32, 1, op.MaxRank, classed)
+	return kind, []op.Value{y, g.value(op.F32, g.b.Type(y).Dims()...)}
+}
+
+// growLayerNorm takes an eps with which nothing is near to a division by 0.
+func growLayerNorm(g *generator, _ op.Op) (op.Op, []op.Value) {
+	return op.LayerNorm{Eps: op.B(0.5)}, []op.Value{g.anySuch(op.F32, 1, op.MaxRank, classed)}
+}
+
+func growLayerNormGrad(g *generator, kind op.Op) (op.Op, []op.Value) {
+	y := g.anySuch(op.F32, 1, op.MaxRank, classed)
+	s := g.b.Type(y)
+	return kind, []op.Value{y, g.value(op.F32, s.With(-1, 1).Dims()...), g.value(op.F32, s.Dims()...)}
 }
 
 func growXent(g *generator, kind op.Op) (op.Op, []op.Value) {

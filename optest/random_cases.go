@@ -169,7 +169,7 @@ func (d *dice) klen(k int, in ...operand) []operand {
 var randomKinds = []func(d *dice) (op.Op, []operand){
 	randomProduct, randomProduct, randomProduct, randomProduct, randomProduct, randomTernary, randomTernary, randomTernary,
 	randomReduction, randomReduction, randomReduction, randomExtremum, randomClasses, randomClasses, randomScatter,
-	randomElementwise, randomElementwise, randomElementwise, randomElementwise, randomMove, randomMove, randomDraw, randomDraw,
+	randomElementwise, randomElementwise, randomElementwise, randomElementwise, randomMove, randomMove, randomDraw, randomDraw, randomDual, randomDual,
 }
 
 func randomProduct(d *dice) (op.Op, []operand) {
@@ -234,13 +234,20 @@ func randomExtremum(d *dice) (op.Op, []operand) {
 func randomClasses(d *dice) (op.Op, []operand) {
 	b, c := d.size(), d.size()
 	label := about(uint32(c), b, 1)
-	switch d.IntN(3) {
+	rows := append(d.dims(0, 2), c)
+	switch d.IntN(6) {
 	case 0:
 		return op.Xent{}, []operand{d.f32(b, c), label}
 	case 1:
 		return op.XentGrad{}, []operand{d.f32(b, c), label, d.f32(b, 1)}
+	case 2:
+		return op.SoftmaxGrad{}, []operand{d.f32(rows...), d.f32(rows...)}
+	case 3:
+		return op.LayerNorm{Eps: op.B(one[float32](d, 0, 1e-5, 1))}, []operand{d.f32(rows...)}
+	case 4:
+		return op.LayerNormGrad{}, []operand{d.f32(rows...), d.f32(op.S(rows...).With(-1, 1).Dims()...), d.f32(rows...)}
 	}
-	return op.Softmax{}, []operand{d.f32(append(d.dims(0, 2), c)...)}
+	return op.Softmax{}, []operand{d.f32(rows...)}
 }
 
 func randomScatter(d *dice) (op.Op, []operand) {

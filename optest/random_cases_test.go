@@ -82,6 +82,9 @@ func TestRandomCasesReach(t *testing.T) {
 		if j, jvp := c.Op.(op.MatMulJVP); jvp {
 			o, ok = op.MatMul(j), true
 		}
+		if d, dual := c.Op.(op.Dual[op.MatMul]); dual {
+			o, ok = d.Of, true
+		}
 		if !ok {
 			continue
 		}

@@ -20,7 +20,7 @@ type Smooth struct {
 // differentiable are the ops of such a program.
 var differentiable = []string{"neg", "exp", "tanh", "sinpi", "cospi", "relu", "sigmoid", "gelu", "log", "sqrt", "rsqrt", "add", "sub", "mul", "max", "min", "div",
 	"select", "matmul", "matmultail", "ternarymm", "ternarymmtail", "sum", "mean", "amax", "broadcast", "pick", "reshape", "transpose", "slice", "pad", "tail", "concat", "split",
-	"putrow", "gather", "scatteradd", "softmax", "xent", "xentgrad"}
+	"putrow", "gather", "scatteradd", "softmax", "softmaxgrad", "layernorm", "layernormgrad", "dualtanh", "dualgelu", "dualsoftmax", "duallayernorm", "dualxentgrad", "xent", "xentgrad"}
 
 // NewSmooth draws one; see NewRandom.
 func NewSmooth(entropy []byte) (*Smooth, error) {

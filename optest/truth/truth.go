@@ -192,12 +192,16 @@ func init() {
 		"onehot": single(onehotTruth), "pick": single(pickTruth), "broadcast": single(broadcastTruth), "reshape": single(reshapeTruth),
 		"transpose": single(transposeTruth), "slice": single(sliceTruth), "pad": single(padTruth), "tail": single(tailTruth), "concat": single(concatTruth),
 		"split": splitTruth, "putrow": single(putrowTruth), "gather": single(gatherTruth), "scatteradd": single(scatteraddTruth),
-		"softmax": single(softmaxTruth), "xent": single(xentTruth), "xentgrad": single(xentgradTruth),
+		"softmax": single(softmaxTruth), "softmaxgrad": single(softmaxGradTruth), "layernorm": layerNormTruth, "layernormgrad": single(layerNormGradTruth),
+		"xent": single(xentTruth), "xentgrad": single(xentgradTruth),
 	}
 }
 
 // Of is what an op gives; nil for a draw, of which there is no truth.
 func Of(o op.Op, in []Array) []Array {
+	if d, ok := o.(op.Twofold); ok {
+		return dualTruth(d, in)
+	}
 	if f := references[o.Name()]; f != nil {
 		return f(o, in)
 	}

@@ -1,0 +1,10 @@
+//go:build !purego
+
+package cpu
+
+import "lockstep/op"
+
+func init() {
+	rowTwin[op.LayerNorm]()
+	rowTwin[op.LayerNormGrad]()
+}

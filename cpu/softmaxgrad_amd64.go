@@ -1,0 +1,9 @@
+//go:build !purego
+
+package cpu
+
+import "lockstep/op"
+
+func init() {
+	rowTwin[op.SoftmaxGrad]()
+}
