@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"lockstep/graph"
 	"lockstep/internal/nearest"
 	"lockstep/op"
 )
@@ -92,18 +91,10 @@ func needColumns(in Form) error {
 	return nil
 }
 
-// norm emits the layer norm of x with p, its gain and shift.
+// norm emits the layer norm of x f32[n, c] with p, its gain and shift: op.LayerNorm times the gain, plus the shift.
 func (t tracing) norm(x op.Value, p []op.Value) op.Value {
-	return layerNorm(t.Builder, x, p[0], p[1], normEps)
-}
-
-// layerNorm emits ((x - mean) * (1 / sqrt(var + eps))) * gain + shift over the last axis of x f32[n, c].
-func layerNorm(b *graph.Builder, x, gain, shift op.Value, eps float32) op.Value {
-	wide := func(v op.Value) op.Value { return b.Do(op.Broadcast{To: b.Type(x).Shape}, v) }
-	d := b.Do(op.Sub, x, wide(b.Do(op.Mean{Axes: op.List(1)}, x)))
-	variance := b.Do(op.Mean{Axes: op.List(1)}, b.Do(op.Mul, d, d))
-	r := b.Do(op.Rsqrt{}, b.Do(op.Add, variance, op.FillLike(b, eps, variance)))
-	return b.Do(op.Add, b.Do(op.Mul, b.Do(op.Mul, d, wide(r)), wide(gain)), wide(shift))
+	y := t.Emit(op.LayerNorm{Eps: op.B(normEps)}, x)[0]
+	return t.Do(op.Add, t.Do(op.Mul, y, t.wide(p[0], y)), t.wide(p[1], y))
 }
 
 // Attention is x + Wo A + bo, where A puts the heads' softmax(Q K^T / sqrt(c / Heads)) V side by side (Vaswani et al. 2017, arXiv 1706.03762,
