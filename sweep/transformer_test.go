@@ -222,3 +222,29 @@ func TestDataInLedger(t *testing.T) {
 		t.Errorf("the ledger's card makes other cells: %v", err)
 	}
 }
+
+// TestRecipes: the cards of the released recipes make the networks of these, counted by hand; and no row of the marker card's pool is used twice.
+func TestRecipes(t *testing.T) {
+	attention := func(d int) int { return 2*d + 4*(d*d+d) } // layer norm, then four products
+	for file, want := range map[string]int{
+		"marker.toml":  256*64 + 16*64 + 2*attention(64) + 2*64 + 64*8 + 8,
+		"modular.toml": 97*128 + 2*128 + 2*(attention(128)+2*128+128*256+256+256*128+128) + 2*128 + 128*97 + 97,
+	} {
+		card, err := LoadCard("testdata/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := card.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cells {
+			if c.Model.D() != want {
+				t.Errorf("%s, %s: %d parameters; want %d", file, c.Name(), c.Model.D(), want)
+			}
+			if c.Data == "marker-addition" && c.Steps*c.Batch > c.set.N-c.set.Test() {
+				t.Errorf("%s: %d steps of %d rows; the pool has %d", file, c.Steps, c.Batch, c.set.N-c.set.Test())
+			}
+		}
+	}
+}
