@@ -1,0 +1,122 @@
+package curvature_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"lockstep/analysis/curvature"
+	"lockstep/cpu"
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// rotated is a symmetric matrix with the given eigenvalues and random eigenvectors, rounded to float32.
+func rotated(seed uint64, eigenvalues []float64) *mat.SymDense {
+	n := len(eigenvalues)
+	r := rand.New(rand.NewPCG(seed, 1))
+	g := mat.NewDense(n, n, nil)
+	for i := range n {
+		for j := range n {
+			g.Set(i, j, r.NormFloat64())
+		}
+	}
+	var qr mat.QR
+	qr.Factorize(g)
+	var q, a mat.Dense
+	qr.QTo(&q)
+	a.Product(&q, mat.NewDiagDense(n, eigenvalues), q.T())
+	s := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			s.SetSym(i, j, float64(float32(a.At(i, j))))
+		}
+	}
+	return s
+}
+
+// dense is the operator of a pack of matrices of one size.
+func dense(t testing.TB, models ...*mat.SymDense) curvature.Operator {
+	t.Helper()
+	n := models[0].SymmetricDim()
+	p, err := graph.Trace(func(b *graph.Builder) {
+		a := b.Input("matrix", op.T(op.F32, op.Model, n, n))
+		v := b.State(curvature.Vector, b.Fill(0, 1, n), op.Cell)
+		b.Next(v, v)
+		b.OutputOver(curvature.Product, b.Do(op.MatMul{}, v, a), op.Cell)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return curvature.Operator{N: n, Steps: 1, Program: p, Groups: curvature.ByModel, Bind: func(p graph.Pack) error {
+		for m, a := range models {
+			x := op.New(op.T(op.F32, op.Model, n, n))
+			for i := range n {
+				for j := range n {
+					x.SetF(i*n+j, float32(a.At(i, j)))
+				}
+			}
+			if err := p.Put("matrix", x.Type, m, op.Bytes(x.W)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func engine(t testing.TB, how cpu.Options) graph.Engine {
+	t.Helper()
+	e, err := cpu.New(how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func session(t testing.TB, o curvature.Operator, how curvature.Options) *curvature.Session {
+	t.Helper()
+	return sessionOn(t, engine(t, cpu.Options{Threads: 2}), o, how)
+}
+
+func sessionOn(t testing.TB, e graph.Engine, o curvature.Operator, how curvature.Options) *curvature.Session {
+	t.Helper()
+	s, err := curvature.New(e, o, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// spectrum is a list of eigenvalues, each so many times, the largest first.
+func spectrum(counts map[float64]int) (all []float64) {
+	for v, n := range counts {
+		all = append(all, slices.Repeat([]float64{v}, n)...)
+	}
+	slices.Sort(all)
+	slices.Reverse(all)
+	return all
+}
+
+func sum(x []float64) (s float64) {
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
+// decaying are n eigenvalues 1/k^2, a few of them negative.
+func decaying(n int) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = 10 * math.Pow(float64(i+1), -2)
+		if i%7 == 3 {
+			x[i] = -x[i]
+		}
+	}
+	return x
+}

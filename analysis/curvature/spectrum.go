@@ -1,0 +1,124 @@
+package curvature
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Ritz is an eigenvalue of T, which is near one of A.
+type Ritz struct {
+	Value float64
+	// Error: an eigenvalue of A is not farther from Value, but for the rounding of products (Parlett 1998, section 13.2: the norm of the residual of its vector).
+	Error float64
+	// Weight is the squared first entry of its unit vector: how much of the first vector of the process lies in its direction.
+	Weight float64
+	// Vector [m] is its unit vector in the basis of the process.
+	Vector []float64
+}
+
+// Ritz gives the eigenvalues of T, the largest first. They are derived: float64, by the QR method of gonum.
+func (t Tridiagonal) Ritz() ([]Ritz, error) {
+	m := len(t.Alpha)
+	for _, v := range slices.Concat(t.Alpha, t.Beta) {
+		if v-v != 0 {
+			return nil, fmt.Errorf("curvature: a tridiagonal matrix with an entry %v: the products were not finite", v)
+		}
+	}
+	a := mat.NewSymDense(m, nil)
+	broke := 0.
+	for i, v := range t.Alpha {
+		a.SetSym(i, i, float64(v))
+		if i+1 < m {
+			a.SetSym(i, i+1, float64(t.Beta[i]))
+		}
+		if t.Beta[i] == 0 {
+			broke = float64(breakdown) * float64(t.Scale)
+		}
+	}
+	var e mat.EigenSym
+	if !e.Factorize(a, true) {
+		return nil, fmt.Errorf("curvature: the eigenvalues of a tridiagonal matrix of size %d are not found", m)
+	}
+	var vectors mat.Dense
+	e.VectorsTo(&vectors)
+	all := make([]Ritz, m)
+	for i, v := range e.Values(nil) {
+		u := mat.Col(nil, i, &vectors)
+		all[m-1-i] = Ritz{v, math.Abs(float64(t.Beta[m-1])*u[m-1]) + broke, u[0] * u[0], u}
+	}
+	return all, nil
+}
+
+// Density is a spectral density phi: the share of eigenvalues per unit, smoothed by a normal density of standard deviation Sigma (Lin, Saad and
+// Yang 2016, arXiv 1308.5467; Ghorbani, Krishnan and Xiao 2019, arXiv 1901.10159, algorithm 1).
+type Density struct {
+	At     []float64
+	Phi    []float64
+	Error  []float64 // standard error of Phi over the processes; NaN of one
+	Sigma  float64
+	Number int // of processes
+}
+
+// NewDensity is stochastic Lanczos quadrature: the mean of the processes' densities, each the sum of its Ritz values' weights times the normal
+// density round them, at points points that hold all but 1e-4 of it. sigma is a share of the range of the Ritz values.
+func NewDensity(processes []Tridiagonal, points int, sigma float64) (Density, error) {
+	if len(processes) == 0 || points < 2 || !(sigma > 0) {
+		return Density{}, fmt.Errorf("curvature: a density of %d processes at %d points with sigma %v; want at least 1, 2, and above 0", len(processes), points, sigma)
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	var all [][]Ritz
+	for _, t := range processes {
+		r, err := t.Ritz()
+		if err != nil {
+			return Density{}, err
+		}
+		all, lo, hi = append(all, r), min(lo, r[len(r)-1].Value), max(hi, r[0].Value)
+	}
+	width := hi - lo
+	if width == 0 {
+		width = max(1, math.Abs(hi))
+	}
+	d := Density{Sigma: sigma * width, Number: len(all)}
+	lo, hi = lo-4*d.Sigma, hi+4*d.Sigma
+	for i := range points {
+		x := lo + (hi-lo)*float64(i)/float64(points-1)
+		var each []float64
+		for _, r := range all {
+			phi := 0.
+			for _, v := range r {
+				z := (x - v.Value) / d.Sigma
+				phi += v.Weight * math.Exp(-z*z/2) / (d.Sigma * math.Sqrt(2*math.Pi))
+			}
+			each = append(each, phi)
+		}
+		mean, se := meanAndError(each)
+		d.At, d.Phi, d.Error = append(d.At, x), append(d.Phi, mean), append(d.Error, se)
+	}
+	return d, nil
+}
+
+// EffectiveDimension estimates the sum over eigenvalues of max(v, 0) / (max(v, 0) + c) (MacKay 1992, Bayesian Interpolation, section 4; Maddox, Benton and Wilson 2020, arXiv
+// 2003.02139, equation 4), by quadrature: n times the mean of the weighted sums over the processes, and its standard error.
+func EffectiveDimension(processes []Tridiagonal, n int, c float64) (Estimate, error) {
+	if !(c > 0) {
+		return Estimate{}, fmt.Errorf("curvature: an effective dimension at c = %v; want above 0", c)
+	}
+	var each []float64
+	for _, t := range processes {
+		r, err := t.Ritz()
+		if err != nil {
+			return Estimate{}, err
+		}
+		sum := 0.
+		for _, v := range r {
+			if v.Value > 0 {
+				sum += v.Weight * v.Value / (v.Value + c)
+			}
+		}
+		each = append(each, float64(n)*sum)
+	}
+	return newEstimate(each), nil
+}
