@@ -97,3 +97,20 @@ func (b *Builder) GGN(outputs op.Value, lossOf func(outputs op.Value) op.Value, 
 	}
 	return out
 }
+
+// Fisher emits the product of sum over rows i of g_i g_i^T with the vector v, g_i the gradient of loss i of perRow f32[rows, 1]: VJP . JVP, so that no
+// gradient of a row is ever made. With the losses of the data's own labels that is the empirical Fisher matrix, times the number of rows; with
+// labels drawn from the model's own distribution a Monte Carlo estimate of the Fisher matrix (Kunstner, Balles and Hennig 2019, arXiv 1905.12558,
+// equations 4 and 5).
+func (b *Builder) Fisher(perRow op.Value, wrt, v []op.Value) []op.Value {
+	out := make([]op.Value, len(wrt))
+	if along := b.JVP([]op.Value{perRow}, wrt, v)[0]; along != 0 {
+		out = b.VJP(perRow, along, wrt...)
+	}
+	for i := range out {
+		if out[i] == 0 {
+			out[i] = op.FillLike(b, 0, wrt[i])
+		}
+	}
+	return out
+}

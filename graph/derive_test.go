@@ -11,6 +11,7 @@ import (
 	"lockstep/cpu"
 	"lockstep/graph"
 	"lockstep/op"
+	"lockstep/optest/truth"
 )
 
 // The model of these tests: an MLP with two hidden layers, mean cross-entropy over a few examples.
@@ -22,12 +23,12 @@ const (
 // activations, by name: the op and its float64 form.
 var activations = map[string]struct {
 	op  op.Op
-	f64 func(hyperdual) hyperdual
+	f64 func(truth.Hyperdual) truth.Hyperdual
 }{
-	"tanh":    {op.Tanh, hyperdual.tanh},
-	"relu":    {op.Relu, hyperdual.relu},
-	"sigmoid": {op.Sigmoid{}, hyperdual.sigmoid},
-	"gelu":    {op.Gelu{}, hyperdual.gelu},
+	"tanh":    {op.Tanh, truth.Hyperdual.Tanh},
+	"relu":    {op.Relu, truth.Hyperdual.Relu},
+	"sigmoid": {op.Sigmoid{}, truth.Hyperdual.Sigmoid},
+	"gelu":    {op.Gelu{}, truth.Hyperdual.Gelu},
 }
 
 // wave is a deterministic list of numbers in [-1, 1].
@@ -42,19 +43,19 @@ func wave(n int, seed float64) []float32 {
 func label(i int) uint32 { return uint32(i * 2 % classes) }
 
 // logits64 is the model in hyper-dual float64.
-func logits64(theta []hyperdual, x []float32, act func(hyperdual) hyperdual) []hyperdual {
-	h := make([]hyperdual, inputs)
+func logits64(theta []truth.Hyperdual, x []float32, act func(truth.Hyperdual) truth.Hyperdual) []truth.Hyperdual {
+	h := make([]truth.Hyperdual, inputs)
 	for i := range h {
-		h[i] = constant(float64(x[i]))
+		h[i] = truth.Real(float64(x[i]))
 	}
 	for l, n := range []int{width1, width2, classes} {
 		w, b := theta[:len(h)*n], theta[len(h)*n:len(h)*n+n]
 		theta = theta[len(h)*n+n:]
-		y := make([]hyperdual, n)
+		y := make([]truth.Hyperdual, n)
 		for j := range y {
 			y[j] = b[j]
 			for i := range h {
-				y[j] = y[j].add(h[i].mul(w[i*n+j]))
+				y[j] = y[j].Add(h[i].Mul(w[i*n+j]))
 			}
 			if l < 2 {
 				y[j] = act(y[j])
@@ -65,17 +66,17 @@ func logits64(theta []hyperdual, x []float32, act func(hyperdual) hyperdual) []h
 	return h
 }
 
-func loss64(theta []hyperdual, x []float32, act func(hyperdual) hyperdual) hyperdual {
-	var sum hyperdual
+func loss64(theta []truth.Hyperdual, x []float32, act func(truth.Hyperdual) truth.Hyperdual) truth.Hyperdual {
+	var sum truth.Hyperdual
 	for e := range examples {
 		z := logits64(theta, x[e*inputs:], act)
-		var s hyperdual
+		var s truth.Hyperdual
 		for _, v := range z {
-			s = s.add(v.exp())
+			s = s.Add(v.Exp())
 		}
-		sum = sum.add(s.log()).add(z[label(e)].mul(constant(-1)))
+		sum = sum.Add(s.Log()).Add(z[label(e)].Mul(truth.Real(-1)))
 	}
-	return sum.mul(constant(1. / examples))
+	return sum.Mul(truth.Real(1. / examples))
 }
 
 // reference holds the explicit float64 gradient, Hessian, Jacobian of the logits and Gauss-Newton matrix at theta.
@@ -85,13 +86,13 @@ type reference struct {
 	ggn  [][]float64
 }
 
-func explicit(theta []float32, x []float32, act func(hyperdual) hyperdual) reference {
-	at := func(i, j int) []hyperdual {
-		t := make([]hyperdual, params)
+func explicit(theta []float32, x []float32, act func(truth.Hyperdual) truth.Hyperdual) reference {
+	at := func(i, j int) []truth.Hyperdual {
+		t := make([]truth.Hyperdual, params)
 		for k := range t {
-			t[k].a = float64(theta[k])
+			t[k].A = float64(theta[k])
 		}
-		t[i].b, t[j].c = 1, 1
+		t[i].B, t[j].C = 1, 1
 		return t
 	}
 	r := reference{make([]float64, params), square(params), square(params)}
@@ -103,17 +104,17 @@ func explicit(theta []float32, x []float32, act func(hyperdual) hyperdual) refer
 	for i := range params {
 		for j := range params {
 			l := loss64(at(i, j), x, act)
-			r.grad[i], r.hess[i][j] = l.b, l.d
+			r.grad[i], r.hess[i][j] = l.B, l.D
 		}
 		for e := range examples {
 			sum := 0.
 			z := logits64(at(i, i), x[e*inputs:], act)
 			for _, v := range z {
-				sum += math.Exp(v.a)
+				sum += math.Exp(v.A)
 			}
 			for c, v := range z {
-				jac[e*classes+c][i] = v.b
-				prob[e*classes+c] = math.Exp(v.a) / sum
+				jac[e*classes+c][i] = v.B
+				prob[e*classes+c] = math.Exp(v.A) / sum
 			}
 		}
 	}

@@ -174,7 +174,7 @@ func (l GroupSum) check(in Form) error {
 	return nil
 }
 
-// Check tells what is wrong with the model, as the model of data that want out output columns. A Spec that passes has
+// Check tells what is wrong with the model, as the model of data that want out output columns (0: however many it gives). A Spec that passes has
 // 1 to MaxSize parameters, and its other methods are safe to call.
 func (s Spec) Check(out int) error {
 	if !slices.Contains(Inits(), string(s.Init)) {
@@ -204,7 +204,7 @@ func (s Spec) Check(out int) error {
 		return errors.New("the model has no parameters; add a linear layer")
 	case form.Positions != 1:
 		return fmt.Errorf("the last layer gives %d positions of an example; the data want one: add a layer such as last or mean-positions", form.Positions)
-	case form.Columns != out:
+	case out > 0 && form.Columns != out:
 		return fmt.Errorf("the last layer gives %d columns; the data want %d", form.Columns, out)
 	}
 	return nil
@@ -212,6 +212,15 @@ func (s Spec) Check(out int) error {
 
 // form is that of a row of data.
 func (s Spec) form() Form { return Form{1, s.In, s.Vocab} }
+
+// Out is the number of output columns that the layers give. Who has not called Check must not call it with layers from outside.
+func (s Spec) Out() int {
+	form := s.form()
+	for _, l := range s.Layers {
+		form = l.Form(form)
+	}
+	return form.Columns
+}
 
 // Params lists the parameters in the order of theta [D].
 func (s Spec) Params() []Param {

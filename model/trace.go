@@ -1,6 +1,8 @@
 package model
 
 import (
+	"math"
+
 	"lockstep/graph"
 	"lockstep/op"
 )
@@ -54,8 +56,12 @@ func (s Spec) Outputs(b *graph.Builder, theta, x op.Value) op.Value {
 // before that what else the layer shows: of attention "probabilities" f32[rows, heads, positions, positions], which query looks at which key.
 // What see does with a value changes no other: it may emit ops and outputs.
 func (s Spec) Observe(b *graph.Builder, theta, x op.Value, see func(layer int, name string, v op.Value)) op.Value {
+	return s.ObserveParts(b, s.Split(b, theta), x, see)
+}
+
+// ObserveParts is Observe with the parameters of Params one by one, each flat, so that one may differentiate with respect to some of them.
+func (s Spec) ObserveParts(b *graph.Builder, parts []op.Value, x op.Value, see func(layer int, name string, v op.Value)) op.Value {
 	all := s.Params()
-	parts := s.split(b, theta)
 	form := s.form()
 	for k, l := range s.Layers {
 		n := len(l.Params(form))
@@ -71,8 +77,8 @@ func (s Spec) Observe(b *graph.Builder, theta, x op.Value, see func(layer int, n
 	return x
 }
 
-// split cuts a vector f32[D] into the parameters, each flat.
-func (s Spec) split(b *graph.Builder, theta op.Value) []op.Value {
+// Split cuts a vector f32[D] into the parameters of Params, each flat.
+func (s Spec) Split(b *graph.Builder, theta op.Value) []op.Value {
 	var sizes []int
 	for _, p := range s.Params() {
 		sizes = append(sizes, p.Len())
@@ -84,13 +90,13 @@ func (s Spec) split(b *graph.Builder, theta op.Value) []op.Value {
 // draws at t = 0, times the standard deviation; where it is uniform, element i of the uniform draws between -1 and 1 at t = 1, which are
 // exact multiples of 2^-23, times the bound.
 func (s Spec) Theta0(b *graph.Builder, key op.Value) op.Value {
-	normal := s.split(b, b.Do(op.Normal{To: op.S(s.D())}, key, b.FillU(0)))
+	normal := s.Split(b, b.Do(op.Normal{To: op.S(s.D())}, key, b.FillU(0)))
 	var uniform, all []op.Value
 	for i, p := range s.Params() {
 		start, x := s.Init.Start(p), normal[i]
 		if start.Draw == Uniform {
 			if uniform == nil {
-				uniform = s.split(b, b.Do(op.Uniform{To: op.S(s.D()), Lo: op.B(-1), Hi: op.B(1)}, key, b.FillU(1)))
+				uniform = s.Split(b, b.Do(op.Uniform{To: op.S(s.D()), Lo: op.B(-1), Hi: op.B(1)}, key, b.FillU(1)))
 			}
 			x = uniform[i]
 		}
@@ -126,6 +132,21 @@ func (l Loss) PerRow(b *graph.Builder, outputs, targets op.Value) op.Value {
 	}
 	d := b.Do(op.Sub, outputs, targets)
 	return b.Do(op.Sum{Axes: op.List(1)}, b.Do(op.Mul, d, d))
+}
+
+// Drawn emits, f32[rows, 1], what has the gradients of the rows' losses at targets drawn from the distribution of which the loss is the negative
+// logarithm: for CrossEntropy a label from softmax(outputs), the first largest of outputs + Gumbel noise (Maddison, Tarlow and Minka 2014, arXiv
+// 1411.0030, section 2); for SquaredError a normal target of variance 1/2 round each output. The noise is elements [rows, out] of the stream of key at t.
+func (l Loss) Drawn(b *graph.Builder, outputs, key, t op.Value) op.Value {
+	s := b.Type(outputs).Shape
+	if l == CrossEntropy {
+		u := b.Do(op.Uniform{To: s, Lo: op.B(0), Hi: op.B(1)}, key, t)
+		gumbel := b.Do(op.Neg, b.Do(op.Log, b.Do(op.Neg, b.Do(op.Log, u)))) // -inf where u is 0
+		return l.PerRow(b, outputs, b.Do(op.ArgMax{Axis: 1}, b.Do(op.Add, outputs, gumbel)))
+	}
+	// (output - target)^2 with output - target = e held fixed where it is differentiated again: 2 e * output.
+	e := b.Do(op.Mul, b.Do(op.Normal{To: s}, key, t), b.Do(op.Fill{DType: op.F32, Bits: op.B(math.Sqrt2), To: s})) // 2 * sqrt(1/2)
+	return b.Do(op.Sum{Axes: op.List(1)}, b.Do(op.Mul, e, outputs))
 }
 
 // Correct emits 1 for each row whose first largest output is its label, else 0, f32[rows, 1]; it is 0 for SquaredError.

@@ -19,7 +19,7 @@ func TestSolve(t *testing.T) {
 	for i := range b {
 		b[i] = float32(math.Cos(float64(i * i)))
 	}
-	s := session(t, dense(t, a, negative), curvature.Options{Models: 2})
+	s := session(t, dense(t, a, negative), curvature.Options{})
 	x, err := s.Solve(context.Background(), b, 0.25, 1e-5, 40)
 	if err != nil {
 		t.Fatal(err)

@@ -60,8 +60,7 @@ const checkpointFormat = "lockstep/curvature/1"
 // identity names what a checkpoint belongs to.
 func (s *Session) identity(l loop) string {
 	h := sha256.New()
-	hash := s.Program.Hash()
-	fmt.Fprintf(h, "%s\x00%s\x00%x\x00%d models, %d vectors, seed %d", checkpointFormat, l.name, hash, s.Models, s.Vectors, s.seed)
+	fmt.Fprintf(h, "%s\x00%s\x00%x\x00%d models, %d vectors, seed %d", checkpointFormat, l.name, s.hash, s.Models, s.Vectors, s.seed)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -104,8 +103,12 @@ func (s *Session) load(l loop) (at int, err error) {
 		return -1, nil
 	}
 	t, err := s.keep.Load()
-	if err != nil || t == nil || t.Meta["format"] != checkpointFormat || t.Meta["identity"] != s.identity(l) {
+	if err != nil || t == nil {
 		return -1, err
+	}
+	defer t.Close()
+	if t.Meta["format"] != checkpointFormat || t.Meta["identity"] != s.identity(l) {
+		return -1, nil // of another estimation, which has ended or is not this one
 	}
 	if at, err = strconv.Atoi(t.Meta["done"]); err != nil || at < 0 || at > l.steps {
 		return -1, fmt.Errorf("curvature: the checkpoint says that %q of %d steps are done", t.Meta["done"], l.steps)

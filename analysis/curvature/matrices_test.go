@@ -1,6 +1,7 @@
 package curvature_test
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"lockstep/cpu"
 	"lockstep/graph"
 	"lockstep/op"
+	"lockstep/subspace"
 )
 
 // rotated is a symmetric matrix with the given eigenvalues and random eigenvectors, rounded to float32.
@@ -42,18 +44,17 @@ func rotated(seed uint64, eigenvalues []float64) *mat.SymDense {
 func dense(t testing.TB, models ...*mat.SymDense) curvature.Operator {
 	t.Helper()
 	n := models[0].SymmetricDim()
-	p, err := graph.Trace(func(b *graph.Builder) {
-		a := b.Input("matrix", op.T(op.F32, op.Model, n, n))
-		v := b.State(curvature.Vector, b.Fill(0, 1, n), op.Cell)
-		b.Next(v, v)
-		b.OutputOver(curvature.Product, b.Do(op.MatMul{}, v, a), op.Cell)
-	})
-	if err != nil {
-		t.Fatal(err)
+	trace := func(vectors int) (*graph.Program, error) {
+		return graph.Trace(func(b *graph.Builder) {
+			a := b.Input("matrix", op.T(op.F32, curvature.Over(vectors), n, n))
+			v := b.State(curvature.Vector, b.Fill(0, 1, n), op.Cell)
+			b.Next(v, v)
+			b.OutputOver(curvature.Product, b.Do(op.MatMul{}, v, a), op.Cell)
+		})
 	}
-	return curvature.Operator{N: n, Steps: 1, Program: p, Groups: curvature.ByModel, Bind: func(p graph.Pack) error {
+	return curvature.Operator{N: n, Models: len(models), Steps: 1, Program: trace, Bind: func(p graph.Pack, vectors int) error {
 		for m, a := range models {
-			x := op.New(op.T(op.F32, op.Model, n, n))
+			x := op.New(op.T(op.F32, curvature.Over(vectors), n, n))
 			for i := range n {
 				for j := range n {
 					x.SetF(i*n+j, float32(a.At(i, j)))
@@ -119,4 +120,44 @@ func decaying(n int) []float64 {
 		}
 	}
 	return x
+}
+
+// columns are those of a map's basis, by its products with unit vectors.
+func columns(t testing.TB, m subspace.Map, D, d int, seed uint64) [][]float64 {
+	t.Helper()
+	p, err := graph.Trace(func(b *graph.Builder) {
+		basis := m.Basis(b, b.Input("key", op.T(op.U32, op.Shared, 2)), D, d)
+		b.OutputOver("theta", m.Theta(b, b.Fill(0, D), basis, b.Input("z", op.T(op.F32, op.Cell, 1, d)), b.FillU(uint32(d))), op.Cell)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack, err := engine(t, cpu.Options{}).NewPack(d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := op.Key(seed, "basis")
+	pack.Put("key", op.T(op.U32, op.Shared, 2), 0, op.Bytes(key[:]))
+	for c := range d {
+		z := op.New(op.T(op.F32, op.Cell, 1, d))
+		z.SetF(c, 1)
+		pack.Put("z", z.Type, c, op.Bytes(z.W))
+	}
+	x, err := pack.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Run(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	all := make([][]float64, d)
+	for c := range all {
+		b, y := make([]byte, 4*D), op.New(op.T(op.F32, op.Cell, D))
+		if err := pack.Read("theta", c, b); err != nil {
+			t.Fatal(err)
+		}
+		op.PutWords(y.W, b)
+		all[c] = wide(y.F())
+	}
+	return all
 }

@@ -18,31 +18,42 @@ const (
 	Product = "product" // the result
 )
 
-// Operator is a symmetric matrix, given by a program that multiplies a vector of each cell with the cell's matrix.
+// Operator is a symmetric matrix, or one for each of several models, given by a program that multiplies a vector of each cell with the
+// matrix of the cell's model.
 type Operator struct {
-	N     int // size of the matrix
-	Steps int // of Program, for one product
-	// Program has the state Vector, which it keeps, and leaves the product in the output Product after Steps steps. It can then begin
-	// again. Vector is a state and no input, so that what does not hang on it is computed once.
-	Program *graph.Program
-	// Groups of a pack of so many models with so many vectors each, of which cell m * vectors + v has vector v of model m; nil: none.
-	Groups func(models, vectors int) graph.Groups
-	// Bind puts the program's inputs into a pack; nil: there are none.
-	Bind func(p graph.Pack) error
+	N      int // size of the matrix
+	Models int // that it is for
+	Steps  int // of the program, for one product
+	// Program traces the program for cells of which so many share a model; what belongs to a model is then over the domain Over(vectors). It has
+	// the state Vector, which it keeps, and leaves the product in the output Product after Steps steps; it can then begin again. Vector is a state
+	// and no input, so that what does not hang on it is computed once.
+	Program func(vectors int) (*graph.Program, error)
+	// Bind puts the program's inputs into a pack; slot m of what is over Over(vectors) is model m's.
+	Bind func(p graph.Pack, vectors int) error
+}
+
+// Over is the domain of what belongs to a model with so many vectors: cells of one model have it together; a model that is alone in its cell
+// has its tangents computed beside it.
+func Over(vectors int) op.Domain {
+	if vectors == 1 {
+		return op.Cell
+	}
+	return op.Model
 }
 
 // Session is an operator at work on a pack of models, with a number of vectors for each.
 type Session struct {
 	Operator
-	Models, Vectors int
-	pack            graph.Pack
-	product         graph.Executable
-	programs        map[string]graph.Executable
-	states          []state // of all programs
-	began           bool    // the product's own states are set
-	done            map[string]int
-	keep            Keeper
-	seed            uint64
+	Vectors  int
+	pack     graph.Pack
+	hash     [32]byte // of the product's program
+	product  graph.Executable
+	programs map[string]graph.Executable
+	states   []state // of all programs
+	began    bool    // the product's own states are set
+	done     map[string]int
+	keep     Keeper
+	seed     uint64
 }
 
 // state is an array that a checkpoint holds.
@@ -53,7 +64,6 @@ type state struct {
 
 // Options are of a session.
 type Options struct {
-	Models  int // 0: 1
 	Vectors int // at a time, for each model; 0: 1
 	Seed    uint64
 	Keep    Keeper // nil: nothing is kept
@@ -66,20 +76,24 @@ type Keeper interface {
 	// Save writes one; fill writes its content.
 	Save(fill func(w io.Writer) error) error
 	// Load opens the last one; nil: there is none.
-	Load() (*data.Tensors, error)
+	Load() (*data.TensorsFile, error)
 }
 
 // New makes a session. Errors: those of the engine and of Bind.
 func New(e graph.Engine, o Operator, how Options) (s *Session, err error) {
-	how.Models, how.Vectors = max(1, how.Models), max(1, how.Vectors)
-	if o.N < 1 || o.Steps < 1 {
-		return nil, fmt.Errorf("curvature: a matrix of size %d, multiplied in %d steps; want at least 1 of both", o.N, o.Steps)
+	how.Vectors = max(1, how.Vectors)
+	if o.N < 1 || o.Steps < 1 || o.Models < 1 {
+		return nil, fmt.Errorf("curvature: matrices of size %d of %d models, multiplied in %d steps; want at least 1 of each", o.N, o.Models, o.Steps)
 	}
-	var groups graph.Groups
-	if o.Groups != nil {
-		groups = o.Groups(how.Models, how.Vectors)
+	program, err := o.Program(how.Vectors)
+	if err != nil {
+		return nil, err
 	}
-	s = &Session{Operator: o, Models: how.Models, Vectors: how.Vectors, programs: map[string]graph.Executable{}, done: map[string]int{}, keep: how.Keep, seed: how.Seed}
+	groups := graph.Groups{op.Model: make([]int, o.Models*how.Vectors)}
+	for c := range groups[op.Model] {
+		groups[op.Model][c] = c / how.Vectors
+	}
+	s = &Session{Operator: o, Vectors: how.Vectors, hash: program.Hash(), programs: map[string]graph.Executable{}, done: map[string]int{}, keep: how.Keep, seed: how.Seed}
 	if s.pack, err = e.NewPack(s.cells(), groups); err != nil {
 		return nil, err
 	}
@@ -89,10 +103,8 @@ func New(e graph.Engine, o Operator, how Options) (s *Session, err error) {
 			s = nil
 		}
 	}()
-	if o.Bind != nil {
-		if err = o.Bind(s.pack); err != nil {
-			return s, err
-		}
+	if err = o.Bind(s.pack, how.Vectors); err != nil {
+		return s, err
 	}
 	key := op.Key(how.Seed, "probe")
 	if err = s.pack.Put(keyProbe, op.T(op.U32, op.Shared, 2), 0, op.Bytes(key[:])); err != nil {
@@ -103,7 +115,7 @@ func New(e graph.Engine, o Operator, how Options) (s *Session, err error) {
 			return s, err
 		}
 	}
-	s.product, err = s.compile(o.Program)
+	s.product, err = s.compile(program)
 	return s, err
 }
 
@@ -208,11 +220,28 @@ func (s *Session) Close() (err error) {
 	return errors.Join(err, s.pack.Close())
 }
 
-// ByModel is the groups of a pack whose models' cells share what is theirs.
-func ByModel(models, vectors int) graph.Groups {
-	of := make([]int, models*vectors)
-	for c := range of {
-		of[c] = c / vectors
+// Matrix gives each model's whole matrix f32[N, N], one after the other, by N products with unit vectors: for small ones, such as those in a subspace.
+func (s *Session) Matrix(ctx context.Context) ([][]float32, error) {
+	all := make([][]float32, s.Models)
+	for m := range all {
+		all[m] = make([]float32, s.N*s.N)
 	}
-	return graph.Groups{op.Model: of}
+	for from := 0; from < s.N; from += s.Vectors {
+		v := make([]float32, s.cells()*s.N)
+		for c := range s.cells() {
+			if i := from + c%s.Vectors; i < s.N {
+				v[c*s.N+i] = 1
+			}
+		}
+		y, err := s.Multiply(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		for c := range s.cells() {
+			if i := from + c%s.Vectors; i < s.N {
+				copy(all[c/s.Vectors][i*s.N:], y[c*s.N:(c+1)*s.N])
+			}
+		}
+	}
+	return all, nil
 }

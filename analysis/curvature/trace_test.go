@@ -98,7 +98,7 @@ func TestVectorsDoNotMatter(t *testing.T) {
 			t.Errorf("%d vectors at a time give %v; one at a time %v", v, got, one)
 		}
 	}
-	pack := forms(dense(t, a, b, c), curvature.Options{Seed: 1, Models: 3, Vectors: 4}, 3, cpu.Options{Threads: 2})
+	pack := forms(dense(t, a, b, c), curvature.Options{Seed: 1, Vectors: 4}, 3, cpu.Options{Threads: 2})
 	if !slices.Equal(pack[1], one) || slices.Equal(pack[0], one) {
 		t.Errorf("in a pack of three models %v; alone %v", pack[1], one)
 	}

@@ -1,0 +1,103 @@
+package curvature_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lockstep/analysis/curvature"
+	"lockstep/model"
+)
+
+// stopping is a Keeper that ends a context when it was asked so many times, less one for the first step, whether a checkpoint is due.
+type stopping struct {
+	*curvature.File
+	left int
+	stop func()
+}
+
+func (k *stopping) Due() bool {
+	if k.left--; k.left == 0 {
+		k.stop()
+	}
+	return false
+}
+
+// TestResume: every estimator, stopped in its midst and taken up in another session, gives the bits of one that went through.
+func TestResume(t *testing.T) {
+	o := mlp(model.GELU, model.CrossEntropy)
+	o.Batch = 3
+	a, err := o.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := normals(3, 2*a.N, 1)
+	for name, run := range map[string]func(s *curvature.Session, ctx context.Context) ([]float32, error){
+		"lanczos": func(s *curvature.Session, ctx context.Context) (all []float32, err error) {
+			t, err := s.Lanczos(ctx, 20, curvature.Normal)
+			for _, x := range t {
+				all = append(append(all, x.Alpha...), x.Beta...)
+			}
+			return all, err
+		},
+		"hutchinson": func(s *curvature.Session, ctx context.Context) (all []float32, err error) {
+			f, err := s.Hutchinson(ctx, 10)
+			for _, x := range f {
+				all = append(all, x...)
+			}
+			return all, err
+		},
+		"hutch++": func(s *curvature.Session, ctx context.Context) (all []float32, err error) {
+			_, p, err := s.HutchPlusPlus(ctx, 5, 6)
+			for _, m := range p {
+				for _, x := range m {
+					all = append(append(all, x.Known), x.Samples...)
+				}
+			}
+			return all, err
+		},
+		"conjugate gradients": func(s *curvature.Session, ctx context.Context) (all []float32, err error) {
+			x, err := s.Solve(ctx, b, 1, 1e-6, 15)
+			for _, y := range x {
+				all = append(all, y.X...)
+			}
+			return all, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			never := func() {}
+			whole := &stopping{&curvature.File{Path: filepath.Join(t.TempDir(), "none")}, 0, never}
+			want, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: whole}), context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range []int{1, 4, 7} {
+				file := &curvature.File{Path: filepath.Join(t.TempDir(), "checkpoint.safetensors")}
+				ctx, stop := context.WithCancel(context.Background())
+				s := session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: &stopping{file, at, stop}})
+				if _, err := run(s, ctx); !errors.Is(err, context.Canceled) {
+					t.Fatalf("stopped: error %v", err)
+				}
+				s.Close()
+				rest := &stopping{file, 0, never}
+				got, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: rest}), context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if -rest.left != -whole.left-at {
+					t.Errorf("of %d steps after the first %d were taken after a stop behind number %d", -whole.left, -rest.left, at)
+				}
+				if !slices.Equal(bitsOf(got), bitsOf(want)) {
+					t.Errorf("stopped after %d steps and taken up it is\n%v; gone through\n%v", at, got, want)
+				}
+				// Another seed's checkpoint is none of ours.
+				other, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 5, Keep: file}), context.Background())
+				if err != nil || name != "conjugate gradients" && slices.Equal(bitsOf(other), bitsOf(want)) {
+					t.Errorf("another seed gives the same, or error %v", err)
+				}
+			}
+		})
+	}
+}
