@@ -19,6 +19,7 @@ type Rule struct {
 	Eps      Decimal // added to the root of Adam's second moment
 	WD       Decimal // AdamW's weight decay, times the learning rate
 	Schedule Schedule
+	Clip     Decimal // the largest norm of a gradient, of longer ones of which the update sees a multiple; 0: it sees all as they are
 }
 
 // Schedule is lr(step).
@@ -52,12 +53,12 @@ func Rules() (names []string) {
 // Schedules lists the names of the schedules.
 func Schedules() []string { return slices.Clone(schedules) }
 
-// RuleNumbers lists the keys of the numbers that the update of the given name takes: lr, then its own; nil when there
+// RuleNumbers lists the keys of the numbers that the update of the given name takes: lr, its own, and clip; nil when there
 // is no such update.
 func RuleNumbers(rule string) []string {
 	for _, r := range ruleNumbers {
 		if r.rule == rule {
-			return append([]string{"lr"}, r.numbers...)
+			return slices.Concat([]string{"lr"}, r.numbers, []string{"clip"})
 		}
 	}
 	return nil
@@ -78,23 +79,28 @@ func (r *Rule) Number(key string) *Decimal {
 		return &r.Eps
 	case "wd":
 		return &r.WD
+	case "clip":
+		return &r.Clip
 	}
 	return nil
 }
 
 // Constant is a number of a rule as the program sees it.
 type Constant struct {
-	Name  string // lr, mu, b1, c1, b2, c2, eps, wd, gamma
+	Name  string // lr, mu, b1, c1, b2, c2, eps, wd, clip, gamma
 	Value float32
 }
 
 // Constants lists the float32 constants of the rule in a fixed order, each rounded once from its decimal text; b1 and
-// b2 are followed by c1 = 1 - b1 and c2 = 1 - b2, the exact differences rounded once. Cells whose rules have one Type and
-// one Schedule.Type have constants of the same names.
+// b2 are followed by c1 = 1 - b1 and c2 = 1 - b2, the exact differences rounded once. A rule that does not clip has no clip. Cells whose rules
+// have one Type and one Schedule.Type, and both clip or both do not, have constants of the same names.
 func (r Rule) Constants() []Constant {
 	var cs []Constant
 	for _, key := range RuleNumbers(r.Type) {
 		d := *r.Number(key)
+		if key == "clip" && !r.Clips() {
+			continue
+		}
 		cs = append(cs, Constant{key, d.F32()})
 		if rest, is := strings.CutPrefix(key, "b"); is {
 			cs = append(cs, Constant{"c" + rest, d.OneMinus()})
@@ -106,6 +112,9 @@ func (r Rule) Constants() []Constant {
 	return cs
 }
 
+// Clips tells whether the rule bounds the norm of gradients.
+func (r Rule) Clips() bool { return r.Clip.Rat().Sign() != 0 }
+
 // Check tells what is wrong with the rule: unknown names, numbers outside their range or that float32 cannot hold.
 func (r Rule) Check() error {
 	keys := RuleNumbers(r.Type)
@@ -113,6 +122,9 @@ func (r Rule) Check() error {
 		return nearest.Unknown("rule type", r.Type, Rules())
 	}
 	for _, key := range keys {
+		if key == "clip" && !r.Clips() {
+			continue
+		}
 		if err := checkNumber(key, *r.Number(key)); err != nil {
 			return err
 		}
@@ -133,7 +145,7 @@ func (r Rule) Check() error {
 func checkNumber(key string, d Decimal) error {
 	x, want, ok := d.F32(), "0 or more", false
 	switch key {
-	case "lr", "gamma":
+	case "lr", "gamma", "clip":
 		want, ok = "above 0", x > 0
 	case "mu", "b1", "b2":
 		want, ok = "in [0, 1)", x >= 0 && x < 1 && d.Rat().Sign() >= 0

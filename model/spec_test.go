@@ -155,7 +155,7 @@ func TestDecimalRandom(t *testing.T) {
 }
 
 func rule(typ string) Rule {
-	return Rule{typ, Dec("0.1"), Dec("0.9"), Dec("0.9"), Dec("0.999"), Dec("1e-8"), Dec("0.01"), Schedule{Type: "constant"}}
+	return Rule{typ, Dec("0.1"), Dec("0.9"), Dec("0.9"), Dec("0.999"), Dec("1e-8"), Dec("0.01"), Schedule{Type: "constant"}, Decimal{}}
 }
 
 func TestConstants(t *testing.T) {
@@ -163,9 +163,14 @@ func TestConstants(t *testing.T) {
 		"sgd":      "lr=3dcccccd ",
 		"momentum": "lr=3dcccccd mu=3f666666 ",
 		"adam":     "lr=3dcccccd b1=3f666666 c1=3dcccccd b2=3f7fbe77 c2=3a83126f eps=322bcc77 ",
+		"sgd clip": "lr=3dcccccd clip=3f000000 ",
 		"adamw":    "lr=3dcccccd b1=3f666666 c1=3dcccccd b2=3f7fbe77 c2=3a83126f eps=322bcc77 wd=3c23d70a gamma=3f000000 ",
 	} {
-		r := rule(typ)
+		name, clip, _ := strings.Cut(typ, " ")
+		r := rule(name)
+		if clip != "" {
+			r.Clip = Dec("0.5")
+		}
 		if typ == "adamw" {
 			r.Schedule = Schedule{"step", 100, Dec("0.5")}
 		}
@@ -196,6 +201,8 @@ func TestRuleCheck(t *testing.T) {
 		{func(r *Rule) { r.B2 = Dec("-1e-60") }, "b2 is -1e-60"},
 		{func(r *Rule) { r.Eps = Dec("-1e-8") }, "eps is -1e-8"},
 		{func(r *Rule) { r.WD = Dec("-1") }, "wd is -1"},
+		{func(r *Rule) { r.Clip = Dec("-1") }, "clip is -1, in float32 -1; it must be above 0"},
+		{func(r *Rule) { r.Clip = Dec("1e-60") }, "clip is 1e-60, in float32 0; it must be above 0"},
 		{func(r *Rule) { r.Schedule.Type = "cosin" }, `unknown schedule type "cosin"; nearest is "cosine"`},
 		{func(r *Rule) { r.Schedule = Schedule{"step", 0, Dec("0.5")} }, "schedule.every is 0"},
 		{func(r *Rule) { r.Schedule = Schedule{"step", 10, Decimal{}} }, "gamma is 0"},

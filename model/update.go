@@ -43,11 +43,26 @@ func (u update) adam(z, g, lr op.Value) op.Value {
 	return u.sub(z, u.mul(u.wide(lr), ratio)) // z = z - lr * ((m / q1) / (sqrt(v / q2) + eps))
 }
 
+// clip is g times the least of 1 and clip / (|g| + 1e-6), |g| the root of the sum of its squares: a gradient of at most the norm clip (Pascanu et
+// al. 2013, arXiv 1211.5063, algorithm 1; the 1e-6 is that of torch.nn.utils.clip_grad_norm_).
+func (u update) clip(g op.Value) op.Value {
+	var axes []int
+	for i := range int(u.to.Rank) {
+		axes = append(axes, i)
+	}
+	norm := u.b.Do(op.Sqrt, u.b.Do(op.Reshape{}, u.b.Do(op.Sum{Axes: op.List(axes...)}, u.mul(g, g))))
+	ratio := u.b.Do(op.Div, u.k["clip"], u.add(norm, u.b.Fill(1e-6)))
+	return u.mul(g, u.wide(u.b.Do(op.Min, u.b.Fill(1), ratio)))
+}
+
 // Update emits one step of the rule on z with gradient g (one shape): the next z. The optimiser's memory and the
 // schedule's are States of the cell, all from +0; nothing comes from the host. step u32[] counts the steps done, steps
 // f32[] is their total; constants holds an f32[] for each of Rule.Constants.
 func (r Rule) Update(b *graph.Builder, constants map[string]op.Value, step, steps, z, g op.Value) op.Value {
 	u := update{b, constants, b.Type(z).Shape}
+	if r.Clips() {
+		g = u.clip(g)
+	}
 	return updates[r.Type](u, z, g, r.rate(b, constants, step, steps))
 }
 

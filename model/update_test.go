@@ -104,8 +104,16 @@ func textbook(r Rule, steps int) [][]float64 {
 		case "step":
 			lr *= math.Pow(gamma, float64(s/r.Schedule.Every))
 		}
+		clip, norm := 1., 0.
 		for i := range z {
-			g := float64(curvature32[i]) * z[i]
+			norm = math.Hypot(norm, float64(curvature32[i])*z[i])
+		}
+		if r.Clips() {
+			c, _ := r.Clip.Rat().Float64()
+			clip = min(1, c/(norm+1e-6))
+		}
+		for i := range z {
+			g := float64(curvature32[i]) * z[i] * clip
 			switch r.Type {
 			case "sgd":
 				z[i] -= lr * g
@@ -134,6 +142,8 @@ func TestRulesAreTheTextbooks(t *testing.T) {
 		{Type: "adam", LR: Dec("0.1"), B1: Dec("0.9"), B2: Dec("0.999"), Eps: Dec("1e-8")},
 		{Type: "adam", LR: Dec("0.1"), B1: Dec("0.5"), B2: Dec("0.7"), Eps: Dec("0.3")},
 		{Type: "adamw", LR: Dec("0.1"), B1: Dec("0.9"), B2: Dec("0.99"), Eps: Dec("1e-8"), WD: Dec("0.2")},
+		{Type: "sgd", LR: Dec("0.1"), Clip: Dec("1.5")}, // the gradient's norm is 2.3 at first, and below 1.5 later
+		{Type: "adamw", LR: Dec("0.1"), B1: Dec("0.9"), B2: Dec("0.99"), Eps: Dec("1e-8"), WD: Dec("0.2"), Clip: Dec("0.4")},
 	} {
 		for _, s := range schedules {
 			r := base

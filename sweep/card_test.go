@@ -82,7 +82,7 @@ rule = {type = "adam", lr = 1}
 `
 	cells := cellsOf(t, card)
 	for i, want := range []string{
-		"{momentum 0.5 0.9 0 0 0 0 {step 100 0.1}}", "{momentum 0.5 0.5 0 0 0 0 {step 100 0.5}}", "{adam 1 0 0.9 0.999 1e-8 0 {constant 0 0}}",
+		"{momentum 0.5 0.9 0 0 0 0 {step 100 0.1} 0}", "{momentum 0.5 0.5 0 0 0 0 {step 100 0.5} 0}", "{adam 1 0 0.9 0.999 1e-8 0 {constant 0 0} 0}",
 	} {
 		if got := fmt.Sprint(cells[i].Rule); got != want {
 			t.Errorf("arm %s has rule %s; want %s", cells[i].Arm, got, want)
@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 		// unknown keys, wherever they stand
 		{"batch = 8", "btach = 8", `test.toml:5: btach: unknown key "btach"; nearest is "batch"`},
 		{"lr = 0.1", "lrr = 0.1", `test.toml:17: rule.lrr: unknown key "lrr"; nearest is "lr"`},
-		{"lr = 0.1", "lr = 0.1\nmu = 0.9", `test.toml:18: rule.mu: unknown key "mu"; want one of type, lr, b1, b2, eps, schedule`},
+		{"lr = 0.1", "lr = 0.1\nmu = 0.9", `test.toml:18: rule.mu: unknown key "mu"; want one of type, lr, b1, b2, eps, clip, schedule`},
 		{"lr = 0.1", "lr = 0.1\nschedule = {type = 'cosine', evry = 3}", `rule.schedule.evry: unknown key "evry"; want type`},
 		{"lr = 0.1", "lr = 0.1\nschedule = {evry = 3}", `rule.schedule.evry: unknown key "evry"; nearest is "every"`},
 		{`name = "digits"`, `nam = "digits"`, `test.toml:7: data.nam: unknown key "nam"; nearest is "name"`},

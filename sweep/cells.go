@@ -89,8 +89,8 @@ func activation(a model.Activation) func(*reader) model.Layer {
 
 // numberDefaults are the values of a rule's numbers that a card leaves out; lr has none. Adam's are the paper's (Kingma and
 // Ba 2015, arXiv 1412.6980, algorithm 1), weight decay AdamW's (Loshchilov and Hutter 2019, arXiv 1711.05101, the
-// reference code's 0.01).
-var numberDefaults = map[string]string{"lr": "", "mu": "0.9", "b1": "0.9", "b2": "0.999", "eps": "1e-8", "wd": "0.01"}
+// reference code's 0.01). Gradients are not clipped.
+var numberDefaults = map[string]string{"lr": "", "mu": "0.9", "b1": "0.9", "b2": "0.999", "eps": "1e-8", "wd": "0.01", "clip": "0"}
 
 func rules() (all []choice[model.Rule]) {
 	for _, name := range model.Rules() {

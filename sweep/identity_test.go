@@ -73,6 +73,7 @@ func TestIdentityCovers(t *testing.T) {
 	for what, edit := range map[string][2]string{
 		"steps": {"steps = 7", "steps = 8"}, "init": {"zeros", "lecun"},
 		"groups": {"size = 100", "size = 101"}, "lr": {"lr = 0.5", "lr = 0.50000003"}, "mu": {"lr = 0.5", "lr = 0.5, mu = 0.8"},
+		"clip": {"lr = 0.5", "lr = 0.5, clip = 0.8"}, "another clip": {"lr = 0.5", "lr = 0.5, clip = 0.7"},
 		"every": {"every = 100", "every = 99"}, "gamma": {"gamma = 0.1", "gamma = 0.2"},
 		"schedule": {`type = "step", every = 100, gamma = 0.1`, `type = "cosine"`},
 		"rule":     {`type = "momentum"`, `type = "sgd"`}, "seed": {"[9007199254740992,", "[9007199254740991,"},
@@ -96,7 +97,7 @@ func TestIdentityCovers(t *testing.T) {
 	}
 	for what, edit := range map[string][2]string{
 		"name": {`name = "toy"`, `name = "tox"`}, "spelling of a number": {"lr = 0.5", "lr = 5.0e-1"}, "bits of a number": {"0.5,", "0.500000000001,"},
-		"axis": {"steps = 7", "steps = \"$s\"\naxes = {s = [7]}"}, "default": {"lr = 0.5", "lr = 0.5, mu = 0.9"},
+		"axis": {"steps = 7", "steps = \"$s\"\naxes = {s = [7]}"}, "default": {"lr = 0.5", "lr = 0.5, mu = 0.9"}, "no clip": {"lr = 0.5", "lr = 0.5, clip = 0"},
 	} {
 		if id := cellsOf(t, strings.Replace(toyCard, edit[0], edit[1], 1))[0].ID(); id != base.ID() {
 			t.Errorf("%s is part of the identity", what)

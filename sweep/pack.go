@@ -30,6 +30,9 @@ func recipeOf(c Cell) (*recipe, error) {
 	}
 	set := c.set
 	shape := model.Rule{Type: c.Rule.Type, Schedule: model.Schedule{Type: c.Rule.Schedule.Type, Every: c.Rule.Schedule.Every}}
+	if c.Rule.Clips() {
+		shape.Clip = model.Dec("1") // that it clips; at what is an input
+	}
 	return &recipe{
 		model: c.Model, rule: shape, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
 		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(),
