@@ -23,6 +23,7 @@ import (
 //	                                  # first, last, mean-positions: see the types of package model, whose fields are their keys
 //	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, clip, schedule = {type, every, gamma}
 //	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity has no d
+//	snapshots = 100                   # if given: steps between two snapshots of each cell's parameters, in DIR/snapshots/ID/STEP.npy
 //	axes  = {width = [32, 64, 128]}   # also {grid = [lo, hi, count]}, {log-range = [lo, hi, count]}, {range = [lo, hi, step]}
 //
 //	[[arms]]
@@ -46,8 +47,11 @@ type Card struct {
 	About    string // one sentence
 	Seeds    []uint64
 	Expect   []Expect
-	Data     data.Source // where Cells opens data sets
-	root     *node
+	// Snapshots is the number of steps between two snapshots of each cell's parameters, from step 0 on; 0: none are taken. They are no part of
+	// what a cell is.
+	Snapshots int
+	Data      data.Source // where Cells opens data sets
+	root      *node
 }
 
 // LoadCard reads the card in the file at path.
@@ -92,6 +96,11 @@ func (c Card) with(root *node) (*Card, error) {
 		r.fail("name", errors.New("a name is missing: a short one, such as the file's"))
 	}
 	c.Seeds = readSeeds(r)
+	if r.n.get("snapshots") != nil {
+		c.Snapshots = r.count("snapshots")
+	} else {
+		*r.keys = append(*r.keys, "snapshots") // for the list of what could have been meant
+	}
 	readSettings(r)
 	arms := c.readArms(r)
 	c.readExpect(r, arms)

@@ -20,6 +20,8 @@ type packPlan struct {
 	cells  []Cell
 	index  []int // of each cell in the sweep
 	lost   error // of an engine that was lost while it worked on these cells; nil: none was
+	// snapshots tells that their parameters are shown along the training.
+	snapshots bool
 }
 
 // recipeOf collects what shapes a cell's programs.
@@ -194,6 +196,9 @@ func (p *packPlan) programs() (all []*graph.Program, err error) {
 	capacity := p.capacity()
 	add(p.recipe.training(capacity))
 	add(p.recipe.setup(capacity))
+	if p.snapshots {
+		add(p.recipe.parameters(capacity))
+	}
 	add(p.recipe.evaluation("train", p.recipe.train, min(evalRows, p.recipe.train), capacity))
 	add(summary("train", p.recipe.train))
 	if p.recipe.test > 0 {

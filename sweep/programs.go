@@ -28,6 +28,7 @@ const (
 	theta0   = "theta0"      // f32[D] per seed
 	basis    = "basis"       // subspace.Map.BasisType, per seed
 	zState   = "z"           // f32[1, capacity] per cell
+	thetaOut = "theta"       // f32[D] per cell, where snapshots are taken
 	stepsIn  = "steps"       // u32[] per cell: the steps to do
 	stepDone = "step"        // u32[] per cell: the steps done
 	dIn      = "d"           // u32[] per cell: entries of z in use
@@ -73,6 +74,14 @@ func (r *recipe) theta(b *graph.Builder, z op.Value, capacity int) op.Value {
 		d = b.Input(dIn, op.T(op.U32, op.Cell))
 	}
 	return r.subspace.Theta(b, start, p, z, d)
+}
+
+// parameters shows the cells' parameters.
+func (r *recipe) parameters(capacity int) (*graph.Program, error) {
+	return graph.Trace(func(b *graph.Builder) {
+		z := b.Input(zState, op.T(op.F32, op.Cell, 1, capacity))
+		b.OutputOver(thetaOut, r.theta(b, z, capacity), op.Cell)
+	})
 }
 
 // rows emits the rows and targets of a set at the given indices u32[n] (0: all, in order).

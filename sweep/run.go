@@ -21,6 +21,7 @@ type Options struct {
 	Memory     int64          // bytes that a pack may take; 0: what the engine that has least says is available
 	Progress   Progress       // may be nil
 	Checkpoint time.Duration  // between two checkpoints of a pack at work; 0: 30 s
+	Snapshots  *Snapshots     // takes the cells' parameters along the training; nil: nobody does
 }
 
 // Progress is told how far a sweep is. Calls come one at a time, from any goroutine; an error ends the sweep.
@@ -138,6 +139,9 @@ func (r *runner) run(ctx context.Context, cells []Cell) error {
 	packs, err := planPacks(cells, min(cmp.Or(r.PackCells, defaultPackCells), max(each, 1)))
 	if err != nil {
 		return err
+	}
+	for _, p := range packs {
+		p.snapshots = r.Snapshots != nil
 	}
 	limit := r.Memory
 	if limit == 0 {

@@ -43,8 +43,16 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.restore(); err != nil {
 		return err
 	}
+	snap, err := j.newSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.close()
 	for chunk := 1; ; {
-		n := min(j.ahead(), chunk)
+		if err := snap.take(ctx); err != nil {
+			return err
+		}
+		n := min(j.ahead(), chunk, snap.ahead())
 		if n == 0 {
 			return nil
 		}

@@ -206,6 +206,12 @@ func runCard(c *cli.Context, card *sweep.Card, check func([]sweep.Cell) error) (
 		progress = sweep.NewEvents(c.App.Writer, cells)
 	}
 	o := sweep.Options{Engine: engines[0], More: engines[1:], PackCells: c.Int("pack"), Progress: progress, Checkpoint: c.Duration("checkpoint")}
+	if card.Snapshots > 0 {
+		if dir == "" {
+			return nil, fmt.Errorf("%s takes snapshots every %d steps: give --out DIR, where they are kept", card.Name, card.Snapshots)
+		}
+		o.Snapshots = sweep.SnapshotFiles(dir, card.Snapshots)
+	}
 	if dir != "" {
 		err = sweep.RunTo(c.Context, dir, card, cells, c.Bool("resume"), o)
 	} else if results, err = sweep.Run(c.Context, cells, o); errors.Is(err, context.Canceled) {
