@@ -1,0 +1,91 @@
+package trajectory_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lockstep/analysis/trajectory"
+)
+
+// TestPCA: a path in a known plane has its components there.
+func TestPCA(t *testing.T) {
+	const T, n = 21, 50
+	r := rand.New(rand.NewPCG(1, 1))
+	a, b := make([]float64, n), make([]float64, n)
+	for i := range a {
+		a[i], b[i] = r.NormFloat64(), r.NormFloat64()
+	}
+	normalise := func(x []float64) {
+		s := 0.
+		for _, v := range x {
+			s += v * v
+		}
+		for i := range x {
+			x[i] /= math.Sqrt(s)
+		}
+	}
+	normalise(a)
+	ab := 0.
+	for i := range a {
+		ab += a[i] * b[i]
+	}
+	for i := range b {
+		b[i] -= ab * a[i]
+	}
+	normalise(b)
+	path := make([][]float32, T)
+	for s := range path {
+		path[s] = make([]float32, n)
+		for i := range a { // the parts are orthogonal as functions of s, too: variances 4 and 1 times those of a cosine and a sine
+			w := 2 * math.Pi * float64(s) / T
+			path[s][i] = float32(7 + 2*math.Cos(w)*a[i] + math.Sin(w)*b[i])
+		}
+	}
+	c, err := trajectory.PCA(path, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(c.Shares[0]-0.8) > 1e-5 || math.Abs(c.Shares[1]-0.2) > 1e-5 || c.Rank(0.9) != 2 || c.Rank(0.79) != 1 {
+		t.Errorf("shares %v, r90 %d; want 0.8, 0.2, and 2", c.Shares[:3], c.Rank(0.9))
+	}
+	for k, want := range [][]float64{a, b} {
+		dot := 0.
+		for i := range want {
+			dot += want[i] * c.Directions[k][i]
+		}
+		if math.Abs(math.Abs(dot)-1) > 1e-5 {
+			t.Errorf("direction %d makes the cosine %v with the true one", k, dot)
+		}
+	}
+	for name, path := range map[string][][]float32{"one snapshot": path[:1], "a path that rests": {path[0], path[0]}, "two lengths": {path[0], path[1][:3]},
+		"infinite": {{1, 2}, {float32(math.Inf(1)), 2}}} {
+		if _, err := trajectory.PCA(path, 1); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestRandomWalk: six components hold 90 % of the variance of a random walk, the first 60.8 %; of one with momentum 0.9 between snapshots, three of 201
+// snapshots, and two of 41.
+func TestRandomWalk(t *testing.T) {
+	walk, err := trajectory.RandomWalk(41, 2000, 1, 0, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(walk.Rank-6) > 0.5 || math.Abs(walk.First-6/(math.Pi*math.Pi)) > 0.02 {
+		t.Errorf("a random walk has r90 %.2f and %.3f in its first component; want 6 and 0.608", walk.Rank, walk.First)
+	}
+	for T, want := range map[int]float64{41: 2, 201: 3} {
+		ball, err := trajectory.RandomWalk(T, 2000, 1, 0.9, 3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(ball.Rank-want) > 0.5 {
+			t.Errorf("with momentum 0.9 and %d snapshots r90 is %.2f; want %v", T, ball.Rank, want)
+		}
+	}
+	if _, err := trajectory.RandomWalk(1, 5, 1, 0, 1, 1); err == nil {
+		t.Error("a walk of one snapshot: no error")
+	}
+}
