@@ -38,7 +38,7 @@ func findingsOf(in Input) (*findings, error) {
 	f := &findings{}
 	partial := len(in.Results) < in.Cells
 	var err error
-	if f.all, err = studies.Judge(in.Card, in.Results); err != nil {
+	if f.all, err = studies.Judge(in.Card, in.Results, in.Paths); err != nil {
 		f.Missing = fmt.Sprintf("This cannot be judged yet: %v.", err)
 		if partial {
 			f.Missing += fmt.Sprintf(" %d of %d cells have not ended.", in.Cells-len(in.Results), in.Cells)

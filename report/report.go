@@ -17,7 +17,8 @@ import (
 type Input struct {
 	sweep.Status
 	Card    *sweep.Card
-	Results []sweep.Result // of the cells that have ended, in the order of the card
+	Results []sweep.Result     // of the cells that have ended, in the order of the card
+	Paths   []studies.CellPath // what a study measured of their paths
 }
 
 // Load reads the sweep in dir, at work or not.
@@ -26,6 +27,9 @@ func Load(dir string) (in Input, err error) {
 		return in, err
 	}
 	if in.Card, err = in.Record.Parse(); err != nil {
+		return in, err
+	}
+	if in.Paths, err = studies.ReadPaths(dir); err != nil {
 		return in, err
 	}
 	l, err := sweep.OpenLedger(dir)

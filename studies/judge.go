@@ -23,7 +23,9 @@ type Finding struct {
 	Params   int                // D
 	Seeds    int                // over which means are taken
 	Measured analysis.Intrinsic // d_int90
-	Mean     float64            // performance
+	Mean     float64            // performance, r90, commutator
+	Spread   float64            // r90, commutator: standard deviation over the seeds; NaN of one
+	Nulls    string             // r90, commutator: what has no direction, for the eye
 	Problem  error              // why nothing could be measured, or not be trusted
 	OK       bool               // inside the expected range
 	points   []analysis.Point
@@ -33,15 +35,18 @@ type Finding struct {
 // Fraction is the share of the baseline's performance that d_int90 asks for.
 const Fraction = 0.9
 
-// Judge holds the results of a card's cells against what the card expects. Error: results that are missing, or that do not
-// make a measurement.
-func Judge(card *sweep.Card, results []sweep.Result) (all []Finding, err error) {
+// Judge holds the results of a card's cells, and their paths where it has a path, against what the card expects. Error: results that are missing, or that do
+// not make a measurement.
+func Judge(card *sweep.Card, results []sweep.Result, paths []CellPath) (all []Finding, err error) {
 	for _, e := range card.Expect {
 		var found []Finding
-		if e.What == "d_int90" {
+		switch e.What {
+		case "d_int90":
 			found, err = intrinsic(e, results)
-		} else {
+		case "performance":
 			found, err = performance(e, results)
+		default:
+			found = ofPaths(e, results, paths)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s of arm %s: %w", card.Name, e.What, e.Arm, err)
@@ -62,9 +67,9 @@ func Check(card *sweep.Card, cells []sweep.Cell) error {
 		results[i] = sweep.Result{Arm: c.Arm, Axes: c.Axes, Seed: c.Seed, Params: c.Model.D(), D: c.Dim(),
 			Derived: sweep.Derived{TrainLoss: &loss, TestLoss: &loss, Performance: 1}}
 	}
-	findings, err := Judge(card, results)
+	findings, err := Judge(card, results, nil)
 	for _, f := range findings {
-		if f.Problem != nil {
+		if f.Problem != nil && !f.Expect.OfPath() {
 			return fmt.Errorf("%s: %s of arm %s: %w", card.Name, f.Expect.What, f.Expect.Arm, f.Problem)
 		}
 	}
@@ -216,8 +221,13 @@ func Table(findings []Finding) string {
 
 // Columns names what Row tells.
 func (f Finding) Columns() []string {
-	if f.Expect.What == "d_int90" {
+	switch f.Expect.What {
+	case "d_int90":
 		return []string{"cells", "parameters", "seeds", "baseline", "threshold", "d_int90", "interpolated [bootstrap over seeds]", "expected"}
+	case "r90":
+		return []string{"cells", "parameters", "seeds", "matrices", "mean r90 +- sd over seeds", "without direction", "expected"}
+	case "commutator":
+		return []string{"cells", "parameters", "seeds", "share in the matrices' components / in random ones", "shares", "expected"}
 	}
 	return []string{"cells", "parameters", "seeds", "mean performance", "expected"}
 }
@@ -225,6 +235,9 @@ func (f Finding) Columns() []string {
 // Row is the finding for a table: one text for each of Columns.
 func (f Finding) Row() []string {
 	row := []string{name(f.Where), strconv.Itoa(f.Params), strconv.Itoa(f.Seeds)}
+	if f.Expect.OfPath() {
+		return append(row, f.pathRow()...)
+	}
 	if f.Expect.What != "d_int90" {
 		return append(row, fmt.Sprintf("%.4f", f.Mean), span(f.Expect))
 	}
@@ -268,6 +281,11 @@ func (f Finding) WriteEvent(w io.Writer) error {
 	switch m := f.Measured; {
 	case f.Problem != nil:
 		e["problem"] = f.Problem.Error()
+	case f.Expect.OfPath():
+		e["mean"], e["nulls"] = f.Mean, f.Nulls
+		if !math.IsNaN(f.Spread) {
+			e["sd"] = f.Spread
+		}
 	case f.Expect.What == "performance":
 		e["mean"] = f.Mean
 	default:

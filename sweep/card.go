@@ -24,6 +24,7 @@ import (
 //	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, clip, schedule = {type, every, gamma}
 //	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity has no d
 //	snapshots = 100                   # if given: steps between two snapshots of each cell's parameters, in DIR/snapshots/ID/STEP.npy
+//	path  = {components = 3, pairs = 9, trials = 10}  # what a study measures of the snapshots, see Path
 //	axes  = {width = [32, 64, 128]}   # also {grid = [lo, hi, count]}, {log-range = [lo, hi, count]}, {range = [lo, hi, step]}
 //
 //	[[arms]]
@@ -50,6 +51,7 @@ type Card struct {
 	// Snapshots is the number of steps between two snapshots of each cell's parameters, from step 0 on; 0: none are taken. They are no part of
 	// what a cell is.
 	Snapshots int
+	Path      *Path       // what a study measures of the snapshots; nil: nothing
 	Data      data.Source // where Cells opens data sets
 	root      *node
 }
@@ -101,6 +103,7 @@ func (c Card) with(root *node) (*Card, error) {
 	} else {
 		*r.keys = append(*r.keys, "snapshots") // for the list of what could have been meant
 	}
+	c.Path = readPath(r, c.Snapshots)
 	readSettings(r)
 	arms := c.readArms(r)
 	c.readExpect(r, arms)

@@ -285,7 +285,7 @@ range = [0.25, 1]
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{d_int90 subspace baseline [width] [] 1 5} {performance subspace  [] [{d 4 5.5}] 0.25 1}]"
+	want := "[{d_int90 subspace baseline [width] [] 1 5 [] []} {performance subspace  [] [{d 4 5.5}] 0.25 1 [] []}]"
 	if got := fmt.Sprint(c.Expect); got != want {
 		t.Errorf("got %s; want %s", got, want)
 	}

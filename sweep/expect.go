@@ -16,6 +16,12 @@ import (
 //
 // what = "performance": the mean over the seeds of the performance lies in range, at every point of the grid of Arm where
 // the axes of where lie in theirs. Performance is test accuracy, or exp(-loss) for data without test rows.
+//
+// what = "r90", of a card with a path: the number of principal components that hold 90 % of the variance of a matrix's snapshots, the mean over
+// the layers, the matrices in Matrices, and the seeds, lies in range; with Less, that mean less the one over the matrices in Less.
+//
+// what = "commutator", of a card with a path: the share of the commutators' norm that lies in the span of the matrices' first components, over
+// that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies in range.
 type Expect struct {
 	What     string
 	Arm      string // whose cells; the only arm that is not the baseline, if the card leaves it out
@@ -23,7 +29,15 @@ type Expect struct {
 	By       []string
 	Where    []Interval // of axes, both ends included
 	Lo, Hi   float64    // range, both ends included
+	Matrices []string   // only r90: of PathMatrices
+	Less     []string   // only r90
 }
+
+// OfPath tells whether it is an outcome of the cells' paths.
+func (e Expect) OfPath() bool { return e.What == "r90" || e.What == "commutator" }
+
+// PathMatrices are the matrices of an attention layer whose paths are measured.
+func PathMatrices() []string { return []string{"wq", "wk", "wv", "wo"} }
 
 // Interval is a closed range of the values of an axis.
 type Interval struct {
@@ -32,7 +46,7 @@ type Interval struct {
 }
 
 // expectations are the outcomes that a card can declare; one line per entry.
-var expectations = []string{"d_int90", "performance"}
+var expectations = []string{"d_int90", "performance", "r90", "commutator"}
 
 // readExpect reads [expect] or [[expect]] and holds it against the arms.
 func (c *Card) readExpect(r *reader, arms []arm) {
@@ -45,7 +59,11 @@ func (c *Card) readExpect(r *reader, arms []arm) {
 		*r.keys = append(*r.keys, "expect") // for the list of what could have been meant
 	}
 	for _, r := range all {
-		c.Expect = append(c.Expect, readOne(r, arms))
+		e := readOne(r, arms)
+		if e.OfPath() && c.Path == nil {
+			r.fail("what", fmt.Errorf("%s is measured of a path: the card has none", e.What))
+		}
+		c.Expect = append(c.Expect, e)
 	}
 }
 
@@ -54,7 +72,20 @@ func readOne(r *reader, arms []arm) (e Expect) {
 	if !slices.Contains(expectations, e.What) {
 		r.fail("what", nearest.Unknown("expectation", e.What, expectations))
 	}
-	if e.What != "performance" {
+	if e.What == "r90" {
+		e.Matrices, e.Less = r.texts("matrices"), r.texts("less")
+		if len(e.Matrices) == 0 {
+			r.fail("matrices", fmt.Errorf("it is missing; it is a list of %s", strings.Join(PathMatrices(), ", ")))
+		}
+		for key, list := range map[string][]string{"matrices": e.Matrices, "less": e.Less} {
+			for _, name := range list {
+				if !slices.Contains(PathMatrices(), name) {
+					r.fail(key, nearest.Unknown("matrix", name, PathMatrices()))
+				}
+			}
+		}
+	}
+	if e.What == "d_int90" {
 		e.Baseline = r.text("baseline", "")
 		r.armNamed("baseline", e.Baseline, arms)
 	}

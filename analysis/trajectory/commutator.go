@@ -88,9 +88,13 @@ func entropy(b *graph.Builder, p op.Value) op.Value {
 	return b.Do(op.Reshape{To: op.S()}, b.Do(op.Neg, b.Do(op.Mean{Axes: "0,1"}, sum)))
 }
 
-// Measure takes a probe at every snapshot f32[D]; each snapshot and pair of batches is a cell of its own. progress is told of cells that are done; it
-// may be nil.
-func (p Probe) Measure(ctx context.Context, e graph.Engine, snapshots [][]float32, progress func(cells int)) ([]Moment, error) {
+// Measure takes a probe at every snapshot f32[D] of a path; each snapshot and pair of batches is a cell of its own.
+func (p Probe) Measure(ctx context.Context, e graph.Engine, path [][]float32) ([]Moment, error) {
+	return p.MeasureFrom(ctx, e, path, 0)
+}
+
+// MeasureFrom is Measure of a part of a path, whose snapshots are those from number first on.
+func (p Probe) MeasureFrom(ctx context.Context, e graph.Engine, snapshots [][]float32, first int) ([]Moment, error) {
 	if p.Batch < 1 || p.Pairs < 1 || p.Y.Rank != 2 || p.X.Rank != 2 {
 		return nil, fmt.Errorf("trajectory: a probe of %d pairs of batches of %d rows of %s; want at least 1 of both, and rows with targets", p.Pairs, p.Batch, p.X.Type)
 	}
@@ -107,11 +111,8 @@ func (p Probe) Measure(ctx context.Context, e graph.Engine, snapshots [][]float3
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := p.measure(ctx, e, program, snapshots[from:to], from, all[from:to]); err != nil {
+		if err := p.measure(ctx, e, program, snapshots[from:to], first+from, all[from:to]); err != nil {
 			return nil, err
-		}
-		if progress != nil {
-			progress((to - from) * p.Pairs)
 		}
 	}
 	return all, nil

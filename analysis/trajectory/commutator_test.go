@@ -44,7 +44,7 @@ func measure(t *testing.T, p trajectory.Probe, how cpu.Options, snapshots ...[]f
 		t.Fatal(err)
 	}
 	defer e.Close()
-	m, err := p.Measure(context.Background(), e, snapshots, nil)
+	m, err := p.Measure(context.Background(), e, snapshots)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +127,14 @@ func TestMeasure(t *testing.T) {
 				t.Errorf("snapshot %d: other bits with %+v", i, how)
 			}
 		}
+	}
+	e, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if rest, err := p.MeasureFrom(context.Background(), e, path[3:], 3); err != nil || !slices.Equal(rest[1].Commutators[1], want[4].Commutators[1]) {
+		t.Errorf("the end of the path by itself has other bits, error %v", err)
 	}
 	if slices.Equal(want[0].Commutators[0], want[0].Commutators[1]) || want[0].Entropy <= 0 || want[0].Entropy >= float32(math.Log(4)) {
 		t.Errorf("two pairs give one commutator, or the entropy %v is not between 0 and log 4", want[0].Entropy)

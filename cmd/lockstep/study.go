@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,13 +63,24 @@ func runStudy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := runCard(c, card, func(cells []sweep.Cell) error { return studies.Check(card, cells) })
+	var cells []sweep.Cell
+	results, err := runCard(c, card, func(all []sweep.Cell) error {
+		cells = all
+		return studies.Check(card, all)
+	})
 	if err != nil {
 		return err
 	}
-	findings, err := studies.Judge(card, results)
+	paths, err := measurePaths(c, card, cells)
+	if err != nil {
+		return err
+	}
+	findings, err := studies.Judge(card, results, paths)
 	if err == nil && !c.Bool("json") {
 		fmt.Fprintf(c.App.Writer, "\n%s\n%s\n\n%s\n", card.Name, card.About, studies.Table(findings))
+		if tables := studies.PathTables(paths); tables != "" {
+			fmt.Fprintln(c.App.Writer, tables)
+		}
 	}
 	if err == nil && c.Bool("json") {
 		for _, f := range findings {
@@ -99,4 +111,23 @@ func runStudy(c *cli.Context) error {
 		return errors.New("not everything is as expected")
 	}
 	return nil
+}
+
+// measurePaths measures the paths of the cells, if the card has a path.
+func measurePaths(c *cli.Context, card *sweep.Card, cells []sweep.Cell) ([]studies.CellPath, error) {
+	if card.Path == nil {
+		return nil, nil
+	}
+	engines, err := enginesOf(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(engines)
+	var last time.Time
+	return studies.MeasurePaths(c.Context, engines[0], card, cells, c.String("out"), func(part, whole int) {
+		if !c.Bool("json") && (time.Since(last) > 10*time.Second || part == whole) {
+			fmt.Fprintf(c.App.ErrWriter, "measured %d of %d snapshots\n", part, whole)
+			last = time.Now()
+		}
+	})
 }
