@@ -327,6 +327,41 @@ func TestUpdates(t *testing.T) {
 			b.Next(v.x, x)
 			b.Output("sum", b.Do(op.Sum{Axes: op.List(0)}, b.Do(op.Concat{}, v.x, v.x)))
 		}},
+		"a row is put into a state, which others read before": {1, func(b *graph.Builder, v values) {
+			w := b.State("w", b.Fill(1, n, 2), op.Cell)
+			b.Next(w, b.Do(op.PutRow{}, w, b.Do(op.Broadcast{To: op.S(1, 2)}, v.small), b.FillU(7)))
+			b.Next(v.y, v.y)
+			b.Next(v.x, v.x)
+			b.Output("sum", b.Do(op.Sum{Axes: op.List(0)}, w))
+		}},
+		"a row beyond the end": {1, func(b *graph.Builder, v values) {
+			w := b.State("w", b.Fill(1, n, 2), op.Cell)
+			b.Next(w, b.Do(op.PutRow{}, w, b.Do(op.Broadcast{To: op.S(1, 2)}, v.small), b.FillU(n)))
+			b.Next(v.y, v.y)
+			b.Next(v.x, v.x)
+		}},
+		"the row is a state, and one that changes": {0, func(b *graph.Builder, v values) {
+			w, r := b.State("w", b.Fill(1, n, 2), op.Cell), b.State("r", b.Fill(3, 1, 2), op.Cell)
+			b.Next(r, b.Do(op.Neg, r))
+			b.Next(w, b.Do(op.PutRow{}, w, r, b.FillU(7)))
+			b.Next(v.y, v.y)
+			b.Next(v.x, v.x)
+		}},
+		"an output shows the state with the row": {0, func(b *graph.Builder, v values) {
+			w := b.State("w", b.Fill(1, n, 2), op.Cell)
+			next := b.Do(op.PutRow{}, w, b.Do(op.Broadcast{To: op.S(1, 2)}, v.small), b.FillU(7))
+			b.Next(w, next)
+			b.Output("next", next)
+			b.Next(v.y, v.y)
+			b.Next(v.x, v.x)
+		}},
+		"a state takes rows, and another becomes it": {0, func(b *graph.Builder, v values) {
+			w, u := b.State("w", b.Fill(1, n, 2), op.Cell), b.State("u", b.Fill(1, n, 2), op.Cell)
+			b.Next(w, b.Do(op.PutRow{}, w, b.Do(op.Broadcast{To: op.S(1, 2)}, v.small), b.FillU(7)))
+			b.Next(u, w)
+			b.Next(v.y, v.y)
+			b.Next(v.x, v.x)
+		}},
 	} {
 		prog := trace(t, func(b *graph.Builder) {
 			state := func(name string, d ...int) op.Value {

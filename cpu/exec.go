@@ -20,7 +20,7 @@ type exec struct {
 	fresh  graph.Once
 	shared []compiled // those of a step that are not per cell
 	units  [][]unit   // those that are, by phase
-	last   []*chain   // the updates: chains of active cells that end a step
+	last   []unit     // the updates, of active cells, that end a step
 	coarse bool       // a step computes or keeps something for several cells, so threads meet in every step
 	staged []bool     // by state: its Next is (part of) a state, so all are read before one is written
 	still  []bool     // by state: its Next is itself
@@ -149,7 +149,13 @@ func (x *exec) compileAll() {
 		x.units = append(x.units, units)
 	}
 	for _, g := range x.updates {
-		x.last = append(x.last, newChain(x.t, &g, variants))
+		if g.Len > 0 {
+			x.last = append(x.last, unit{chain: newChain(x.t, &g, variants)})
+			continue
+		}
+		c := compile(x.t, g.Nodes[0], variants)
+		c.kernel, c.variant = putRowInPlace, "go"
+		x.last = append(x.last, unit{compiled: c})
 	}
 }
 
@@ -178,20 +184,23 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 			add(l.compiled, false)
 		}
 	}
+	run := func(u unit) {
+		if u.chain != nil {
+			chain(u.chain)
+		} else {
+			add(u.compiled, false)
+		}
+	}
 	for i, units := range x.units {
 		for _, u := range units {
-			if u.chain != nil {
-				chain(u.chain)
-			} else {
-				add(u.compiled, false)
-			}
+			run(u)
 		}
 		if j := x.phases[i].joint; j != nil {
 			k = append(k, graph.KernelInfo{Op: op.Describe(j.Op), Variant: j.variant})
 		}
 	}
-	for _, c := range x.last {
-		chain(c)
+	for _, u := range x.last {
+		run(u)
 	}
 	return k
 }

@@ -23,8 +23,8 @@ type layout struct {
 	inner  map[op.Value]bool // results of chains that never are whole
 	parts  int               // words that the parts of chains take at most
 	copied int               // words of transposed copies, of all slots
-	// updates are chains that end a step and make nothing but Nexts, of states that nothing reads after. They run for active cells
-	// alone, and write into the states.
+	// updates are chains that end a step and make nothing but Nexts, of states that nothing reads after, and rows that are put into
+	// such states. They run for active cells alone, and write into the states.
 	updates []graph.Group
 	updated map[op.Value]op.Value // a Next that an update makes -> its state
 }
@@ -55,6 +55,9 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 				l.parts = max(l.parts, newChain(l.t, g, e.variants).words())
 			}
 		}
+	}
+	if e.fuses() {
+		l.sinkRows()
 	}
 	phaseOf := l.cut(e)
 	l.takeUpdates()
@@ -117,8 +120,55 @@ func (l *layout) takeUpdates() {
 	}
 }
 
+// sinkRows moves what puts rows into a state to the end, where it can be an update: so that a step writes a row of a large state, and does not
+// copy the state.
+func (l *layout) sinkRows() {
+	var rows, rest []graph.Group
+	for _, g := range l.t.Groups {
+		if l.putsRows(g) {
+			rows = append(rows, g)
+		} else {
+			rest = append(rest, g)
+		}
+	}
+	l.t.Groups = append(rest, rows...)
+}
+
+// putsRows tells whether a group is a PutRow into a cell's state whose Next it is, of rows that are no state themselves, which might have been
+// replaced before.
+func (l *layout) putsRows(g graph.Group) bool {
+	n := g.Nodes[0]
+	if _, ok := n.Op.(op.PutRow); !ok || g.Len > 0 {
+		return false
+	}
+	s := l.stateOf(n.Out[0])
+	root, _ := l.t.Root(n.In[0])
+	if s == nil || root != s.In || l.t.P.Types[s.In].Domain != op.Cell || l.t.P.Types[s.In].Words() != l.t.P.Types[n.Out[0]].Words() {
+		return false
+	}
+	for _, h := range l.t.Groups { // nobody else may want the Next
+		for _, m := range h.Nodes {
+			if slices.ContainsFunc(m.In, func(v op.Value) bool { root, _ := l.t.Root(v); return root == n.Out[0] }) {
+				return false
+			}
+		}
+	}
+	for _, other := range l.t.P.State {
+		next, _ := l.t.Root(other.Next)
+		rows, _ := l.t.Root(n.In[1])
+		if rows == other.In || next == s.In && other.In != s.In {
+			return false
+		}
+	}
+	return true
+}
+
 // update gives, for a group that is an update, the state of each Next that it makes; nil for any other. Groups after it are updates.
 func (l *layout) update(g graph.Group) map[op.Value]op.Value {
+	if l.putsRows(g) {
+		v := g.Nodes[0].Out[0]
+		return map[op.Value]op.Value{v: l.stateOf(v).In}
+	}
 	if g.Len == 0 {
 		return nil
 	}

@@ -13,7 +13,7 @@ type worker struct {
 	ended   []bool          // by place: its cell was not active in an earlier step of this run
 	units   [][][]boundUnit // [phases][places][units]
 	joints  []boundJoint    // [phases]
-	updates [][]*bound      // [places][updates]
+	updates [][]boundUnit   // [places][updates]
 	moving  [][]moving      // [places]
 	next    []op.Tensor     // by state: a copy of Next where that must be staged
 }
@@ -133,13 +133,7 @@ func (w *worker) bindPlace(i int) {
 	for p, units := range w.x.units {
 		var all []boundUnit
 		for _, u := range units {
-			b := boundUnit{kernel: u.kernel}
-			if u.chain != nil {
-				b.chain = w.bind(u.chain, i)
-			} else {
-				b.operandsOf = operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}
-			}
-			all = append(all, b)
+			all = append(all, w.bindUnit(u, i))
 		}
 		w.units[p] = append(w.units[p], all)
 		if j := w.x.phases[p].joint; j != nil {
@@ -147,11 +141,19 @@ func (w *worker) bindPlace(i int) {
 			w.joints[p].out = append(w.joints[p].out, w.tensors(j.Out, i))
 		}
 	}
-	var updates []*bound
-	for _, c := range w.x.last {
-		updates = append(updates, w.bind(c, i))
+	var updates []boundUnit
+	for _, u := range w.x.last {
+		updates = append(updates, w.bindUnit(u, i))
 	}
 	w.updates = append(w.updates, updates)
+}
+
+// bindUnit gives a unit the memory of place i.
+func (w *worker) bindUnit(u unit, i int) boundUnit {
+	if u.chain != nil {
+		return boundUnit{chain: w.bind(u.chain, i)}
+	}
+	return boundUnit{kernel: u.kernel, operandsOf: operandsOf{w.tensors(u.In, i), w.tensors(u.Out, i)}}
 }
 
 // bind gives a chain the memory of place i.
@@ -164,6 +166,14 @@ func (w *worker) run(k kernel, out, in []op.Tensor) {
 	w.ws.reset()
 }
 
+func (w *worker) runUnit(b *boundUnit) {
+	if b.chain != nil {
+		b.chain.run(w.ws)
+		return
+	}
+	w.run(b.kernel, b.out, b.in)
+}
+
 // advance runs one step of the cells at hand and tells whether any was active. The last step, or an inactive one, writes outputs.
 func (w *worker) advance(last bool) (active bool) {
 	for p := range w.units {
@@ -172,12 +182,7 @@ func (w *worker) advance(last bool) (active bool) {
 				continue
 			}
 			for u := range w.units[p][i] {
-				b := &w.units[p][i][u]
-				if b.chain != nil {
-					b.chain.run(w.ws)
-				} else {
-					w.run(b.kernel, b.out, b.in)
-				}
+				w.runUnit(&w.units[p][i][u])
 			}
 			if p == len(w.units)-1 {
 				active = w.end(i, last) || active
@@ -199,8 +204,8 @@ func (w *worker) end(i int, last bool) (active bool) {
 		w.output(i, op.Cell)
 	}
 	if active {
-		for _, u := range w.updates[i] { // before other states are replaced, which they may read
-			u.run(w.ws)
+		for u := range w.updates[i] { // before other states are replaced, which they may read
+			w.runUnit(&w.updates[i][u])
 		}
 	}
 	w.keep(i, op.Cell)

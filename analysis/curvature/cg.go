@@ -70,7 +70,7 @@ func (s *Session) cgStep(b *graph.Builder, tolerance float32) {
 	count, stop := b.State(cgSteps, b.FillU(0), op.Cell), b.State(cgStop, b.FillU(0), op.Cell)
 	broad := func(v op.Value) op.Value { return b.Do(op.Broadcast{To: op.S(1, s.N)}, v) }
 
-	ap := b.Do(op.Add, b.Input(Product, s.vector()), b.Do(op.Mul, broad(damping), p))
+	ap := b.Do(op.Add, s.result(b), b.Do(op.Mul, broad(damping), p))
 	along := dot(b, p, ap)
 	positive := b.Do(op.Gt, along, b.Fill(0, 1, 1))
 	pick := func(yes, no op.Value) op.Value { return b.Do(op.Select{}, broad(positive), yes, no) }

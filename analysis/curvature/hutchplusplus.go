@@ -73,7 +73,7 @@ func (s *Session) HutchPlusPlus(ctx context.Context, sketch, rest int) ([]Estima
 	if err != nil {
 		return nil, nil, err
 	}
-	forms, err := s.read(sketchRest, rest)
+	forms, err := s.read(sized(sketchRest, rest), rest)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,8 +99,8 @@ func (s *Session) sketch(b *graph.Builder, sketch int) {
 	key, first, apart := s.probes(b)
 	at, t := b.State(sketchAt, b.FillU(0), op.Cell), b.State("hutchpp.vector", first, op.Cell)
 	q := b.State(Vector, Rademacher.draw(b, s.N, key, first), op.Cell)
-	rows := b.State(sketchRows, b.Fill(0, sketch, s.N), op.Cell)
-	w := b.Input(Product, s.vector())
+	rows := b.State(sized(sketchRows, sketch), b.Fill(0, sketch, s.N), op.Cell)
+	w := s.result(b)
 	whole := norm(b, w)
 	w = orthogonal(b, w, rows, at)
 	left := norm(b, w)
@@ -116,14 +116,14 @@ func (s *Session) sketch(b *graph.Builder, sketch int) {
 
 // known emits a step of the second part: the trace in the subspace, row by row.
 func (s *Session) known(b *graph.Builder, sketch int) {
-	rows := b.Input(sketchRows, op.T(op.F32, op.Cell, sketch, s.N))
+	rows := b.Input(sized(sketchRows, sketch), op.T(op.F32, op.Cell, sketch, s.N))
 	row := func(at op.Value) op.Value {
 		return b.Do(op.Gather{}, rows, b.Do(op.Reshape{To: op.S(1)}, at)) // beyond the last row +0
 	}
 	at := b.State(sketchAt, b.FillU(0), op.Cell)
 	q := b.State(Vector, row(b.FillU(0)), op.Cell)
 	known := b.State(sketchKnown, b.Fill(0, 1, 1), op.Cell)
-	b.Next(known, b.Do(op.Add, known, dot(b, q, b.Input(Product, s.vector()))))
+	b.Next(known, b.Do(op.Add, known, dot(b, q, s.result(b))))
 	next := b.Do(op.IAdd{}, at, b.FillU(1))
 	b.Next(q, row(next))
 	b.Next(at, next)
@@ -132,13 +132,13 @@ func (s *Session) known(b *graph.Builder, sketch int) {
 // rest emits a step of the third part: quadratic forms of random vectors less their part in the subspace. Their numbers go on where the sketch's ended.
 func (s *Session) rest(b *graph.Builder, sketch, rest int) {
 	key, first, apart := s.probes(b)
-	rows, all := b.Input(sketchRows, op.T(op.F32, op.Cell, sketch, s.N)), b.FillU(uint32(sketch))
+	rows, all := b.Input(sized(sketchRows, sketch), op.T(op.F32, op.Cell, sketch, s.N)), b.FillU(uint32(sketch))
 	begin := b.Do(op.IAdd{}, first, b.FillU(uint32(sketch*s.Vectors)))
 	outside := func(t op.Value) op.Value { return orthogonal(b, Rademacher.draw(b, s.N, key, t), rows, all) }
 	at, t := b.State(sketchAt, b.FillU(0), op.Cell), b.State("hutchpp.vector", begin, op.Cell)
 	q := b.State(Vector, outside(begin), op.Cell)
-	forms := b.State(sketchRest, b.Fill(0, rest, 1), op.Cell)
-	b.Next(forms, b.Do(op.PutRow{}, forms, dot(b, q, b.Input(Product, s.vector())), at))
+	forms := b.State(sized(sketchRest, rest), b.Fill(0, rest, 1), op.Cell)
+	b.Next(forms, b.Do(op.PutRow{}, forms, dot(b, q, s.result(b)), at))
 	next := b.Do(op.IAdd{}, t, apart)
 	b.Next(t, next)
 	b.Next(q, outside(next))

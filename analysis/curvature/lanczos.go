@@ -90,11 +90,11 @@ func (s *Session) Lanczos(ctx context.Context, m int, start Start) ([]Tridiagona
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.read(alphas, m)
+	a, err := s.read(sized(alphas, m), m)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.read(betas, m)
+	b, err := s.read(sized(betas, m), m)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,10 @@ func (s *Session) lanczosStep(b *graph.Builder, m int, start Start) {
 	q0 := unit(b, start.draw(b, s.N, key, first))
 	zero := b.FillU(0)
 	q := b.State(Vector, q0, op.Cell)
-	basis := b.State(basisRows, b.Do(op.PutRow{}, b.Fill(0, m, s.N), q0, zero), op.Cell)
-	alpha, beta := b.State(alphas, b.Fill(0, m, 1), op.Cell), b.State(betas, b.Fill(0, m, 1), op.Cell)
+	basis := b.State(sized(basisRows, m), b.Do(op.PutRow{}, b.Fill(0, m, s.N), q0, zero), op.Cell)
+	alpha, beta := b.State(sized(alphas, m), b.Fill(0, m, 1), op.Cell), b.State(sized(betas, m), b.Fill(0, m, 1), op.Cell)
 	scale, at := b.State(scaleSoFar, b.Fill(0, 1, 1), op.Cell), b.State(lanczosAt, zero, op.Cell)
-	w := b.Input(Product, s.vector())
+	w := s.result(b)
 
 	a := dot(b, w, q)
 	next := b.Do(op.IAdd{}, at, b.FillU(1))
@@ -140,7 +140,7 @@ func (s *Session) lanczosAgain(b *graph.Builder, m int) {
 	key, first := b.Input(keyRestart, op.T(op.U32, op.Shared, 2)), b.Input(firstProbe, op.T(op.U32, op.Cell))
 	at := b.Input(lanczosAt, op.T(op.U32, op.Cell))
 	q := b.State(Vector, b.Fill(0, 1, s.N), op.Cell)
-	basis := b.State(basisRows, b.Fill(0, m, s.N), op.Cell)
+	basis := b.State(sized(basisRows, m), b.Fill(0, m, s.N), op.Cell)
 	// t is (the vector's place, the number of the process).
 	t := b.Do(op.Concat{}, b.Do(op.Reshape{To: op.S(1)}, at), b.Do(op.Reshape{To: op.S(1)}, first))
 	w := unit(b, b.Do(op.Normal{To: op.S(1, s.N)}, key, t))

@@ -132,6 +132,21 @@ func (s *Session) probes(b *graph.Builder) (key, first, apart op.Value) {
 
 func (s *Session) cells() int { return s.Models * s.Vectors }
 
+// sized is the name of an array whose shape hangs on numbers: other numbers are another array.
+func sized(name string, n ...int) string {
+	for _, v := range n {
+		name += fmt.Sprintf(".%d", v)
+	}
+	return name
+}
+
+// result is the product at hand. It is a state and no input: what a program computes once must not be computed again after each product.
+func (s *Session) result(b *graph.Builder) op.Value {
+	v := b.State(Product, b.Fill(0, 1, s.N), op.Cell)
+	b.Next(v, v)
+	return v
+}
+
 // vector is the type of a vector of each cell.
 func (s *Session) vector() op.Type { return op.T(op.F32, op.Cell, 1, s.N) }
 

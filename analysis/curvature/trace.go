@@ -74,8 +74,8 @@ func (s *Session) hutchinson(ctx context.Context, rounds int, diagonal bool) (fo
 		key, first, apart := s.probes(b)
 		at, t := b.State(hutchinsonAt, b.FillU(0), op.Cell), b.State("hutchinson.vector", first, op.Cell)
 		q := b.State(Vector, Rademacher.draw(b, s.N, key, first), op.Cell)
-		each := b.Do(op.Mul, q, b.Input(Product, s.vector()))
-		all := b.State(hutchinsonForms, b.Fill(0, rounds, 1), op.Cell)
+		each := b.Do(op.Mul, q, s.result(b))
+		all := b.State(sized(hutchinsonForms, rounds), b.Fill(0, rounds, 1), op.Cell)
 		b.Next(all, b.Do(op.PutRow{}, all, b.Do(op.Sum{Axes: op.List(1)}, each), at))
 		if diagonal {
 			sum, squares := b.State(diagonalSum, b.Fill(0, 1, s.N), op.Cell), b.State(diagonalSquares, b.Fill(0, 1, s.N), op.Cell)
@@ -93,7 +93,7 @@ func (s *Session) hutchinson(ctx context.Context, rounds int, diagonal bool) (fo
 	if err = s.each(ctx, name, rounds, step); err != nil {
 		return nil, sums, err
 	}
-	if forms, err = s.samples(hutchinsonForms, rounds); err != nil || !diagonal {
+	if forms, err = s.samples(sized(hutchinsonForms, rounds), rounds); err != nil || !diagonal {
 		return forms, sums, err
 	}
 	for i, name := range []string{diagonalSum, diagonalSquares} {

@@ -43,6 +43,26 @@ func TestTraceIntervals(t *testing.T) {
 	}
 }
 
+// TestSessionAgain: estimations of other sizes, and the same again, in one session are those of sessions of their own.
+func TestSessionAgain(t *testing.T) {
+	a := dense(t, rotated(7, decaying(30)))
+	once := session(t, a, curvature.Options{Seed: 1})
+	for _, m := range []int{5, 9, 5} {
+		got, err := once.Lanczos(context.Background(), m, curvature.Normal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := session(t, a, curvature.Options{Seed: 1}).Lanczos(context.Background(), m, curvature.Normal)
+		if err != nil || !slices.Equal(got[0].Alpha, want[0].Alpha) || !slices.Equal(got[0].Beta, want[0].Beta) {
+			t.Errorf("%d steps in a session that did others: %v; by themselves %v, error %v", m, got, want, err)
+		}
+		forms, err := once.Hutchinson(context.Background(), m)
+		if err != nil || len(forms[0]) != m {
+			t.Errorf("%d rounds: %v, error %v", m, forms, err)
+		}
+	}
+}
+
 // TestHutchPlusPlusIsExact for a matrix of small rank, and one cell's error comes from its rest.
 func TestHutchPlusPlusIsExact(t *testing.T) {
 	want := make([]float64, 50)
