@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 
+	"lockstep/studies"
 	"lockstep/sweep"
 )
 

@@ -81,7 +81,7 @@ func step(at int) func(string, int) float64 {
 func TestJudgeIntrinsicDimension(t *testing.T) {
 	for at, ok := range map[int]bool{10: false, 75: false, 100: true, 150: true, 200: true, 300: false, 900: false} {
 		card, results := digits(t, step(at))
-		findings, err := Judge(card, results)
+		findings, err := Judge(card, results, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestJudgeRefusesBrokenBaselines(t *testing.T) {
 				broken(&results[i])
 			}
 		}
-		findings, err := Judge(card, results)
+		findings, err := Judge(card, results, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestJudgeGroups(t *testing.T) {
 		}
 		return step(300)(width, d)
 	})
-	findings, err := Judge(card, results)
+	findings, err := Judge(card, results, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestJudgePerformance(t *testing.T) {
 			}
 			results = append(results, r)
 		}
-		findings, err := Judge(card, results)
+		findings, err := Judge(card, results, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,14 +178,14 @@ func TestJudgePerformance(t *testing.T) {
 			t.Errorf("with broken d = %d: %d of %d findings are not as expected; want %d of 11", broken, bad, len(findings), want)
 		}
 	}
-	if _, err := Judge(card, nil); err == nil {
+	if _, err := Judge(card, nil, nil); err == nil {
 		t.Error("a judgement without results: no error")
 	}
 }
 
 func TestDraw(t *testing.T) {
 	card, results := digits(t, step(125))
-	findings, err := Judge(card, results)
+	findings, err := Judge(card, results, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ type Gaussian struct{}
 
 func (Gaussian) Type() string { return "gaussian" }
 func (Gaussian) Ragged() bool { return true }
+func (Gaussian) Whole() bool  { return false }
 
 func (Gaussian) Basis(b *graph.Builder, key op.Value, D, capacity int) op.Value {
 	s := op.S(capacity, D)

@@ -14,6 +14,7 @@ type Ternary struct{}
 
 func (Ternary) Type() string { return "ternary" }
 func (Ternary) Ragged() bool { return true }
+func (Ternary) Whole() bool  { return false }
 
 func (Ternary) Basis(b *graph.Builder, key op.Value, D, capacity int) op.Value {
 	return b.Do(op.Ternary{Rows: int32(capacity), Cols: int32(D)}, key, b.FillU(0))

@@ -22,7 +22,7 @@ import (
 //	                                  # other layers: tanh, gelu, sigmoid, group-sum; and on data of tokens embedding, attention, mlp, layer-norm,
 //	                                  # first, last, mean-positions: see the types of package model, whose fields are their keys
 //	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, clip, schedule = {type, every, gamma}
-//	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity has no d
+//	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity and parameters have no d
 //	snapshots = 100                   # if given: steps between two snapshots of each cell's parameters, in DIR/snapshots/ID/STEP.npy
 //	path  = {components = 3, pairs = 9, trials = 10}  # what a study measures of the snapshots, see Path
 //	axes  = {width = [32, 64, 128]}   # also {grid = [lo, hi, count]}, {log-range = [lo, hi, count]}, {range = [lo, hi, step]}

@@ -64,11 +64,21 @@ func (r *recipe) setup(capacity int) (*graph.Program, error) {
 	})
 }
 
+// start emits where z starts.
+func (r *recipe) start(b *graph.Builder, capacity int) op.Value {
+	if r.subspace.Whole() {
+		return b.Do(op.Reshape{To: op.S(1, capacity)}, b.Input(theta0, op.T(op.F32, op.Seed, capacity)))
+	}
+	return b.Fill(0, 1, capacity)
+}
+
 // theta emits the cell's parameters from z.
 func (r *recipe) theta(b *graph.Builder, z op.Value, capacity int) op.Value {
 	D := r.model.D()
-	start := b.Input(theta0, op.T(op.F32, op.Seed, D))
-	var p, d op.Value
+	var start, p, d op.Value
+	if !r.subspace.Whole() {
+		start = b.Input(theta0, op.T(op.F32, op.Seed, D))
+	}
 	if r.subspace.Ragged() {
 		p = b.Input(basis, r.subspace.BasisType(D, capacity))
 		d = b.Input(dIn, op.T(op.U32, op.Cell))
@@ -100,7 +110,7 @@ func (r *recipe) rows(b *graph.Builder, set string, total int, index op.Value) (
 // whose loss is not finite, keeps the State before that step.
 func (r *recipe) training(capacity int) (*graph.Program, error) {
 	return graph.Trace(func(b *graph.Builder) {
-		z := b.State(zState, b.Fill(0, 1, capacity), op.Cell)
+		z := b.State(zState, r.start(b, capacity), op.Cell)
 		step := b.State(stepDone, b.FillU(0), op.Cell)
 		steps := b.Input(stepsIn, op.T(op.U32, op.Cell))
 		var index op.Value

@@ -2,7 +2,9 @@ package sweep
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ model = {init = "torch", layers = [
   {type = "layer-norm"}, {type = "last"}, {type = "linear", out = 8}]}
 [[arms]]
 name = "encoder"
+map = {type = "parameters"}
 data = {name = "modular-addition", modulus = 5}
 model = {init = "torch-encoder", layers = [
   {type = "embedding", vocab = 5, out = 8},
@@ -49,7 +52,7 @@ model = {init = "lecun", layers = [
 `
 
 // sequencesDigest is golden: a change of it is a change of the law, of a layer, or of what a data set's name stands for.
-const sequencesDigest = "b59108ebb08155abc7e5a1d1309b5c819e4a7067eebb07f4adefaea29c2d0296"
+const sequencesDigest = "24f0cd835b5109658f9fa3edd99c0c00ab3341340e0b210ed0ecaa3b4f69e964"
 
 // One digest of transformers, whatever the packs, the threads and the variants; cells of other data lie in other packs.
 func TestTransformersOneDigest(t *testing.T) {
@@ -245,6 +248,61 @@ func TestRecipes(t *testing.T) {
 			}
 			if c.Data == "marker-addition" && c.Steps*c.Batch > c.set.N-c.set.Test() {
 				t.Errorf("%s: %d steps of %d rows; the pool has %d", file, c.Steps, c.Batch, c.set.N-c.set.Test())
+			}
+		}
+	}
+}
+
+// TestWholeMap: by the map parameters z is theta, and starts as theta0; weight decay draws it to 0, and by identity to theta0. Adam's own step is
+// made to vanish, by its eps.
+func TestWholeMap(t *testing.T) {
+	card := `
+name = "whole"
+seeds = [3, 4]
+steps = 5
+batch = 9
+data = {name = "digits"}
+model = {init = "lecun", layers = [{type = "linear", out = 10}]}
+rule = {type = "adamw", lr = 0.25, wd = 0.5, eps = 1e38}
+map = {type = "MAP"}
+`
+	for _, name := range []string{"parameters", "identity"} {
+		cells := cellsOf(t, strings.Replace(card, "MAP", name, 1))
+		engine, err := cpu.New(cpu.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		training, err := NewTraining(t.Context(), cells, engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer training.Close()
+		for _, steps := range []int{0, 5} {
+			if err := training.Run(t.Context(), steps); err != nil {
+				t.Fatal(err)
+			}
+			for i := range cells {
+				start := make([]byte, 4*cells[i].Model.D())
+				if err := training.job.pack.Read(theta0, i, start); err != nil {
+					t.Fatal(err)
+				}
+				z, err := training.Z(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := func(b []byte, k int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b[4*k:])) }
+				for k := range cells[i].Model.D() {
+					want := at(start, k)
+					for range steps {
+						want -= 0.125 * want // exact: a product by a power of two
+					}
+					if name == "identity" {
+						want = 0
+					}
+					if got := at(z, k); math.Abs(float64(got-want)) > 1e-30 {
+						t.Fatalf("%s, cell %d: z[%d] is %v after %d steps; want %v", name, i, k, got, steps, want)
+					}
+				}
 			}
 		}
 	}

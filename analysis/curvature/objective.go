@@ -99,6 +99,9 @@ func (o *Objective) Check() error {
 	if s := o.Subspace; s != nil && (s.Dim < 1 || s.Dim > o.Model.D()) {
 		return fmt.Errorf("a subspace of %d dimensions of %d parameters", s.Dim, o.Model.D())
 	}
+	if s := o.Subspace; s != nil && s.Map.Whole() {
+		return fmt.Errorf("a subspace by the map %s, which has no columns: it is all parameters; give no subspace", s.Map.Type())
+	}
 	for i, t := range o.Theta {
 		if len(t) != o.Model.D() {
 			return fmt.Errorf("parameters %d are %d numbers; the model has %d", i, len(t), o.Model.D())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/analysis/curvature"
@@ -210,6 +211,14 @@ func TestBlocks(t *testing.T) {
 		if !(size(d) <= 1e-5*largest(whole)*size(wide(v))) {
 			t.Errorf("block %s of %d parameters: off by %.2g", k.Name, len(at), size(d)/largest(whole)/size(wide(v)))
 		}
+	}
+}
+
+func TestNoSubspaceByParameters(t *testing.T) {
+	o := mlp(model.Tanh, model.CrossEntropy)
+	o.Subspace = &curvature.Subspace{Map: subspace.Parameters{}, Dim: 6}
+	if err := o.Check(); err == nil || !strings.Contains(err.Error(), "a subspace by the map parameters, which has no columns") {
+		t.Errorf("got %v", err)
 	}
 }
 
