@@ -17,7 +17,7 @@ import (
 // concat and putrow are copies of memory as they stand; iota runs once, and pick reads one element of a row.
 var lawful = []string{
 	"fill", "iota", "pick", "pad", "tail", "concat", "putrow", "gather",
-	"dualmatmul", "dualtanh", "dualsigmoid", "dualgelu",
+	"dualtanh", "dualsigmoid", "dualgelu",
 }
 
 // In these tests no kernel of an engine may take more scratch memory than plans count.

@@ -222,22 +222,40 @@ func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
 // panel computes what k terms from r on give to the columns of C from j on, of entry e of the batch. buf is for packed panels;
 // nothing, if they are used as they lie.
 func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operandsAB) {
-	cols := min(p.N-j, p.tiles.panel())
-	byRows, last := p.tiles.kernels(cols)
-	add := r
-	if p.on {
-		add = -1
-	}
-	var from [2]*float32
-	var bk int
+	q := p.packPanel(e, j, r, k, b, buf)
+	p.tilePanel(p.tiles, q, bands, c)
+}
+
+// packedPanel is a panel of B, and of its tangent if there is one, as the kernels of tiles take them.
+type packedPanel struct {
+	e, j, r, k, cols int
+	from             [2]*float32
+	bk               int
+	ahead            *float32
+	step             int
+}
+
+func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
+	q := packedPanel{e: e, j: j, r: r, k: k, cols: min(p.N-j, p.tiles.panel())}
 	for i := range b {
 		if b[i] != nil {
-			from[i], bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, cols)
+			q.from[i], q.bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, q.cols)
 		}
 	}
-	ahead, step := from[0], 0
+	q.ahead = q.from[0]
 	if p.BN == 1 && j+p.tiles.panel() < p.N && 4*p.K*p.N > fetchedAhead { // the next panel
-		ahead, step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+		q.ahead, q.step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+	}
+	return q
+}
+
+// tilePanel goes down the bands of A with the kernels of tiles.
+func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c []float32) {
+	byRows, last := tiles.kernels(q.cols)
+	e, j, k, from, bk, ahead, step := q.e, q.j, q.k, q.from, q.bk, q.ahead, q.step
+	add := q.r
+	if p.on {
+		add = -1
 	}
 	for _, x := range bands {
 		row := 0
