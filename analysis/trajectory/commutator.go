@@ -47,7 +47,9 @@ const (
 func (p Probe) program() (*graph.Program, error) {
 	return graph.Trace(func(b *graph.Builder) {
 		n, D := p.Y.At(0), p.Model.D()
-		theta := b.Input(thetaIn, op.T(op.F32, op.Cell, D))
+		// A state, so that all that hangs on it is of a step, whose values share a thread's memory: what is computed once is kept for each cell.
+		theta := b.State(thetaIn, b.Fill(0, D), op.Cell)
+		b.Next(theta, theta)
 		x, y := b.Input(rowsIn, op.T(op.F32, op.Shared, n, p.Model.In)), b.Input(targetsIn, op.T(p.Y.DType, op.Shared, p.Y.Dims()...))
 		key, pair := b.Input(keyBatches, op.T(op.U32, op.Shared, 2)), b.Input(pairIn, op.T(op.U32, op.Cell))
 		rows := b.Do(op.RandInt{To: op.S(2 * p.Batch), N: uint32(n)}, key, pair)
@@ -104,7 +106,7 @@ func (p Probe) MeasureFrom(ctx context.Context, e graph.Engine, snapshots [][]fl
 	}
 	all := make([]Moment, len(snapshots))
 	// As many snapshots as make a pack of some cells: memory is for a pack's commutators, and a thread works on a cell.
-	const most = 64
+	const most = 32
 	each := max(1, most/p.Pairs)
 	for from := 0; from < len(all); from += each {
 		to := min(from+each, len(all))

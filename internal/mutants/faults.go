@@ -34,14 +34,26 @@ var faults = []fault{
 	{"a wrong derivative of tanh", "op/unary.go", "FillLike(e, 1, y), one(e, Mul, y, y)", "FillLike(e, 1, y), y", "./op ./optest", "TestDerivatives"},
 
 	// programs
-	{"fan-in reversed", "graph/derive.go", "for j, g := range n.Op.VJP(b, n, cts) {\n", "gs := n.Op.VJP(b, n, cts)\n\t\tfor j := len(gs) - 1; j >= 0; j-- {\n\t\t\tg := gs[j]\n", "./graph", "TestAdjointOrder"},
-	{"only the last use of a value has a cotangent", "graph/derive.go", "adjoint[x] = op.AddTo(b, adjoint[x], g)", "adjoint[x] = g", "./graph ./optest", "TestAdjointOrder"},
+	{"fan-in reversed", "op/derive.go", "for j, g := range n.Op.VJP(e, n, cts) {\n", "gs := n.Op.VJP(e, n, cts)\n\t\tfor j := len(gs) - 1; j >= 0; j-- {\n\t\t\tg := gs[j]\n", "./graph", "TestAdjointOrder"},
+	{"only the last use of a value has a cotangent", "op/derive.go", "adjoint[x] = AddTo(e, adjoint[x], g)", "adjoint[x] = g", "./graph ./optest", "TestAdjointOrder"},
+	{"a dual takes the place of a primal that its tangents wait for", "graph/pair.go", "return !waits(j)", "return true || waits(j)", "./graph", "TestDualsOfACommutator"},
+	{"what is computed once is computed in each step, with a tangent", "graph/pair.go", " || moving[a] != moving[b]", "", "./graph", "TestDualsStayApart"},
+	{"an expansion knows its operands by their values", "op/derive.go", "in[i] = r.first - Value(i)", "in[i] = n.In[i]", "./op ./optest", "TestRandomPrograms"},
 	{"nodes shared though their later operands differ", "graph/lower.go", "op.List(key...)", "op.List(key[:min(1, len(key))]...)", "./graph ./optest", "TestProductsAgreeWithExplicitMatrices"},
 	{"a view of a slice one element too far", "graph/lower.go", "int(o.Start) * inner", "int(o.Start) + 0*inner", "./graph ./optest", "TestRandomPrograms"},
 	{"memory given away while it is read", "graph/plan.go", "return b.until < i", "return b.until <= i", "./graph ./optest", "TestRandomPrograms"},
 
+	// curvature and paths
+	{"Lanczos vectors are made orthogonal to none", "analysis/curvature/lanczos.go", "for range 2 {", "for range 0 {", "./analysis/curvature", "TestMultiplicities"},
+	{"a product begins with the sum of the one before", "analysis/curvature/objective.go", "b.Do(op.Select{}, first, part, b.Do(op.Add, sum, part))", "b.Do(op.Select{}, first, b.Do(op.Add, sum, part), b.Do(op.Add, sum, part))", "./analysis/curvature", "TestProducts"},
+	{"rows that are not there count", "analysis/curvature/objective.go", "if there == 0 {", "if true || there == 0 {", "./analysis/curvature", "TestProducts"},
+	{"a resumed estimation begins anew", "analysis/curvature/loop.go", "	return at, nil\n}", "	return -1, nil\n}", "./analysis/curvature", "TestResume"},
+	{"a commutator of one product", "analysis/trajectory/commutator.go", "b.Do(op.Sub, hBgA, hAgB)", "hBgA", "./analysis/trajectory", "TestCommutator"},
+	{"snapshots one step late", "sweep/snapshots.go", "n = min(n, s.every-t.steps%s.every)", "n = min(n, s.every-t.steps%s.every+1)", "./sweep", "TestSnapshots"},
+
 	// the CPU engine
 	{"NaN not canonical: data are bound as they come", "cpu/pack.go", "op.Canonical(w)", "_ = w", "./cpu", "TestConformance"},
+	{"a row put into a state that is replaced before", "cpu/layout.go", "if rows == other.In || ", "if ", "./cpu", "TestUpdates"},
 	{"states replaced one after the other", "cpu/exec.go", "x.staged = append(x.staged, states[root] && ", "x.staged = append(x.staged, false && states[root] && ", "./cpu ./optest", "TestStatesAreReplacedTogether"},
 	{"inactive cells go on", "cpu/worker.go", "return a == 0 || w.tensor(a, i).W[0] != 0", "return a == 0 || i >= 0", "./cpu ./optest", "TestActive"},
 	{"once nodes never refreshed", "graph/once.go", "if o.seen[i] != *v {", "if o.seen[i] != *v && i < 0 {", "./cpu ./optest", "TestOnceIsRefreshed"},
