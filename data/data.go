@@ -23,14 +23,17 @@ type Set struct {
 	Name    string
 	N, In   int // rows, input columns
 	Classes int
-	Vocab   int       // inputs are tokens, whole numbers below Vocab; 0: they are numbers
-	Targets int       // target columns
-	Given   int       // test rows that the set brings: its last ones; 0: they are drawn
-	Drawn   int       // test rows to draw; 0: a fifth of all
-	X       []float32 // [N, In] row-major
-	Y       []uint32  // [N] labels below Classes
-	T       []float32 // [N, Targets] row-major
-	Hash    [32]byte  // SHA-256 of the content, see hash
+	Vocab   int // inputs are tokens, whole numbers below Vocab; 0: they are numbers
+	Targets int // target columns
+	Given   int // test rows that the set brings: its last ones; 0: they are drawn
+	Drawn   int // test rows to draw; 0: a fifth of all
+	// Together is the number of training rows, one behind the other, that stay together in the order of every epoch, which is one of such groups; 0 and
+	// 1: each goes by itself. It needs given test rows.
+	Together int
+	X        []float32 // [N, In] row-major
+	Y        []uint32  // [N] labels below Classes
+	T        []float32 // [N, Targets] row-major
+	Hash     [32]byte  // SHA-256 of the content, see hash
 
 	Settings []Setting // that it was made by, all of them
 }
@@ -115,12 +118,16 @@ func (s *Set) seal() (*Set, error) {
 			return nil, fmt.Errorf("data %s: row %d has token %v; tokens are whole numbers below %d", s.Name, i/s.In, x, s.Vocab)
 		}
 	}
+	if s.Together > 1 && (s.Given == 0 || (s.N-s.Given)%s.Together != 0) {
+		return nil, fmt.Errorf("data %s: %d training rows are no groups of %d", s.Title(), s.N-s.Test(), s.Together)
+	}
 	s.Hash = s.hash()
 	return s, nil
 }
 
 // hash is SHA-256 over: ASCII "lockstep/data/1" and one zero byte; N, In, Classes, Targets as u64; the bits of X, then
-// Y, then the bits of T as u32, each in row-major order. All integers are little endian. Name, Vocab, Given, Drawn and Settings are no part of it.
+// Y, then the bits of T as u32, each in row-major order; and, if Together is above 1, it, as u64. All integers are little endian. Name, Vocab, Given, Drawn and Settings are no part
+// of it.
 func (s *Set) hash() [32]byte {
 	h := sha256.New()
 	w := bufio.NewWriter(h) // a hash never fails
@@ -137,6 +144,9 @@ func (s *Set) hash() [32]byte {
 	}
 	for _, t := range s.T {
 		word(math.Float32bits(t))
+	}
+	if s.Together > 1 {
+		w.Write(binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(s.Together)))
 	}
 	w.Flush()
 	return [32]byte(h.Sum(nil))

@@ -32,38 +32,55 @@ const (
 // places, words 2 to 5 the values, words 8 to 23 the tokens of places 0 to 15, each as op.RandInt does; 6 and 7 are not used. Places are drawn by
 // their number in lexicographic order.
 //
-// The released code draws one set of places, and one m, for a whole batch; here each row has its own, since a row is independent of
-// the batch that it comes to lie in.
+// The released code draws one set of places, and one m, for a whole batch. With together = b, rows g b to g b + b - 1 share them, and stay together in the
+// order of an epoch: words 0 and 1 are then those of row g of stream "marker-addition/together", of blocks 6 g to 6 g + 5. Else each row has its own, since
+// a row is independent of the batch that it comes to lie in. Test rows always have.
 func makeMarkers(n map[string]int) (*Set, error) {
-	most, fewest, rows := n["markers"], n["fewest"], n["rows"]
+	most, fewest, rows, together := n["markers"], n["fewest"], n["rows"], n["together"]
 	if fewest == 0 {
 		n["fewest"], fewest = most, most
 	}
 	if fewest > most {
 		return nil, fmt.Errorf("data marker-addition: fewest is %d and markers is %d; a row has fewest to markers of them", fewest, most)
 	}
+	if rows%together != 0 {
+		return nil, fmt.Errorf("data marker-addition: rows is %d and together is %d; the rows are whole groups of so many", rows, together)
+	}
 	s := &Set{
 		Name: "marker-addition", N: rows + markerTest, In: markerLength, Classes: markerClass, Vocab: markerVocab, Given: markerTest,
 		X: make([]float32, (rows+markerTest)*markerLength), Y: make([]uint32, rows+markerTest),
 	}
-	fill := func(stream string, from, to int) {
+	if together > 1 {
+		s.Together = together
+	}
+	shared := op.Key(SplitSeed, "marker-addition/together")
+	fill := func(stream string, from, to, together int) {
 		key := op.Key(SplitSeed, stream)
 		for i := from; i < to; i++ {
-			s.Y[i] = markerRow(key, uint64(i-from), fewest, most, s.X[i*markerLength:(i+1)*markerLength])
+			w := markerWords(key, uint64(i-from))
+			if together > 1 {
+				group := markerWords(shared, uint64((i-from)/together))
+				w[0], w[1] = group[0], group[1]
+			}
+			s.Y[i] = markerRow(w, fewest, most, s.X[i*markerLength:(i+1)*markerLength])
 		}
 	}
-	fill("marker-addition", 0, rows)
-	fill("marker-addition/test", rows, s.N)
+	fill("marker-addition", 0, rows, together)
+	fill("marker-addition/test", rows, s.N, 1)
 	return s.seal()
 }
 
-// markerRow draws row i of a stream into x, and gives its label.
-func markerRow(key [2]uint32, i uint64, fewest, most int, x []float32) (label uint32) {
-	var w [4 * markerBlocks]uint32
+// markerWords are those of row i of a stream.
+func markerWords(key [2]uint32, i uint64) (w [4 * markerBlocks]uint32) {
 	for b := range uint64(markerBlocks) {
 		block := op.Philox(key, 0, markerBlocks*i+b)
 		copy(w[4*b:], block[:])
 	}
+	return w
+}
+
+// markerRow makes a row x of its words, and gives its label.
+func markerRow(w [4 * markerBlocks]uint32, fewest, most int, x []float32) (label uint32) {
 	below := func(word uint32, n int) int { return int(uint64(word) * uint64(n) >> 32) } // the law of op.RandInt
 	m := fewest + below(w[0], most-fewest+1)
 	for p := range x {

@@ -128,6 +128,41 @@ func TestMarkerTestRows(t *testing.T) {
 	}
 }
 
+// TestTogether: rows that stay together have their markers at the same places, and values and other tokens of their own; test rows are as without.
+func TestTogether(t *testing.T) {
+	alone := marker(t, 4, 1, 64)
+	s, err := Source{}.Open("marker-addition", Setting{"markers", 4}, Setting{"fewest", 1}, Setting{"rows", 64}, Setting{"together", 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Together != 8 || s.Hash == alone.Hash || !slices.Equal(s.X[64*16:], alone.X[64*16:]) || !slices.Equal(s.Y[64:], alone.Y[64:]) {
+		t.Errorf("together %d, or other test rows, or the hash of another set", s.Together)
+	}
+	values := func(i int) (places []int) {
+		for p, v := range s.X[i*16 : (i+1)*16] {
+			if v < 8 {
+				places = append(places, p)
+			}
+		}
+		return places
+	}
+	other := 0
+	for i := range 64 {
+		if !slices.Equal(values(i), values(i/8*8)) {
+			t.Errorf("row %d has its values at %v; row %d at %v", i, values(i), i/8*8, values(i/8*8))
+		}
+		if i%8 > 0 && slices.Equal(s.X[i*16:i*16+16], s.X[i*16-16:i*16]) {
+			t.Errorf("rows %d and %d are equal", i-1, i)
+		}
+		if i%8 == 0 && i > 0 && !slices.Equal(values(i), values(i-8)) {
+			other++
+		}
+	}
+	if other < 5 {
+		t.Errorf("only %d of 7 groups have other places than the one before", other)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -140,10 +175,11 @@ func TestSettings(t *testing.T) {
 		{"modular-addition", []Setting{{"modulus", 5}}, "modular-addition, modulus = 5, train-percent = 50"},
 		{"modular-addition", []Setting{{"modulus", 1}}, "data modular-addition: modulus is 1; it must be 2 to 1024"},
 		{"modular-addition", []Setting{{"modulo", 5}}, `unknown number "modulo"; nearest is "modulus"`},
-		{"marker-addition", []Setting{{"markers", 2}, {"rows", 8}}, "marker-addition, markers = 2, fewest = 2, rows = 8"},
+		{"marker-addition", []Setting{{"markers", 2}, {"rows", 8}}, "marker-addition, markers = 2, fewest = 2, rows = 8, together = 1"},
 		{"marker-addition", []Setting{{"rows", 8}}, "data marker-addition: markers is 0; it must be 1 to 4"},
 		{"marker-addition", []Setting{{"markers", 5}}, "markers is 5; it must be 1 to 4"},
 		{"marker-addition", []Setting{{"markers", 2}, {"rows", 1 << 23}}, "rows is 8388608; it must be 1 to 4194304"},
+		{"marker-addition", []Setting{{"markers", 2}, {"rows", 9}, {"together", 2}}, "rows is 9 and together is 2"},
 		{"marker-addition", []Setting{{"markers", 2}, {"fewest", 3}}, "fewest is 3 and markers is 2"},
 	} {
 		s, err := Source{}.Open(c.name, c.given...)

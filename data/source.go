@@ -30,7 +30,7 @@ var sets = []entry{
 	{"toy", plain(makeToy), nil},
 	{"mnist", nil, nil},
 	{"fashion-mnist", nil, nil},
-	{"marker-addition", makeMarkers, []Number{{"markers", 1, markerMost, 0}, {"fewest", 0, markerMost, 0}, {"rows", 1, 1 << 22, 1 << 19}}},
+	{"marker-addition", makeMarkers, []Number{{"markers", 1, markerMost, 0}, {"fewest", 0, markerMost, 0}, {"rows", 1, 1 << 22, 1 << 19}, {"together", 1, 1 << 16, 1}}},
 	{"modular-addition", makeModular, []Number{{"modulus", 2, 1024, 97}, {"train-percent", 1, 99, 50}}},
 }
 

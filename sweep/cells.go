@@ -304,6 +304,10 @@ func (c *Cell) check(r *reader) {
 		r.fail("model", err)
 		return
 	}
+	if set.Together > 1 && c.Batch%set.Together != 0 {
+		r.fail("batch", fmt.Errorf("batch is %d; of data %s %d rows stay together, and a batch is whole groups of them", c.Batch, c.Data, set.Together))
+		return
+	}
 	if set.In == 0 && c.Batch != set.N {
 		r.fail("batch", fmt.Errorf("batch is %d; data %s have no inputs to choose from, so it is %d", c.Batch, c.Data, set.N))
 		return

@@ -37,7 +37,7 @@ func recipeOf(c Cell) (*recipe, error) {
 	}
 	return &recipe{
 		model: c.Model, rule: shape, subspace: m, loss: model.Loss(set.Loss()), batch: c.Batch,
-		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(),
+		in: set.In, out: set.Out(), train: set.N - set.Test(), test: set.Test(), together: max(1, set.Together),
 	}, nil
 }
 

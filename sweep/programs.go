@@ -18,6 +18,7 @@ type recipe struct {
 	batch       int
 	in, out     int // columns of a row, of its outputs
 	train, test int // rows
+	together    int // training rows that stay together
 }
 
 // The named arrays of a pack.
@@ -94,6 +95,16 @@ func (r *recipe) parameters(capacity int) (*graph.Program, error) {
 	})
 }
 
+// order emits the training rows of the batch at a step, u32[batch]: of an epoch's permutation of the groups of rows that stay together.
+func (r *recipe) order(b *graph.Builder, key, step op.Value) op.Value {
+	index := b.Do(op.Batch{N: int32(r.train / r.together), B: int32(r.batch / r.together)}, key, step)
+	if r.together == 1 {
+		return index
+	}
+	groups := b.Do(op.Reshape{To: op.S(r.train/r.together, r.together)}, b.Do(op.Iota{N: int32(r.train)}))
+	return b.Do(op.Reshape{To: op.S(r.batch)}, b.Do(op.Gather{}, groups, index))
+}
+
 // rows emits the rows and targets of a set at the given indices u32[n] (0: all, in order).
 func (r *recipe) rows(b *graph.Builder, set string, total int, index op.Value) (x, y op.Value) {
 	y = b.Input(targetsOf(set), r.loss.Target(total, r.out))
@@ -116,7 +127,7 @@ func (r *recipe) training(capacity int) (*graph.Program, error) {
 		var index op.Value
 		if r.in > 0 {
 			key := b.Input(keyOrder, op.T(op.U32, op.Seed, 2))
-			index = b.Do(op.Batch{N: int32(r.train), B: int32(r.batch)}, key, step)
+			index = r.order(b, key, step)
 		}
 		x, y := r.rows(b, "train", r.train, index)
 		outputs := r.model.Outputs(b, r.theta(b, z, capacity), x)

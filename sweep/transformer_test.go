@@ -180,7 +180,7 @@ name = "b"
 data = {name = "digits"}
 model = {layers = [{type = "linear", out = 10}]}
 `)
-	if a, b := cells[0].set.Title(), cells[1].set.Title(); a != "marker-addition, markers = 1, fewest = 1, rows = 8" || b != "digits" {
+	if a, b := cells[0].set.Title(), cells[1].set.Title(); a != "marker-addition, markers = 1, fewest = 1, rows = 8, together = 1" || b != "digits" {
 		t.Errorf("the arms have the data %q and %q", a, b)
 	}
 }
@@ -216,7 +216,7 @@ func TestDataInLedger(t *testing.T) {
 		names = append(names, d.Name)
 	}
 	want := []string{
-		"marker-addition, markers = 1, fewest = 1, rows = 16", "marker-addition, markers = 2, fewest = 2, rows = 16",
+		"marker-addition, markers = 1, fewest = 1, rows = 16, together = 1", "marker-addition, markers = 2, fewest = 2, rows = 16, together = 1",
 		"modular-addition, modulus = 5, train-percent = 50",
 	}
 	if !slices.Equal(names, want) {
