@@ -328,3 +328,12 @@ func (r *Results) Who(m int) string {
 	}
 	return who
 }
+
+// Samples are the quadratic forms of the random vectors of Hutchinson's estimator.
+func (x *ModelResult) Samples() []float32 { return floats(x.Declared.Samples) }
+
+// Least is the smallest Ritz value of all processes, Greatest the largest: curvature.NewDensity goes four deviations beyond.
+func (d *DensityOf) Least() float64 { return d.At[0] + 4*d.Sigma }
+
+// Greatest: see Least.
+func (d *DensityOf) Greatest() float64 { return d.At[len(d.At)-1] - 4*d.Sigma }

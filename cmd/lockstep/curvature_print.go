@@ -50,7 +50,7 @@ func printResults(w io.Writer, r *probe.Results) error {
 		fmt.Fprintln(t, "at\tcell\tblock\tsize\tT\tfrom\tto\tsigma\teffective dimension")
 		each(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 			d := m.Density
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.4g\t%.4g\t%.3g\t%s\n", u.At, who, blockOf(u), u.Size, u.T, d.At[0]+4*d.Sigma, d.At[len(d.At)-1]-4*d.Sigma, d.Sigma, effective(r, m.Effective))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.4g\t%.4g\t%.3g\t%s\n", u.At, who, blockOf(u), u.Size, u.T, d.Least(), d.Greatest(), d.Sigma, effective(r, m.Effective))
 		})
 	default:
 		fmt.Fprintln(t, "at\tcell\tblock\tsize\ttrace\tstandard error\t95 % interval\tsamples")
