@@ -1,9 +1,11 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strconv"
 
 	"lockstep/analysis"
@@ -35,6 +37,9 @@ func stories(r *probe.Results) (all []*story) {
 		u := &r.Units[i]
 		for m := range u.Models {
 			key := fmt.Sprint(m, " ", u.Block)
+			if r.Identity.Method == probe.Density { // widths differ by orders of magnitude along a training: each has axes of its own
+				key += " " + u.At
+			}
 			s := index[key]
 			if s == nil {
 				s = &story{model: m, block: u.Block}
@@ -89,13 +94,16 @@ func picturesOf(r *probe.Results) (*pictures, error) {
 		if s.block != "" {
 			title += ", block " + s.block
 		}
+		if at := s.names[0]; len(r.Points) > 1 && len(s.names) == 1 && at != probe.Given {
+			title += ", step " + at
+		}
 		svg, err := svgOf(c.SVG(p.Title + ": " + title))
 		if err != nil {
 			return nil, err
 		}
 		p.Panels = append(p.Panels, panel{Title: title, SVG: svg})
 	}
-	if zero := several && r.Identity.Method != probe.Density && wide(all[0].steps) && all[0].steps[0] == 0; zero {
+	if zero := several && wide(all[0].steps) && all[0].steps[0] == 0; zero {
 		p.Notes = append(p.Notes, "Steps are on a log scale; the points at the left edge are step 0.")
 	}
 	return p, p.makeKey(r, all[0], several)
@@ -108,23 +116,23 @@ func (p *pictures) makeKey(r *probe.Results, s *story, several bool) error {
 		p.Key = append(p.Key, e)
 		return err
 	}
-	switch {
-	case r.Identity.Method == probe.Density && len(s.gave) > 1:
-		for i, name := range s.names {
-			if err := add(analysis.Series{Color: pointColor(i, len(s.names))}, "step "+name); err != nil {
-				return err
-			}
+	if r.Identity.Method != probe.Spectrum {
+		return nil
+	}
+	top, bottom := len(s.gave[0].Top), len(s.gave[0].Bottom)
+	if !several {
+		if top > 0 && bottom > 0 {
+			return errors.Join(add(endLook(0), "the largest"), add(endLook(1), "the smallest"))
 		}
-	case r.Identity.Method == probe.Spectrum && several:
-		top := len(s.gave[0].Top)
-		for i := range top {
-			if err := add(analysis.Series{Color: rankColor(i, top)}, "rank "+strconv.Itoa(i+1)); err != nil {
-				return err
-			}
+		return nil
+	}
+	for _, i := range spread(top, maxCurves) {
+		if err := add(analysis.Series{Color: rankColor(i, top)}, "rank "+strconv.Itoa(i+1)); err != nil {
+			return err
 		}
-		if len(s.gave[0].Bottom) > 0 {
-			return add(analysis.Series{Color: analysis.Ink(), Dashed: true}, "smallest")
-		}
+	}
+	if bottom > 0 {
+		return add(analysis.Series{Color: analysis.Ink(), Dashed: true}, "the smallest")
 	}
 	return nil
 }
@@ -132,7 +140,8 @@ func (p *pictures) makeKey(r *probe.Results, s *story, several bool) error {
 // rankColor is dark for the largest eigenvalue.
 func rankColor(i, n int) color.NRGBA { return analysis.Shade(n-1-i, n) }
 
-func pointColor(i, n int) color.NRGBA { return analysis.Shade(i, n) }
+// endLook is that of eigenvalues counted from above, 0, or from below, 1.
+func endLook(k int) analysis.Series { return analysis.Series{Color: analysis.Hue(k), Glyph: k + 1} }
 
 // wide tells that steps do not stand apart on a linear axis.
 func wide(steps []float64) bool {
@@ -149,7 +158,8 @@ func wide(steps []float64) bool {
 func along(steps []float64) (r analysis.Range, at []float64) {
 	last := steps[len(steps)-1]
 	if !wide(steps) {
-		return analysis.Range{Label: "step", Min: steps[0], Max: max(last, steps[0]+1), Values: steps}, steps
+		room := max(last-steps[0], 1) * margin
+		return analysis.Range{Label: "step", Min: steps[0] - room, Max: max(last, steps[0]+1) + room, Values: steps}, steps
 	}
 	first := steps[0]
 	values := steps
@@ -159,8 +169,11 @@ func along(steps []float64) (r analysis.Range, at []float64) {
 	for _, s := range steps {
 		at = append(at, max(s, first))
 	}
-	return analysis.Range{Label: "step (log scale)", Log: true, Min: first, Max: last, Values: values}, at
+	room := math.Pow(last/first, margin)
+	return analysis.Range{Label: "step (log scale)", Log: true, Min: first / room, Max: last * room, Values: values}, at
 }
+
+const margin = 0.02 // at the ends of an axis, as a share of it
 
 // linear is an axis that holds all values, with some room.
 func linear(label string, values ...[]float64) analysis.Range {
@@ -215,7 +228,7 @@ func ritz(r *probe.Results, s *story) (c analysis.Chart, err error) {
 	var ys [][]float64
 	x := s.gave[0]
 	for k, end := range [][]probe.Eigenvalue{x.Top, x.Bottom} {
-		look := analysis.Series{Color: analysis.Hue(k), Glyph: k + 1}
+		look := endLook(k)
 		for i, v := range end {
 			look.X, look.Y = append(look.X, float64(i+1)), append(look.Y, v.Value)
 			look.Lo, look.Hi = append(look.Lo, v.Value-v.Error), append(look.Hi, v.Value+v.Error)
@@ -228,26 +241,27 @@ func ritz(r *probe.Results, s *story) (c analysis.Chart, err error) {
 	return c, nil
 }
 
-// density draws the densities of all points.
-func density(r *probe.Results, s *story) (c analysis.Chart, err error) {
-	var xs [][]float64
-	peak := 0.
-	for i, x := range s.gave {
-		look := analysis.Series{Color: pointColor(i, len(s.gave)), X: x.Density.At, Y: x.Density.Phi}
-		if len(s.gave) == 1 {
-			look.Color = analysis.Hue(0)
-		}
-		for k, phi := range x.Density.Phi {
-			peak = max(peak, phi)
-			if e := x.Density.Error[k]; e != nil {
-				look.Lo, look.Hi = append(look.Lo, phi-*e), append(look.Hi, phi+*e)
-			}
-		}
-		xs = append(xs, x.Density.At)
-		c.Series = append(c.Series, look)
-	}
-	c.X = linear("eigenvalue", xs...)
+// density draws a density; where it lies below the picture there is no line.
+func density(_ *probe.Results, s *story) (c analysis.Chart, err error) {
+	d := s.gave[0].Density
+	peak := slices.Max(d.Phi)
+	c.X = linear("eigenvalue", d.At)
 	c.Y = analysis.Range{Label: "density (log scale)", Log: true, Min: peak * depth, Max: peak * 2}
+	for from := 0; from < len(d.Phi); {
+		to := from
+		for to < len(d.Phi) && d.Phi[to] > c.Y.Min {
+			to++
+		}
+		if to > from {
+			a, b := max(from-1, 0), min(to+1, len(d.Phi)) // to the edge
+			look := analysis.Series{Color: analysis.Hue(0), X: d.At[a:b], Y: d.Phi[a:b]}
+			for k := a; k < b && d.Error[k] != nil; k++ {
+				look.Lo, look.Hi = append(look.Lo, d.Phi[k]-*d.Error[k]), append(look.Hi, d.Phi[k]+*d.Error[k])
+			}
+			c.Series = append(c.Series, look)
+		}
+		from = to + 1
+	}
 	return c, nil
 }
 
