@@ -102,6 +102,15 @@ func train(ctx context.Context, cells []sweep.Cell, e graph.Engine, points []Poi
 	return t, nil
 }
 
+// Beginnings are the parameters at which the cells begin, [cells][D].
+func Beginnings(ctx context.Context, cells []sweep.Cell, e graph.Engine) ([][]float32, error) {
+	t, err := train(ctx, cells, e, []Point{{"0", 0}}, nil, func(int, int) {})
+	if err != nil {
+		return nil, err
+	}
+	return t.Snapshots[0].Theta, nil
+}
+
 const (
 	trainedAtOnce = 64  // cells, as in a sweep
 	stepsAtOnce   = 256 // of training, before progress is told

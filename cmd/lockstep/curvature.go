@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -292,7 +293,25 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	}
 	how = probe.How{Dir: c.String("out"), Resume: c.Bool("resume"), Checkpoint: c.Duration("checkpoint"), Recorded: recorded,
 		Page: func(w io.Writer, r *probe.Results) error { return report.WriteCurvature(w, card, r) }}
+	if err := hasFolder(c.String("o")); err != nil {
+		return nil, how, err
+	}
 	return e, how, e.Check()
+}
+
+// hasFolder tells whether a file can be written at path when all has been computed, as far as that can be told before; "": no file.
+func hasFolder(path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("-o %s: %w", path, err)
+	}
+	return nil
 }
 
 // densityPoints is how many points a density is told at: some ten for each standard deviation of its smoothing, by default.

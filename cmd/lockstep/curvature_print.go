@@ -17,7 +17,7 @@ func printResults(w io.Writer, r *probe.Results) error {
 		fmt.Fprintln(w, line)
 	}
 	if r.Identity.Method != probe.Trace {
-		fmt.Fprintln(w, "an eigenvalue is no farther from a value than its error, but for the rounding of products; values are float64, of declared tridiagonal matrices T")
+		fmt.Fprintln(w, "an eigenvalue is no farther from a value than its error, but for the rounding of products (float32: some 1e-7 of the largest); values are float64, of declared tridiagonal matrices T")
 	} else {
 		fmt.Fprintln(w, "estimates are float64, of declared quadratic forms; intervals are Student's t")
 	}

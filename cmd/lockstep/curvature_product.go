@@ -80,6 +80,9 @@ func curvatureProduct(c *cli.Context) error {
 	if err := checked.Check(); err != nil {
 		return err
 	}
+	if err := hasFolder(c.String("o")); err != nil {
+		return err
+	}
 	engine, err := engineOf(c)
 	if err != nil {
 		return err
@@ -92,7 +95,7 @@ func curvatureProduct(c *cli.Context) error {
 	}
 	if theta == nil {
 		r.Parameters = "theta0 of the cells' seeds"
-		if theta, err = beginnings(c, engine, m.Cells); err != nil {
+		if theta, err = probe.Beginnings(c.Context, m.Cells, engine); err != nil {
 			return err
 		}
 	}
@@ -110,7 +113,7 @@ func curvatureProduct(c *cli.Context) error {
 		return json.NewEncoder(c.App.Writer).Encode(r)
 	}
 	w := c.App.Writer
-	fmt.Fprintf(w, "%d models of size %d, %d vectors each; parameters: %s\n", r.Models, r.Size, r.Vectors, r.Parameters)
+	fmt.Fprintf(w, "models: %d, with a matrix of size %d; vectors of each: %d; parameters: %s\n", r.Models, r.Size, r.Vectors, r.Parameters)
 	for _, line := range r.Conventions {
 		fmt.Fprintln(w, line)
 	}
@@ -137,16 +140,6 @@ func multiply(c *cli.Context, e graph.Engine, o *curvature.Objective, v []float3
 		err = probe.Finite("the products", out)
 	}
 	return out, err
-}
-
-// beginnings are the parameters at which the cells begin.
-func beginnings(c *cli.Context, e graph.Engine, cells []sweep.Cell) ([][]float32, error) {
-	t, err := sweep.NewTraining(c.Context, cells, e)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	return t.Theta(c.Context)
 }
 
 // vectorsOf reads --vector, for so many models with a matrix of size n; vectors is how many each model has.
