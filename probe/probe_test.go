@@ -139,6 +139,33 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// Cells come in the order in which they were asked for, whatever the order of their pack, and each is what it is alone.
+func TestOrder(t *testing.T) {
+	card, err := sweep.ParseCard("tiny.toml", []byte(strings.Replace(tiny, "axes = {lr = [0.01, 0.02]}", `map = {type = "ternary", d = "$d"}`+"\naxes = {d = [2, 7, 5]}", 1)))
+	must(t, err)
+	cells, err := card.Cells()
+	must(t, err)
+	points, err := ParsePoints("3,end", cells)
+	must(t, err)
+	none := func(int, int) {}
+	all, err := train(t.Context(), cells, engine(t), points, nil, none)
+	must(t, err)
+	for i := range cells {
+		alone, err := train(t.Context(), cells[i:i+1], engine(t), points, nil, none)
+		must(t, err)
+		for k, s := range alone.Snapshots {
+			if together := all.Snapshots[k]; together.Hash[i] != s.Hash[0] || together.Steps[i] != points[k].Step {
+				t.Errorf("cell %d at %s, after %d steps: parameters %s; alone %s", i, s.At, together.Steps[i], together.Hash[i], s.Hash[0])
+			}
+		}
+	}
+	begin, err := Beginnings(t.Context(), cells, engine(t))
+	must(t, err)
+	if !slices.Equal(begin[0], begin[1]) || slices.Equal(begin[0], all.Snapshots[0].Theta[0]) {
+		t.Error("cells of one seed begin apart, or stay where they began")
+	}
+}
+
 // A training that is not the ledger's is an error that names what differs.
 func TestLedgerOfOthers(t *testing.T) {
 	e := estimation(t)

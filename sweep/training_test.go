@@ -134,7 +134,7 @@ func TestTheta(t *testing.T) {
 	x, y := cells[0].TrainingRows()
 	set := cells[0].set
 	train, _ := set.Split()
-	if x.At(0) != len(train) || y.At(0) != len(train) || x.F()[3*set.In] != set.X[train[3]*set.In] || y.W[3] != set.Y[train[3]] {
+	if x.At(0) != len(train) || y.At(0) != len(train) || !slices.Equal(x.F()[3*set.In:4*set.In], set.X[train[3]*set.In:(train[3]+1)*set.In]) || y.W[3] != set.Y[train[3]] {
 		t.Errorf("rows %v and targets %v are not those to train on", x.Type, y.Type)
 	}
 	other := results[0].Declared
