@@ -23,7 +23,7 @@ data = {name = "digits"}
 model = {layers = [{type = "linear", out = 8}, {type = "relu"}, {type = "linear", out = 10}]}
 rule = {type = "adam", lr = "$lr"}
 map = {type = "ternary", d = 5}
-axes = {lr = [0.1, 0.01]}
+axes = {lr = [0.1, 0.01, 1e30]} # the last ones diverge
 `))
 	if err != nil {
 		t.Fatal(err)
