@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,8 +17,10 @@ import (
 
 	"lockstep/cpu"
 	"lockstep/data"
+	"lockstep/graph"
 	"lockstep/op"
 	"lockstep/probe"
+	"lockstep/subspace"
 )
 
 // logistic is softmax regression on digits, whose matrices have a closed form.
@@ -181,12 +184,22 @@ func TestCurvatureProductOfTheCell(t *testing.T) {
 	}
 	writeNPY(t, in("eye.npy"), eye)
 	must(t, "curvature", "product", "--card", card, "--subspace", "5", "--cell", "1", "--vector", in("eye.npy"), "-o", in("m.npy"))
+	columns := ternaryColumns(t, 650, 5, 2)
+	writeNPY(t, in("p.npy"), columns)
+	must(t, "curvature", "product", "--card", card, "--cell", "1", "--vector", in("p.npy"), "-o", in("hp.npy"))
+	hp := readNPY(t, in("hp.npy")).F()
 	m, trace, sum := readNPY(t, in("m.npy")).F(), 0., 0.
 	for i := range 5 {
 		trace += float64(m[6*i])
+	}
+	for i := range 5 {
 		for j := range 5 {
-			if math.Abs(float64(m[5*i+j]-m[5*j+i])) > 1e-6 {
-				t.Errorf("entry %d, %d is %v, and its mirror %v", i, j, m[5*i+j], m[5*j+i])
+			want := 0.
+			for r := range 650 {
+				want += float64(columns.F()[j*650+r]) * float64(hp[i*650+r])
+			}
+			if math.Abs(float64(m[5*i+j])-want) > 1e-6*trace {
+				t.Errorf("entry %d, %d is %v; want %v", j, i, m[5*i+j], want)
 			}
 		}
 	}
@@ -196,6 +209,44 @@ func TestCurvatureProductOfTheCell(t *testing.T) {
 	if math.Abs(trace-sum) > 1e-5*trace {
 		t.Errorf("the trace is %v, the sum of the eigenvalues %v", trace, sum)
 	}
+}
+
+// ternaryColumns are the columns of a seed's ternary basis, f32[d, D].
+func ternaryColumns(t *testing.T, D, d int, seed uint64) op.Tensor {
+	t.Helper()
+	m, key := subspace.Ternary{}, op.Key(seed, "basis")
+	p, err := graph.Trace(func(b *graph.Builder) {
+		basis := m.Basis(b, b.Input("key", op.T(op.U32, op.Shared, 2)), D, d)
+		b.OutputOver("column", m.Theta(b, b.Fill(0, D), basis, b.Input("z", op.T(op.F32, op.Cell, 1, d)), b.FillU(uint32(d))), op.Cell)
+	})
+	e, err2 := cpu.New(cpu.Options{Threads: 1})
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	defer e.Close()
+	pack, err := e.NewPack(d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pack.Close()
+	pack.Put("key", op.T(op.U32, op.Shared, 2), 0, op.Bytes(key[:]))
+	for c := range d {
+		z := op.New(op.T(op.F32, op.Cell, 1, d))
+		z.SetF(c, 1)
+		pack.Put("z", z.Type, c, op.Bytes(z.W))
+	}
+	x, err := pack.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	out := op.New(op.T(op.F32, op.Shared, d, D))
+	b := make([]byte, 4*d*D)
+	if err := errors.Join(x.Run(t.Context(), 1), pack.ReadAll("column", b)); err != nil {
+		t.Fatal(err)
+	}
+	op.PutWords(out.W, b)
+	return out
 }
 
 func resultsOf(t *testing.T, text string) (r probe.Results) {
