@@ -201,6 +201,44 @@ func TestLedgerOfOthers(t *testing.T) {
 	}
 }
 
+// The digest tells apart whatever is declared, and nothing else.
+func TestDigest(t *testing.T) {
+	digest := func(change func(e *Estimation, s *trained, u *unit)) string {
+		e := estimation(t)
+		must(t, e.Check())
+		hexes := []sweep.Hex{1, 2}
+		s := trained{Snapshots: []Snapshot{{At: "0", Steps: []int{0, 0}, Hash: []string{"a", "b"}}}}
+		u := unit{At: "0", Size: 235}
+		for range 2 {
+			u.Models = append(u.Models, declared{Processes: []process{{slices.Clone(hexes), slices.Clone(hexes), 2}}, Samples: slices.Clone(hexes), Parts: []part{{1, slices.Clone(hexes)}}, Sums: "x"})
+		}
+		change(e, &s, &u)
+		r := newResults(e, s)
+		must(t, r.add(e, u))
+		r.finish()
+		return r.Digest
+	}
+	same := digest(func(*Estimation, *trained, *unit) {})
+	for name, change := range map[string]func(e *Estimation, s *trained, u *unit){
+		"alpha":      func(_ *Estimation, _ *trained, u *unit) { u.Models[1].Processes[0].Alpha[0]++ },
+		"beta":       func(_ *Estimation, _ *trained, u *unit) { u.Models[0].Processes[0].Beta[0]++ },
+		"samples":    func(_ *Estimation, _ *trained, u *unit) { u.Models[1].Samples[0]++ },
+		"known":      func(_ *Estimation, _ *trained, u *unit) { u.Models[1].Parts[0].Known++ },
+		"rest":       func(_ *Estimation, _ *trained, u *unit) { u.Models[1].Parts[0].Samples[1]++ },
+		"sums":       func(_ *Estimation, _ *trained, u *unit) { u.Models[0].Sums = "y" },
+		"parameters": func(_ *Estimation, s *trained, _ *unit) { s.Snapshots[0].Hash[1] = "c" },
+		"seed":       func(e *Estimation, _ *trained, _ *unit) { e.Seed++ },
+		"block":      func(_ *Estimation, _ *trained, u *unit) { u.Block = "0" },
+	} {
+		if digest(change) == same {
+			t.Errorf("with other %s the digest is the same", name)
+		}
+	}
+	if digest(func(e *Estimation, _ *trained, u *unit) { e.View.Top, u.Models[0].Diagonal = 1, []byte{1} }) != same {
+		t.Error("the digest hangs on what is derived")
+	}
+}
+
 // What does not fit into memory is told before it is tried.
 func TestFits(t *testing.T) {
 	e := estimation(t)

@@ -87,3 +87,12 @@ rule = {type = "adam", lr = 0.01}
 		}
 	}
 }
+
+// Where a density lies below the picture there is no line, and no error where there was one process.
+func TestDensityLines(t *testing.T) {
+	d := &probe.DensityOf{At: []float64{0, 1, 2, 3, 4, 5, 6}, Phi: []float64{1, 1e-9, 1e-9, 1e-9, 2, 1, 1e-9}, Error: make([]*float64, 7)}
+	c, err := density(nil, &story{gave: []*probe.ModelResult{{Density: d}}})
+	if err != nil || len(c.Series) != 2 || len(c.Series[0].X) != 2 || len(c.Series[1].X) != 4 || c.Series[1].X[0] != 3 || c.Series[0].Lo != nil {
+		t.Errorf("%+v, %v", c.Series, err)
+	}
+}

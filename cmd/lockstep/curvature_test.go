@@ -203,8 +203,11 @@ func TestCurvatureProductOfTheCell(t *testing.T) {
 			}
 		}
 	}
-	for _, e := range resultsOf(t, must(t, "curvature", "spectrum", card, "--subspace", "5", "--cell", "1", "--at", "0", "--json")).Units[0].Models[0].Top {
-		sum += e.Value
+	all := resultsOf(t, must(t, "curvature", "spectrum", card, "--subspace", "5", "--cell", "1", "--at", "0", "--json")).Units[0].Models[0]
+	for i, e := range all.Top {
+		if sum += e.Value; e != all.Bottom[4-i] {
+			t.Errorf("of five eigenvalues %d from above is %v, from below %v", i, e, all.Bottom[4-i])
+		}
 	}
 	if math.Abs(trace-sum) > 1e-5*trace {
 		t.Errorf("the trace is %v, the sum of the eigenvalues %v", trace, sum)
