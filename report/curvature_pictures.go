@@ -29,6 +29,13 @@ type story struct {
 	steps []float64 // of the points; none of given parameters
 	names []string  // of the points
 	gave  []*probe.ModelResult
+	t     int // size of T
+}
+
+// bottom is how many of the smallest eigenvalues are not among the largest: a small T has few.
+func (s *story) bottom() int {
+	x := s.gave[0]
+	return max(0, min(len(x.Bottom), s.t-len(x.Top)))
 }
 
 func stories(r *probe.Results) (all []*story) {
@@ -42,7 +49,7 @@ func stories(r *probe.Results) (all []*story) {
 			}
 			s := index[key]
 			if s == nil {
-				s = &story{model: m, block: u.Block}
+				s = &story{model: m, block: u.Block, t: u.T}
 				index[key] = s
 				all = append(all, s)
 			}
@@ -119,7 +126,7 @@ func (p *pictures) makeKey(r *probe.Results, s *story, several bool) error {
 	if r.Identity.Method != probe.Spectrum {
 		return nil
 	}
-	top, bottom := len(s.gave[0].Top), len(s.gave[0].Bottom)
+	top, bottom := len(s.gave[0].Top), s.bottom()
 	if !several {
 		if top > 0 && bottom > 0 {
 			return errors.Join(add(endLook(0), "the largest"), add(endLook(1), "the smallest"))
@@ -216,7 +223,7 @@ func eigenvaluesAlong(r *probe.Results, s *story) (c analysis.Chart, err error) 
 	for i := n - 1; i >= 0; i-- {
 		line(func(x *probe.ModelResult) []probe.Eigenvalue { return x.Top }, i, analysis.Series{Color: rankColor(i, n), Glyph: 1})
 	}
-	for i := range s.gave[0].Bottom {
+	for i := range s.bottom() {
 		line(func(x *probe.ModelResult) []probe.Eigenvalue { return x.Bottom }, i, analysis.Series{Color: analysis.Ink(), Dashed: true})
 	}
 	c.Y = linear("eigenvalue", ys...)
@@ -227,7 +234,7 @@ func eigenvaluesAlong(r *probe.Results, s *story) (c analysis.Chart, err error) 
 func ritz(r *probe.Results, s *story) (c analysis.Chart, err error) {
 	var ys [][]float64
 	x := s.gave[0]
-	for k, end := range [][]probe.Eigenvalue{x.Top, x.Bottom} {
+	for k, end := range [][]probe.Eigenvalue{x.Top, x.Bottom[:s.bottom()]} {
 		look := endLook(k)
 		for i, v := range end {
 			look.X, look.Y = append(look.X, float64(i+1)), append(look.Y, v.Value)

@@ -96,3 +96,16 @@ func TestDensityLines(t *testing.T) {
 		t.Errorf("%+v, %v", c.Series, err)
 	}
 }
+
+// Of a small T no eigenvalue is drawn twice.
+func TestFewEigenvalues(t *testing.T) {
+	x := &probe.ModelResult{Top: []probe.Eigenvalue{{Value: 3}, {Value: 2}, {Value: 1}}, Bottom: []probe.Eigenvalue{{Value: 0}, {Value: 1}}}
+	for size, want := range map[int]int{3: 0, 4: 1, 5: 2, 64: 2} {
+		s := &story{steps: []float64{0, 5}, gave: []*probe.ModelResult{x, x}, t: size}
+		c, err := eigenvaluesAlong(nil, s)
+		one, err2 := ritz(nil, s)
+		if err != nil || err2 != nil || len(c.Series) != 3+want || len(one.Series[1].X) != want {
+			t.Errorf("T of size %d: %d lines, and %d of the smallest; want %d", size, len(c.Series), len(one.Series[1].X), want)
+		}
+	}
+}
