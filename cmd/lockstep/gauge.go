@@ -37,9 +37,9 @@ func newGauge(w *os.File) *gauge {
 func (g *gauge) tell(part string, done, of int) {
 	if part != g.part {
 		g.part, g.start, g.from, g.last = part, time.Now(), done, time.Now()
-		if g.ui != nil {
+		if start := g.start; g.ui != nil { // the bar's goroutine reads its own
 			g.bar = g.ui.AddBar(int64(of), mpb.PrependDecorators(decor.Name(part+" ", decor.WCSyncWidth), decor.Percentage(decor.WCSyncSpace)),
-				mpb.AppendDecorators(decor.CountersNoUnit(" %d of %d"), decor.Any(func(s decor.Statistics) string { return " " + time.Since(g.start).Round(time.Second).String() })))
+				mpb.AppendDecorators(decor.CountersNoUnit(" %d of %d"), decor.Any(func(s decor.Statistics) string { return " " + time.Since(start).Round(time.Second).String() })))
 		}
 	}
 	switch {
