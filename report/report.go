@@ -44,7 +44,14 @@ func Load(dir string) (in Input, err error) {
 //go:embed report.html.tmpl
 var text string
 
-var layout = template.Must(template.New("report").Parse(text))
+//go:embed parts.html.tmpl
+var parts string // what pages have in common: style, keys, tables
+
+var layout = layoutOf("report", text)
+
+func layoutOf(name, text string) *template.Template {
+	return template.Must(template.Must(template.New(name).Parse(parts)).Parse(text))
+}
 
 // Write writes the report: equal inputs give equal bytes. Nothing is written before all of it is there. Error: a picture
 // that cannot be drawn, or w's.

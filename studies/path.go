@@ -147,8 +147,8 @@ func measurePath(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 	if p.Ball, err = trajectory.RandomWalk(len(thetas), nullSize, 1, 0.9, nullWalks, c.Seed); err != nil {
 		return p, err
 	}
-	x, y := trajectory.Rows(c.Set())
-	probe := trajectory.Probe{Model: c.Model, Loss: model.Loss(c.Set().Loss()), X: x, Y: y, Batch: c.Batch, Pairs: how.Pairs, Seed: c.Seed}
+	x, y := c.TrainingRows()
+	probe := trajectory.Probe{Model: c.Model, Loss: c.Loss(), X: x, Y: y, Batch: c.Batch, Pairs: how.Pairs, Seed: c.Seed}
 	random := randomSpans(blocks, how, c.Seed)
 	h, done := sha256.New(), 0
 	for from := 0; from < len(thetas); {

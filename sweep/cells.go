@@ -37,9 +37,6 @@ type Map struct {
 // Dim is d, the number of entries of z in use.
 func (c Cell) Dim() int { return c.Map.D }
 
-// Set is the data set that the cell is trained on; it must not be written.
-func (c Cell) Set() *data.Set { return c.set }
-
 // Name tells a reader which cell it is: arm, axes, seed.
 func (c Cell) Name() string {
 	return cellName(c.Arm, c.Axes, c.Seed)

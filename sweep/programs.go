@@ -29,7 +29,7 @@ const (
 	theta0   = "theta0"      // f32[D] per seed
 	basis    = "basis"       // subspace.Map.BasisType, per seed
 	zState   = "z"           // f32[1, capacity] per cell
-	thetaOut = "theta"       // f32[D] per cell, where snapshots are taken
+	thetaOut = "theta"       // f32[D] per cell, where somebody asks for it
 	stepsIn  = "steps"       // u32[] per cell: the steps to do
 	stepDone = "step"        // u32[] per cell: the steps done
 	dIn      = "d"           // u32[] per cell: entries of z in use

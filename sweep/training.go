@@ -9,11 +9,12 @@ import (
 	"lockstep/op"
 )
 
-// Training is the training of one pack and nothing else: no evaluation, no ledger, no checkpoints. It is for whoever wants to
-// time the steps of a sweep; Run is for whoever wants results.
+// Training is the training of one pack and nothing else: no ledger, no checkpoints. It is for whoever wants to time the steps of a
+// sweep, or to look at cells on their way; Run is for whoever wants results.
 type Training struct {
 	job *job
 	exe graph.Executable
+	ran int // steps that were asked for since the beginning
 }
 
 // TrainingPrograms are the programs of the cells' pack: of a step, and of what is computed once for each seed; and its groups.
@@ -109,10 +110,16 @@ func onePack(cells []Cell) (*packPlan, error) {
 }
 
 // Reset takes every cell back to its beginning.
-func (t *Training) Reset(ctx context.Context) error { return t.exe.Reset(ctx) }
+func (t *Training) Reset(ctx context.Context) error {
+	t.ran = 0
+	return t.exe.Reset(ctx)
+}
 
 // Run trains every cell for so many steps more, but none beyond its Steps.
-func (t *Training) Run(ctx context.Context, steps int) error { return t.exe.Run(ctx, steps) }
+func (t *Training) Run(ctx context.Context, steps int) error {
+	t.ran += steps
+	return t.exe.Run(ctx, steps)
+}
 
 // Kernels tells what runs each node of a step.
 func (t *Training) Kernels() []graph.KernelInfo { return t.exe.Kernels() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ data = {name = "digits"}
 model = {layers = [{type = "linear", out = 8}, {type = "relu"}, {type = "linear", out = 10}]}
 rule = {type = "adam", lr = "$lr"}
 map = {type = "ternary", d = 5}
-axes = {lr = [0.1, 0.01]}
+axes = {lr = [0.1, 0.01, 1e30]} # the last ones diverge
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,15 @@ axes = {lr = [0.1, 0.01]}
 				t.Errorf("cell %d ends elsewhere than in the sweep", i)
 			}
 		}
+		results, err := tr.Results(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range results {
+			if d, err := Differences(r.Declared, want[i].Declared); err != nil || len(d) > 0 || r.ID != want[i].ID {
+				t.Errorf("cell %d: %v, %v", i, d, err)
+			}
+		}
 		if err := tr.Reset(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -81,6 +91,56 @@ axes = {lr = [0.1, 0.01]}
 	small.Map.D = 3
 	if _, err := NewTraining(ctx, []Cell{small, cells[0]}, engine); err == nil || !strings.Contains(err.Error(), "largest d first") {
 		t.Errorf("cells out of order: %v", err)
+	}
+}
+
+// The parameters of a cell on its way are M(z): in the full space theta0 + z, one float32 addition each.
+func TestTheta(t *testing.T) {
+	cells := smallCells(t)
+	cells = slices.DeleteFunc(cells, func(c Cell) bool { return c.Map.Type != "identity" })[:1]
+	D := cells[0].Model.D()
+	tr, err := NewTraining(t.Context(), cells, newCounted(t))
+	must(t, err)
+	defer tr.Close()
+	theta := func() []float32 {
+		all, err := tr.Theta(t.Context())
+		must(t, err)
+		if len(all) != 1 || len(all[0]) != D {
+			t.Fatalf("%d vectors; want one of %d", len(all), D)
+		}
+		return all[0]
+	}
+	start := theta()
+	must(t, tr.Run(t.Context(), 3))
+	now := theta()
+	b, err := tr.Z(0)
+	must(t, err)
+	w := make([]uint32, D)
+	op.PutWords(w, b)
+	z, moved := op.Tensor{W: w}.F(), 0
+	for i := range now {
+		if now[i] != start[i]+z[i] {
+			t.Fatalf("parameter %d is %v; want %v + %v", i, now[i], start[i], z[i])
+		}
+		if z[i] != 0 {
+			moved++
+		}
+	}
+	results, err := tr.Results(t.Context())
+	must(t, err)
+	if d := results[0].Declared; moved == 0 || d.Steps != 3 || d.Diverged {
+		t.Errorf("%d parameters have moved in three steps; the result is %+v", moved, d)
+	}
+	x, y := cells[0].TrainingRows()
+	set := cells[0].set
+	train, _ := set.Split()
+	if x.At(0) != len(train) || y.At(0) != len(train) || !slices.Equal(x.F()[3*set.In:4*set.In], set.X[train[3]*set.In:(train[3]+1)*set.In]) || y.W[3] != set.Y[train[3]] {
+		t.Errorf("rows %v and targets %v are not those to train on", x.Type, y.Type)
+	}
+	other := results[0].Declared
+	other.TrainLoss++
+	if d, err := Differences(other, results[0].Declared); err != nil || len(d) != 1 || !strings.HasPrefix(d[0], "train_loss is ") {
+		t.Errorf("differences %q, %v", d, err)
 	}
 }
 

@@ -17,6 +17,23 @@ type PlusPlus struct {
 // Value is the estimate: what is known, and the mean of the rest.
 func (p PlusPlus) Value() float64 { return float64(p.Known) + Samples(p.Samples).Estimate().Mean }
 
+// Estimates are those of the cells of one model.
+type Estimates []PlusPlus
+
+// Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest.
+func (all Estimates) Estimate() Estimate {
+	if len(all) == 1 {
+		e := Samples(all[0].Samples).Estimate()
+		e.Mean = all[0].Value()
+		return e
+	}
+	var each []float64
+	for _, p := range all {
+		each = append(each, p.Value())
+	}
+	return newEstimate(each)
+}
+
 const (
 	sketchRows  = "hutchpp.sketch" // f32[sketch, N] orthonormal rows
 	sketchAt    = "hutchpp.at"     // u32[] of the loop at hand
@@ -28,7 +45,7 @@ const (
 // products with vectors of entries +-1 span a subspace, sketch more give the trace in it, and rest samples of Hutchinson's give what is orthogonal to it. It takes 2
 // sketch + rest products, and for matrices with a few large eigenvalues is much nearer than Hutchinson's with as many.
 //
-// The estimate of a model is the mean over its cells, the standard error from their spread, or, of one cell, from that of its rest.
+// The estimate of a model is that of Estimates.
 func (s *Session) HutchPlusPlus(ctx context.Context, sketch, rest int) ([]Estimate, [][]PlusPlus, error) {
 	if sketch < 1 || sketch > s.N || rest < 1 || rest >= 1<<24 {
 		return nil, nil, fmt.Errorf("curvature: Hutch++ with %d vectors of a sketch and %d of the rest, of a matrix of size %d; want 1 to %d, and at least 1", sketch, rest, s.N, s.N)
@@ -79,16 +96,11 @@ func (s *Session) HutchPlusPlus(ctx context.Context, sketch, rest int) ([]Estima
 	}
 	estimates, all := make([]Estimate, s.Models), make([][]PlusPlus, s.Models)
 	for m := range all {
-		var each []float64
 		for v := range s.Vectors {
 			c := m*s.Vectors + v
 			all[m] = append(all[m], PlusPlus{known[c], forms[c*rest : (c+1)*rest]})
-			each = append(each, all[m][v].Value())
 		}
-		if estimates[m] = newEstimate(each); s.Vectors == 1 {
-			estimates[m] = Samples(all[m][0].Samples).Estimate()
-			estimates[m].Mean = each[0]
-		}
+		estimates[m] = Estimates(all[m]).Estimate()
 	}
 	return estimates, all, nil
 }

@@ -69,9 +69,15 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			never := func() {}
 			whole := &stopping{&curvature.File{Path: filepath.Join(t.TempDir(), "none")}, 0, never}
-			want, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: whole}), context.Background())
+			var told []int
+			note := func(done, of int) { told = append(told, done, of) }
+			want, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: whole, Progress: note}), context.Background())
 			if err != nil {
 				t.Fatal(err)
+			}
+			steps := 1 - whole.left
+			if n := len(told); n != 2*steps+2 || told[0] != 0 || told[n-2] != steps || told[n-1] != steps {
+				t.Errorf("of %d steps %v was told", steps, told)
 			}
 			for _, at := range []int{1, 4, 7} {
 				file := &curvature.File{Path: filepath.Join(t.TempDir(), "checkpoint.safetensors")}

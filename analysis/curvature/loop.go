@@ -35,7 +35,7 @@ func (s *Session) run(ctx context.Context, l loop) error {
 			return err
 		}
 	}
-	for ; at < l.steps; at++ {
+	for s.tell(at, l.steps); at < l.steps; s.tell(at, l.steps) {
 		if err := ctx.Err(); err != nil {
 			if saved := s.save(l, at); saved != nil {
 				return saved
@@ -51,8 +51,15 @@ func (s *Session) run(ctx context.Context, l loop) error {
 		if err := l.step(context.WithoutCancel(ctx), at); err != nil {
 			return err
 		}
+		at++
 	}
 	return nil
+}
+
+func (s *Session) tell(done, of int) {
+	if s.told != nil {
+		s.told(done, of)
+	}
 }
 
 const checkpointFormat = "lockstep/curvature/1"

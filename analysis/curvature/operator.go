@@ -54,6 +54,7 @@ type Session struct {
 	done     map[string]int
 	keep     Keeper
 	seed     uint64
+	told     func(done, of int)
 }
 
 // state is an array that a checkpoint holds.
@@ -67,6 +68,8 @@ type Options struct {
 	Vectors int // at a time, for each model; 0: 1
 	Seed    uint64
 	Keep    Keeper // nil: nothing is kept
+	// Progress, if there is one, is told after each step of an estimation how many of them are done, and first how many a checkpoint had.
+	Progress func(done, of int)
 }
 
 // Keeper keeps checkpoints of long estimations.
@@ -93,7 +96,7 @@ func New(e graph.Engine, o Operator, how Options) (s *Session, err error) {
 	for c := range groups[op.Model] {
 		groups[op.Model][c] = c / how.Vectors
 	}
-	s = &Session{Operator: o, Vectors: how.Vectors, hash: program.Hash(), programs: map[string]graph.Executable{}, done: map[string]int{}, keep: how.Keep, seed: how.Seed}
+	s = &Session{Operator: o, Vectors: how.Vectors, hash: program.Hash(), programs: map[string]graph.Executable{}, done: map[string]int{}, keep: how.Keep, seed: how.Seed, told: how.Progress}
 	if s.pack, err = e.NewPack(s.cells(), groups); err != nil {
 		return nil, err
 	}

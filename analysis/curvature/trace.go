@@ -38,6 +38,9 @@ func (s *Session) Hutchinson(ctx context.Context, rounds int) ([]Samples, error)
 type Diagonal struct {
 	Mean, Error []float64 // [N]; standard errors, NaN of one sample
 	Trace       Estimate  // of the same products
+	// Declared: the quadratic forms of the same products; of each of the session's vectors the sum of v * (A v) over its rounds, and of its square.
+	Samples      Samples
+	Sum, Squares [][]float32 // [Vectors][N]
 }
 
 // Diagonal estimates the diagonals by the means of v * (A v) over random vectors of entries +-1 (Bekas, Kokiopoulou and Saad 2007, An
@@ -49,13 +52,16 @@ func (s *Session) Diagonal(ctx context.Context, rounds int) ([]Diagonal, error) 
 	}
 	all := make([]Diagonal, s.Models)
 	for m := range all {
-		d := Diagonal{make([]float64, s.N), make([]float64, s.N), forms[m].Estimate()}
+		d := Diagonal{Mean: make([]float64, s.N), Error: make([]float64, s.N), Trace: forms[m].Estimate(), Samples: forms[m]}
+		for v := range s.Vectors {
+			at := (m*s.Vectors + v) * s.N
+			d.Sum, d.Squares = append(d.Sum, sums[0][at:at+s.N]), append(d.Squares, sums[1][at:at+s.N])
+		}
 		n := float64(rounds * s.Vectors)
 		for i := range d.Mean {
 			sum, squares := 0., 0.
 			for v := range s.Vectors {
-				at := (m*s.Vectors+v)*s.N + i
-				sum, squares = sum+float64(sums[0][at]), squares+float64(sums[1][at])
+				sum, squares = sum+float64(d.Sum[v][i]), squares+float64(d.Squares[v][i])
 			}
 			d.Mean[i] = sum / n
 			d.Error[i] = deviation(sum, squares, n)

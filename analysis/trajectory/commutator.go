@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"lockstep/data"
 	"lockstep/graph"
 	"lockstep/model"
 	"lockstep/op"
@@ -197,25 +196,4 @@ func hasAttention(p *graph.Program) bool {
 		}
 	}
 	return false
-}
-
-// Rows are the training rows of a data set as a probe takes them.
-func Rows(set *data.Set) (x, y op.Tensor) {
-	train, _ := set.Split()
-	x = op.New(op.T(op.F32, op.Shared, len(train), set.In))
-	for i, r := range train {
-		copy(x.F()[i*set.In:], set.X[r*set.In:(r+1)*set.In])
-	}
-	if set.Classes > 0 {
-		y = op.New(op.T(op.U32, op.Shared, len(train), 1))
-		for i, r := range train {
-			y.W[i] = set.Y[r]
-		}
-		return x, y
-	}
-	y = op.New(op.T(op.F32, op.Shared, len(train), set.Targets))
-	for i, r := range train {
-		copy(y.F()[i*set.Targets:], set.T[r*set.Targets:(r+1)*set.Targets])
-	}
-	return x, y
 }

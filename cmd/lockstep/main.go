@@ -27,6 +27,7 @@ var verbs = []func() *cli.Command{
 	verifyCommand,
 	benchCommand,
 	graphCommand,
+	curvatureCommand,
 }
 
 func main() {

@@ -1,0 +1,339 @@
+package probe
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"lockstep/analysis/curvature"
+	"lockstep/op"
+	"lockstep/sweep"
+)
+
+// declared is what a unit declares of a model: bits that every engine gives.
+type declared struct {
+	Processes []process   `json:"processes,omitempty"` // of each random vector
+	Samples   []sweep.Hex `json:"samples,omitempty"`   // quadratic forms of the random vectors
+	Parts     []part      `json:"parts,omitempty"`     // of each of Hutch++'s cells
+	Sums      string      `json:"sums,omitempty"`      // digest of the sums that a diagonal is made of
+	// Derived of these: the diagonal and its standard errors, float32 little endian.
+	Diagonal []byte `json:"diagonal,omitempty"`
+	Errors   []byte `json:"diagonal_errors,omitempty"`
+}
+
+// process is a curvature.Tridiagonal.
+type process struct {
+	Alpha []sweep.Hex `json:"alpha"`
+	Beta  []sweep.Hex `json:"beta"`
+	Scale sweep.Hex   `json:"scale"`
+}
+
+// part is a curvature.PlusPlus.
+type part struct {
+	Known   sweep.Hex   `json:"known"`
+	Samples []sweep.Hex `json:"samples"`
+}
+
+// unit is what a unit gave: what a folder keeps.
+type unit struct {
+	At     string     `json:"at"`
+	Block  string     `json:"block"`
+	Size   int        `json:"size"`
+	Models []declared `json:"models"`
+}
+
+// Results are what an estimation gave.
+type Results struct {
+	Identity    Identity     `json:"estimation"`
+	Conventions []string     `json:"conventions"`
+	Models      []ModelName  `json:"models"`
+	Points      []Snapshot   `json:"points"`
+	Compared    string       `json:"compared,omitempty"`
+	View        View         `json:"view"`
+	Units       []UnitResult `json:"units"`
+	Digest      string       `json:"digest"` // curvature.Digest over all that is declared
+
+	parts []curvature.Declared
+}
+
+// ModelName tells which cell a model is.
+type ModelName struct {
+	Cell string `json:"cell"`
+	ID   string `json:"id"`
+	Seed uint64 `json:"seed"`
+	D    int    `json:"parameters"`
+}
+
+// UnitResult is what a matrix of all models gave.
+type UnitResult struct {
+	At     string        `json:"at"`
+	Block  string        `json:"block,omitempty"` // "": all parameters
+	Size   int           `json:"size"`            // of the matrix
+	T      int           `json:"lanczos_steps,omitempty"`
+	Models []ModelResult `json:"models"`
+}
+
+// ModelResult is what it gave of one model: what is declared, and what float64 arithmetic makes of it.
+type ModelResult struct {
+	Declared  declared     `json:"declared"`
+	Top       []Eigenvalue `json:"top,omitempty"`    // the largest first
+	Bottom    []Eigenvalue `json:"bottom,omitempty"` // the smallest first
+	Density   *DensityOf   `json:"density,omitempty"`
+	Effective *Mean        `json:"effective_dimension,omitempty"`
+	Trace     *Mean        `json:"trace,omitempty"`
+}
+
+// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, but for the rounding of products.
+type Eigenvalue struct {
+	Value float64 `json:"value"`
+	Error float64 `json:"error"`
+}
+
+// DensityOf is a curvature.Density.
+type DensityOf struct {
+	At    []float64  `json:"at"`
+	Phi   []float64  `json:"phi"`
+	Error []*float64 `json:"standard_error"` // null of one process
+	Sigma float64    `json:"sigma"`
+}
+
+// Mean is a curvature.Estimate with its interval; null where one sample tells nothing.
+type Mean struct {
+	Mean    float64  `json:"mean"`
+	Error   *float64 `json:"standard_error"`
+	Lo      *float64 `json:"lo95"`
+	Hi      *float64 `json:"hi95"`
+	Samples int      `json:"samples"`
+}
+
+func newResults(e *Estimation, t trained) *Results {
+	r := &Results{Identity: e.identity(), Conventions: e.Conventions(), Points: t.Snapshots, Compared: t.Compared, View: e.View}
+	models := len(e.Cells)
+	if e.Params != nil {
+		models = len(e.Params)
+	}
+	for m := range models {
+		c := e.Cells[0]
+		if e.Params == nil {
+			c = e.Cells[m]
+		}
+		r.Models = append(r.Models, ModelName{c.Name(), c.ID(), c.Seed, c.Model.D()})
+	}
+	r.parts = []curvature.Declared{{Name: string(r.Identity.canonical())}}
+	for _, s := range t.Snapshots {
+		for _, h := range s.Hash {
+			r.parts = append(r.parts, curvature.Declared{Name: "parameters at " + s.At + ": " + h})
+		}
+	}
+	return r
+}
+
+// add takes up a unit, and derives what is for reading.
+func (r *Results) add(e *Estimation, u unit) error {
+	if len(u.Models) != len(r.Models) {
+		return fmt.Errorf("at %s, %s: results of %d models; want %d", u.At, blockName(u.Block), len(u.Models), len(r.Models))
+	}
+	out := UnitResult{At: u.At, Block: u.Block, Size: u.Size, Models: make([]ModelResult, len(u.Models))}
+	for m, d := range u.Models {
+		x := ModelResult{Declared: d}
+		var err error
+		switch e.Method {
+		case Spectrum, Density:
+			out.T, err = e.deriveRitz(&x, u.Size)
+		default:
+			x.Trace = d.trace()
+			if f := x.Trace.Mean; math.IsNaN(f) || math.IsInf(f, 0) {
+				err = fmt.Errorf("its trace is %v: the products were not finite", f)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("cell (%s) at %s, %s: %w", r.Models[m].Cell, u.At, blockName(u.Block), err)
+		}
+		out.Models[m] = x
+		r.parts = append(r.parts, d.parts(fmt.Sprintf("at %s, block %q, model %d", u.At, u.Block, m))...)
+	}
+	r.Units = append(r.Units, out)
+	return nil
+}
+
+func (r *Results) finish() { r.Digest = curvature.Digest(r.parts...) }
+
+// parts are what a digest is made of.
+func (d declared) parts(name string) (all []curvature.Declared) {
+	add := func(what string, x []float32) {
+		all = append(all, curvature.Declared{Name: name + ": " + what, Values: x})
+	}
+	for i, p := range d.Processes {
+		add(fmt.Sprintf("alpha %d", i), floats(p.Alpha))
+		add(fmt.Sprintf("beta %d", i), floats(p.Beta))
+	}
+	for i, p := range d.Parts {
+		add(fmt.Sprintf("known %d", i), []float32{float32(p.Known)})
+		add(fmt.Sprintf("rest %d", i), floats(p.Samples))
+	}
+	if d.Samples != nil {
+		add("samples", floats(d.Samples))
+	}
+	if d.Sums != "" {
+		add("sums "+d.Sums, nil)
+	}
+	return all
+}
+
+// deriveRitz makes eigenvalues, or a density, of the processes. It tells the size of T.
+func (e *Estimation) deriveRitz(x *ModelResult, size int) (steps int, err error) {
+	var all []curvature.Tridiagonal
+	for _, p := range x.Declared.Processes {
+		all = append(all, curvature.Tridiagonal{Alpha: floats(p.Alpha), Beta: floats(p.Beta), Scale: float32(p.Scale)})
+		steps = len(p.Alpha)
+	}
+	if e.Method == Density {
+		d, err := curvature.NewDensity(all, e.View.At, e.View.Sigma)
+		if err != nil {
+			return steps, err
+		}
+		x.Density = &DensityOf{At: d.At, Phi: d.Phi, Sigma: d.Sigma}
+		for _, v := range d.Error {
+			x.Density.Error = append(x.Density.Error, finite(v))
+		}
+		if e.View.C > 0 {
+			n, err := curvature.EffectiveDimension(all, size, e.View.C)
+			if err != nil {
+				return steps, err
+			}
+			x.Effective = meanOf(n)
+		}
+		return steps, nil
+	}
+	ritz, err := all[0].Ritz()
+	for i := range min(e.View.Top, len(ritz)) {
+		x.Top = append(x.Top, Eigenvalue{ritz[i].Value, ritz[i].Error})
+	}
+	for i := range min(e.View.Bottom, len(ritz)) {
+		v := ritz[len(ritz)-1-i]
+		x.Bottom = append(x.Bottom, Eigenvalue{v.Value, v.Error})
+	}
+	return steps, err
+}
+
+// trace estimates it of the samples.
+func (d declared) trace() *Mean {
+	if d.Parts == nil {
+		return meanOf(curvature.Samples(floats(d.Samples)).Estimate())
+	}
+	var each curvature.Estimates
+	for _, p := range d.Parts {
+		each = append(each, curvature.PlusPlus{Known: float32(p.Known), Samples: floats(p.Samples)})
+	}
+	return meanOf(each.Estimate())
+}
+
+func meanOf(e curvature.Estimate) *Mean {
+	lo, hi := e.Interval(0.95)
+	return &Mean{e.Mean, finite(e.Error), finite(lo), finite(hi), e.Samples}
+}
+
+// finite is x, or nil where JSON has no number for it.
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+func blockName(block string) string {
+	if block == wholeOfModel {
+		return "all parameters"
+	}
+	return "block " + block
+}
+
+func hexes(x []float32) []sweep.Hex {
+	h := make([]sweep.Hex, len(x))
+	for i, v := range x {
+		h[i] = sweep.Hex(v)
+	}
+	return h
+}
+
+func floats(h []sweep.Hex) []float32 {
+	x := make([]float32, len(h))
+	for i, v := range h {
+		x[i] = float32(v)
+	}
+	return x
+}
+
+// narrow rounds to float32, little endian.
+func narrow(x []float64) []byte {
+	t := op.New(op.T(op.F32, op.Shared, len(x)))
+	for i, v := range x {
+		t.SetF(i, float32(v))
+	}
+	return op.Bytes(t.W)
+}
+
+// WriteCSV writes a table: a row for each eigenvalue, point of a density, or trace.
+func (r *Results) WriteCSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	maybe := func(x *float64) string {
+		if x == nil {
+			return ""
+		}
+		return number(*x)
+	}
+	head := []string{"cell", "id", "at", "steps", "block", "size"}
+	c.Write(append(head, map[string][]string{
+		Spectrum: {"end", "rank", "eigenvalue", "error"},
+		Density:  {"eigenvalue", "density", "standard_error"},
+		Trace:    {"samples", "trace", "standard_error", "lo95", "hi95"},
+	}[r.Identity.Method]...))
+	steps := map[string][]int{}
+	for _, s := range r.Points {
+		steps[s.At] = s.Steps
+	}
+	for _, u := range r.Units {
+		for m, x := range u.Models {
+			row := func(further ...string) {
+				c.Write(append([]string{r.Models[m].Cell, r.Models[m].ID, u.At, strconv.Itoa(steps[u.At][m]), u.Block, strconv.Itoa(u.Size)}, further...))
+			}
+			for i, v := range x.Top {
+				row("top", strconv.Itoa(i+1), number(v.Value), number(v.Error))
+			}
+			for i, v := range x.Bottom {
+				row("bottom", strconv.Itoa(i+1), number(v.Value), number(v.Error))
+			}
+			if d := x.Density; d != nil {
+				for i := range d.At {
+					row(number(d.At[i]), number(d.Phi[i]), maybe(d.Error[i]))
+				}
+			}
+			if t := x.Trace; t != nil {
+				row(strconv.Itoa(t.Samples), number(t.Mean), maybe(t.Error), maybe(t.Lo), maybe(t.Hi))
+			}
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
+
+// Who tells which model it is, as short as it may be among the others.
+func (r *Results) Who(m int) string {
+	who := r.Models[m].Cell
+	if r.Identity.Params != nil {
+		who = fmt.Sprintf("parameters %d", m)
+	}
+	return who
+}
+
+// Samples are the quadratic forms of the random vectors of Hutchinson's estimator.
+func (x *ModelResult) Samples() []float32 { return floats(x.Declared.Samples) }
+
+// Least is the smallest Ritz value of all processes, Greatest the largest: curvature.NewDensity goes four deviations beyond.
+func (d *DensityOf) Least() float64 { return d.At[0] + 4*d.Sigma }
+
+// Greatest: see Least.
+func (d *DensityOf) Greatest() float64 { return d.At[len(d.At)-1] - 4*d.Sigma }
