@@ -23,6 +23,13 @@ func transpose(o op.Transpose, s op.Shape, swap tile) kernel {
 	}
 	rows := axes[len(axes)-1] // of the operand's matrix; to is 1
 	axes = axes[:len(axes)-1]
+	if rows.from == 1 && len(axes) > 0 {
+		inner := axes[len(axes)-1]
+		axes = axes[:len(axes)-1]
+		return func(_ *workspace, out, in []op.Tensor) {
+			eachPlace(axes, out[0].W, in[0].W, func(y, x []uint32) { copyRuns(y, x, rows.n, inner) })
+		}
+	}
 	move := func(y, x []uint32) { copy(y[:rows.n], x) }
 	if rows.from != 1 {
 		q := 0
@@ -34,6 +41,22 @@ func transpose(o op.Transpose, s op.Shape, swap tile) kernel {
 		move = func(y, x []uint32) { swap(y, x, rows.n, cols.n, rows.from, cols.to) }
 	}
 	return func(_ *workspace, out, in []op.Tensor) { eachPlace(axes, out[0].W, in[0].W, move) }
+}
+
+// copyRuns copies runs of n words along an axis. Those of a cache line, such as an attention head's columns often are, are moved without a call.
+func copyRuns(y, x []uint32, n int, a axis) {
+	const line = 16
+	for i := range a.n {
+		to, from := y[i*a.to:i*a.to+n], x[i*a.from:i*a.from+n]
+		if n%line != 0 || n > 4*line {
+			copy(to, from)
+			continue
+		}
+		for len(to) >= line {
+			*(*[line]uint32)(to) = *(*[line]uint32)(from)
+			to, from = to[line:], from[line:]
+		}
+	}
 }
 
 // eachPlace calls f for every place along the axes.
