@@ -39,12 +39,13 @@ func spreadOf(results, k int, block bool) spread {
 // threads are those of a block: whole warps.
 func (s spread) threads() int { return blocks(int(s.results*s.cells*s.chunks), 32) * 32 }
 
-// tile is a kernel PREFIX_MxN of matmul.cu or matmuljvp.cu: its results a block, and a thread.
+// tile is a kernel PREFIX_MxN of matmul.cu, matmuljvp.cu or dualmatmul.cu: its results a block, and a thread.
 type tile struct{ m, n, tm, tn int }
 
 var (
-	matMulTiles    = []tile{{128, 128, 8, 8}, {128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
-	matMulJVPTiles = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	matMulTiles     = []tile{{128, 128, 8, 8}, {128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	matMulJVPTiles  = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	dualMatMulTiles = []tile{{64, 64, 8, 4}, {64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
 )
 
 // cost is what a product costs with a tile, in words that threads read from shared memory: pads and all.
@@ -57,7 +58,7 @@ var maxZ = 65535
 
 // product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
 // a column or a handful of results goes to matmul_1x1. Nil: more than 2^31 words.
-func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) argument) *plan {
+func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, at places) argument) *plan {
 	d, ok := o.Dims(in[0].Shape, in[1].Shape)
 	if !ok || !small(in, out) {
 		return nil
@@ -83,15 +84,15 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 			batch: uint32(d.Batch), m: uint32(d.M), n: uint32(d.N), k: uint32(d.K),
 			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n)),
 			spread: s, slots: uint32(at.slots)}
-		return args(a, at.in)
+		return args(a, at)
 	}
 	return &plan{launches: []launch{l}}
 }
 
 var _ = kernel(func(o op.MatMul, in, out []op.Type) *plan {
-	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, in []view) argument {
-		if len(in) == 3 {
-			a.klen = in[2]
+	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, at places) argument {
+		if len(at.in) == 3 {
+			a.klen = at.in[2]
 		}
 		return bytesOf(a)
 	})
