@@ -1,7 +1,9 @@
 package gpu
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"lockstep/op"
 )
@@ -45,12 +47,19 @@ type tile struct{ m, n, tm, tn int }
 var (
 	matMulTiles     = []tile{{128, 128, 8, 8}, {128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
 	matMulJVPTiles  = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
-	dualMatMulTiles = []tile{{64, 64, 8, 4}, {64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	dualMatMulTiles = []tile{{64, 32, 4, 2}, {64, 64, 8, 4}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
 )
+
+func (t tile) kernel(prefix string) string { return fmt.Sprintf("%s_%dx%d", prefix, t.m, t.n) }
 
 // cost is what a product costs with a tile, in words that threads read from shared memory: pads and all.
 func (t tile) cost(m, n int) int {
 	return blocks(m, t.m) * blocks(n, t.n) * t.m * t.n * (t.tm + t.tn) * 64 / (t.tm * t.tn)
+}
+
+// cheapest is the tile of the least cost, of equals the first.
+func cheapest(tiles []tile, m, n int) tile {
+	return slices.MinFunc(tiles, func(a, b tile) int { return cmp.Compare(a.cost(m, n), b.cost(m, n)) })
 }
 
 // maxZ is the largest z of a grid; kernels stride over it. Tests make it small.
@@ -63,14 +72,9 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 	if !ok || !small(in, out) {
 		return nil
 	}
-	best := tiles[0]
-	for _, t := range tiles {
-		if t.cost(d.M, d.N) < best.cost(d.M, d.N) {
-			best = t
-		}
-	}
+	best := cheapest(tiles, d.M, d.N)
 	l := launch{
-		kernel: fmt.Sprintf("%s_%dx%d", prefix, best.m, best.n),
+		kernel: best.kernel(prefix),
 		x:      blocks(d.M, best.m) * blocks(d.N, best.n),
 		z:      min(d.Batch, maxZ),
 		block:  best.m / best.tm * (best.n / best.tn),

@@ -79,7 +79,10 @@ func instructionOf(w work) (i instruction, ok bool) {
 	case "matmul_128x128", "matmul_128x64": // by tiles of 64 rows and columns
 		i.tiles(w, 64, 64)
 	case "dualmatmul_64x64":
-		i.tiles(w, 64, 32)
+		a := w.args.fields.(dualMatMulArgs)
+		t := cheapest(slices.DeleteFunc(slices.Clone(dualMatMulTiles), func(t tile) bool { return t.m*t.n > 64*32 }), int(a.p.m), int(a.p.n))
+		i.kernel = residentOf(t.kernel("dualmatmul"))
+		i.tiles(w, t.m, t.n)
 	case "matmul_1x1", "matmuljvp_1x1", "dualmatmul_1x1":
 		i.product(w, func(a *matMulArgs) int {
 			a.spread = spreadOf(int(a.m*a.n), int(a.k), true)
