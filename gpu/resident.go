@@ -56,7 +56,7 @@ func residentOf(kernel string) int {
 		kernel = "matmul_64x64_256"
 	case "matmul_32x32":
 		kernel += "_256"
-	case "dualmatmul_64x64": // which has more shared memory than a kernel's own
+	case "dualmatmul_64x64": // whose shared memory is more than a kernel's own, see instructionOf
 		kernel = "dualmatmul_64x32"
 	}
 	return slices.Index(residentKernels, kernel)
@@ -80,7 +80,7 @@ func instructionOf(w work) (i instruction, ok bool) {
 		i.tiles(w, 64, 64)
 	case "dualmatmul_64x64":
 		a := w.args.fields.(dualMatMulArgs)
-		t := cheapest(slices.DeleteFunc(slices.Clone(dualMatMulTiles), func(t tile) bool { return t.m*t.n > 64*32 }), int(a.p.m), int(a.p.n))
+		t := cheapest(matMulJVPTiles, int(a.p.m), int(a.p.n)) // all but this one
 		i.kernel = residentOf(t.kernel("dualmatmul"))
 		i.tiles(w, t.m, t.n)
 	case "matmul_1x1", "matmuljvp_1x1", "dualmatmul_1x1":

@@ -14,7 +14,7 @@ func duals(g *table) {
 	generators[of.Name()](primal)
 	every, last := 1, len(primal.cases)
 	if last > 150 {
-		every, last = 3, last-6
+		every, last = 3, last-7
 	}
 	for i, c := range primal.cases {
 		if i%every != 0 && i < last {
