@@ -9,10 +9,10 @@
 #include "matmul.cuh"
 
 // Two blocks of 128x128 share a multiprocessor, so that one multiplies where the other waits: 128 registers, 64 of them chains.
-KERNEL(256, 2) matmul_128x128(const MatMulArgs p) { product<false, 128, 128, 8, 8, 4>(p, nullptr, nullptr); }
-KERNEL(256, 2) matmul_128x64(const MatMulArgs p) { product<false, 128, 64, 8, 4, 4>(p, nullptr, nullptr); }
-KERNEL(128, 4) matmul_64x64(const MatMulArgs p) { product<false, 64, 64, 8, 4>(p, nullptr, nullptr); }
-KERNEL(128, 7) matmul_32x32(const MatMulArgs p) { product<false, 32, 32, 4, 2>(p, nullptr, nullptr); }
-KERNEL(256, 4) matmul_64x16(const MatMulArgs p) { product<false, 64, 16, 2, 2>(p, nullptr, nullptr); }
-KERNEL(256, 4) matmul_16x64(const MatMulArgs p) { product<false, 16, 64, 2, 2>(p, nullptr, nullptr); }
-KERNEL(256) matmul_1x1(const MatMulArgs p) { single<false>(p, nullptr, nullptr); }
+KERNEL(256, 2) matmul_128x128(const MatMulArgs p) { product<PRODUCT, 128, 128, 8, 8, 4>(p); }
+KERNEL(256, 2) matmul_128x64(const MatMulArgs p) { product<PRODUCT, 128, 64, 8, 4, 4>(p); }
+KERNEL(128, 4) matmul_64x64(const MatMulArgs p) { product<PRODUCT, 64, 64, 8, 4>(p); }
+KERNEL(128, 7) matmul_32x32(const MatMulArgs p) { product<PRODUCT, 32, 32, 4, 2>(p); }
+KERNEL(256, 4) matmul_64x16(const MatMulArgs p) { product<PRODUCT, 64, 16, 2, 2>(p); }
+KERNEL(256, 4) matmul_16x64(const MatMulArgs p) { product<PRODUCT, 16, 64, 2, 2>(p); }
+KERNEL(256) matmul_1x1(const MatMulArgs p) { single<PRODUCT>(p); }

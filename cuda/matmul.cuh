@@ -1,4 +1,4 @@
-// The matrix product and its tangent, for the kernels of matmul.cu and matmuljvp.cu.
+// The matrix product, its tangent, and both at once, for the kernels of matmul.cu, matmuljvp.cu and dualmatmul.cu.
 #pragma once
 #include "kernel.cuh"
 
@@ -13,9 +13,19 @@ struct MatMulArgs {
 };
 
 struct MatMulJVPArgs {
-  MatMulArgs p;
   View da, db;  // like a and b
+  MatMulArgs p;
 };
+
+struct DualMatMulArgs {
+  View dout, da, db;
+  MatMulArgs p;
+};
+
+// The chains of a result: the product's, the tangent's, or both, side by side.
+enum Chains { PRODUCT, TANGENT, DUAL };
+__device__ constexpr int sides(Chains c) { return c == PRODUCT ? 1 : 2; }   // operands, and their tangents
+__device__ constexpr int results(Chains c) { return c == DUAL ? 2 : 1; }
 
 __device__ __forceinline__ uint32_t terms(const MatMulArgs &p, uint32_t slot) {
   const uint32_t klen = p.klen.base ? *slot_of(p.klen, slot) : p.k;
@@ -94,12 +104,13 @@ template <int B, int T> struct Places {
   static __device__ __forceinline__ uint32_t at(int i) { return uint32_t(i % RUN + i / RUN * (B / T * RUN)); }
 };
 
-// One term of TM * TN chains: x[0] = a, y[0] = b; a tangent also has x[1] = da, y[1] = db.
-template <bool JVP, int BM, int BN, int TM, int TN, int WM, int WN>
-__device__ __forceinline__ void term(float (&acc)[TM][TN], const Row<WM> (*a)[BK], const Row<WN> (*b)[BK], uint32_t k, uint32_t i0, uint32_t j0) {
-  float x[JVP + 1][TM], y[JVP + 1][TN];
+// One term of TM * TN results: x[0] = a, y[0] = b; a tangent also has x[1] = da, y[1] = db. The last chain is the tangent's, if there is one.
+template <Chains C, int BM, int BN, int TM, int TN, int WM, int WN>
+__device__ __forceinline__ void term(float (&acc)[results(C)][TM][TN], const Row<WM> (*a)[BK], const Row<WN> (*b)[BK], uint32_t k, uint32_t i0, uint32_t j0) {
+  constexpr int S = sides(C), D = S - 1, LAST = results(C) - 1;
+  float x[S][TM], y[S][TN];
 #pragma unroll
-  for (int s = 0; s <= JVP; s++) {
+  for (int s = 0; s < S; s++) {
 #pragma unroll
     for (int i = 0; i < TM; i++) x[s][i] = a[s][k].v[i0 + Places<BM, TM>::at(i)];
 #pragma unroll
@@ -109,8 +120,10 @@ __device__ __forceinline__ void term(float (&acc)[TM][TN], const Row<WM> (*a)[BK
   for (int i = 0; i < TM; i++)
 #pragma unroll
     for (int j = 0; j < TN; j++) {
-      if (JVP) acc[i][j] = fma32(x[JVP][i], y[0][j], acc[i][j]);
-      acc[i][j] = fma32(x[0][i], y[JVP][j], acc[i][j]);
+      if (C != TANGENT) acc[0][i][j] = fma32(x[0][i], y[0][j], acc[0][i][j]);
+      if (C == PRODUCT) continue;
+      acc[LAST][i][j] = fma32(x[D][i], y[0][j], acc[LAST][i][j]);
+      acc[LAST][i][j] = fma32(x[0][i], y[D][j], acc[LAST][i][j]);
     }
 }
 
@@ -124,9 +137,9 @@ __device__ __forceinline__ void fetched() {
 // A block of BM/TM * BN/TN threads makes tiles of BM * BN results, TM * TN a thread. Tiles of a and b of BK terms go through
 // shared memory, which holds two: one is multiplied while the next is on its way (cp.async); all threads meet once a tile. Where the operands
 // may lie in shared memory themselves (resident.cu), the next one is on its way in registers.
-template <bool JVP, int BM, int BN, int TM, int TN, int UNROLL = JVP ? 1 : 2>
-__device__ __forceinline__ void product(const MatMulArgs &p, const View *da, const View *db) {
-  constexpr int T = BM / TM * (BN / TN), S = JVP + 1;
+template <Chains C, int BM, int BN, int TM, int TN, int UNROLL = C == PRODUCT ? 2 : 1>
+__device__ __forceinline__ void product(const MatMulArgs &p, const View *da = nullptr, const View *db = nullptr, const View *dout = nullptr) {
+  constexpr int T = BM / TM * (BN / TN), S = sides(C), D = S - 1, R = results(C);
   SHARED(Row<BM + 4>, as, [2][S][BK]);
   SHARED_AFTER(as, Row<BN + 4>, bs, [2][S][BK]);
   const uint32_t m0 = blockIdx.x / p.columns * BM, n0 = blockIdx.x % p.columns * BN;
@@ -136,29 +149,32 @@ __device__ __forceinline__ void product(const MatMulArgs &p, const View *da, con
     const float *a[S], *b[S];
     a[0] = floats_of(p.a, slot) + e * p.a_batch;
     b[0] = floats_of(p.b, slot) + e * p.b_batch;
-    if (JVP) {
-      a[JVP] = floats_of(*da, slot) + e * p.a_batch;
-      b[JVP] = floats_of(*db, slot) + e * p.b_batch;
+    if (C != PRODUCT) {
+      a[D] = floats_of(*da, slot) + e * p.a_batch;
+      b[D] = floats_of(*db, slot) + e * p.b_batch;
     }
     Load<BM, T> la[S];
     Load<BN, T> lb[S];
-    float acc[TM][TN] = {};
+    float acc[R][TM][TN] = {};
     auto flush = [&](bool first) {  // a chunk ends: C = acc, or C + acc; C waits in memory
       // All of this is found anew, so that none of it takes registers in between.
       const uint32_t t = anew(threadIdx.x), block = anew(blockIdx.x), nn = columns(p, slot);
       const uint32_t ci = block / p.columns * BM + Places<BM, TM>::first(t / (BN / TN)), cj = block % p.columns * BN + Places<BN, TN>::first(t % (BN / TN));
-      uint32_t *c = slot_of(p.out, slot) + uint64_t(e) * p.m * p.n + uint64_t(ci) * p.n + cj;
 #pragma unroll
-      for (int i = 0; i < TM; i++) {
-        one_after_the_other();
+      for (int r = 0; r < R; r++) {
+        uint32_t *c = slot_of(r == 0 ? p.out : *dout, slot) + uint64_t(e) * p.m * p.n + uint64_t(ci) * p.n + cj;
 #pragma unroll
-        for (int j = 0; j < TN; j++) {
-          const uint32_t di = Places<BM, TM>::at(i), dj = Places<BN, TN>::at(j);
-          if (ci + di < p.m && cj + dj < p.n) {
-            uint32_t *y = c + uint64_t(di) * p.n + dj;
-            *y = cj + dj < nn ? canonical(first ? acc[i][j] : add(float_of(*y), acc[i][j])) : 0;
+        for (int i = 0; i < TM; i++) {
+          one_after_the_other();
+#pragma unroll
+          for (int j = 0; j < TN; j++) {
+            const uint32_t di = Places<BM, TM>::at(i), dj = Places<BN, TN>::at(j);
+            if (ci + di < p.m && cj + dj < p.n) {
+              uint32_t *y = c + uint64_t(di) * p.n + dj;
+              *y = cj + dj < nn ? canonical(first ? acc[r][i][j] : add(float_of(*y), acc[r][i][j])) : 0;
+            }
+            acc[r][i][j] = 0.0f;
           }
-          acc[i][j] = 0.0f;
         }
       }
     };
@@ -188,10 +204,10 @@ __device__ __forceinline__ void product(const MatMulArgs &p, const View *da, con
       }
       if (kn - k0 >= BK) {
 #pragma unroll UNROLL
-        for (uint32_t k = 0; k < BK; k++) term<JVP, BM, BN>(acc, as[stage], bs[stage], k, i0, j0);
+        for (uint32_t k = 0; k < BK; k++) term<C, BM, BN>(acc, as[stage], bs[stage], k, i0, j0);
       } else {
 #pragma unroll 1
-        for (uint32_t k = 0; k < kn - k0; k++) term<JVP, BM, BN>(acc, as[stage], bs[stage], k, i0, j0);
+        for (uint32_t k = 0; k < kn - k0; k++) term<C, BM, BN>(acc, as[stage], bs[stage], k, i0, j0);
       }
       if ((k0 + BK) % CHUNK == 0 || k0 + BK >= kn) flush(k0 < CHUNK);
     }
@@ -202,9 +218,11 @@ __device__ __forceinline__ void product(const MatMulArgs &p, const View *da, con
 
 // A result for each thread or for several, straight from memory: for rows, columns and a handful of results. A block makes p.results results
 // of each of p.cells slots. Of long chains p.chunks threads do a chunk each at a time, and the first of them adds the chunks in their order.
-template <bool JVP> __device__ __forceinline__ void single(const MatMulArgs &p, const View *da, const View *db) {
-  constexpr uint32_t GROUP = JVP ? 4 : 8;
-  SHARED(float, part, [256]);
+template <Chains C>
+__device__ __forceinline__ void single(const MatMulArgs &p, const View *da = nullptr, const View *db = nullptr, const View *dout = nullptr) {
+  constexpr int R = results(C), LAST = R - 1;
+  constexpr uint32_t GROUP = C == PRODUCT ? 8 : 4;
+  SHARED(float, part, [R][256]);
   const uint32_t side = p.results * p.cells, place = threadIdx.x % side, chunk = threadIdx.x / side;
   const uint32_t s = blockIdx.y * p.cells + place / p.results, w = blockIdx.x * p.results + place % p.results;
   const bool mine = s < p.slots && w < p.m * p.n && chunk < p.chunks;
@@ -212,21 +230,23 @@ template <bool JVP> __device__ __forceinline__ void single(const MatMulArgs &p, 
   const uint64_t at_a = uint64_t(w / p.n) * p.a_m, at_b = uint64_t(w % p.n) * p.b_n;
   for (uint32_t e = blockIdx.z; e < p.batch; e += gridDim.z) {
     const uint64_t from_a = e * p.a_batch + at_a, from_b = e * p.b_batch + at_b;
-    float c = 0.0f;
+    float c[R] = {};
     for (uint32_t round = 0; round < p.k; round += p.chunks * CHUNK) {
       const uint32_t begin = round + chunk * CHUNK, end = min(kn, begin + CHUNK);
       const float *a = floats_of(p.a, slot) + from_a + uint64_t(begin) * p.a_k, *b = floats_of(p.b, slot) + from_b + uint64_t(begin) * p.b_k;
-      const float *ta = JVP ? floats_of(*da, slot) + from_a + uint64_t(begin) * p.a_k : a, *tb = JVP ? floats_of(*db, slot) + from_b + uint64_t(begin) * p.b_k : b;
-      float acc = 0.0f;
+      const float *ta = C == PRODUCT ? a : floats_of(*da, slot) + from_a + uint64_t(begin) * p.a_k;
+      const float *tb = C == PRODUCT ? b : floats_of(*db, slot) + from_b + uint64_t(begin) * p.b_k;
+      float acc[R] = {};
       auto term = [&](uint32_t i) {
-        if (JVP) acc = fma32(ta[i * p.a_k], b[i * p.b_k], acc);
-        acc = fma32(a[i * p.a_k], tb[i * p.b_k], acc);
+        if (C != TANGENT) acc[0] = fma32(a[i * p.a_k], b[i * p.b_k], acc[0]);
+        if (C == PRODUCT) return;
+        acc[LAST] = fma32(ta[i * p.a_k], b[i * p.b_k], acc[LAST]);
+        acc[LAST] = fma32(a[i * p.a_k], tb[i * p.b_k], acc[LAST]);
       };
       auto next = [&](uint32_t n) {
         a += uint64_t(n) * p.a_k;
         b += uint64_t(n) * p.b_k;
-        if (JVP) ta += uint64_t(n) * p.a_k, tb += uint64_t(n) * p.b_k;
-        else tb = b;
+        if (C != PRODUCT) ta += uint64_t(n) * p.a_k, tb += uint64_t(n) * p.b_k;
       };
       uint32_t left = max(begin, end) - begin;
 #pragma unroll 1
@@ -236,19 +256,25 @@ template <bool JVP> __device__ __forceinline__ void single(const MatMulArgs &p, 
 #pragma unroll 1
       for (; left > 0; left--, next(1)) term(0);
       if (p.chunks == 1) {  // of no more terms
-        c = acc;
+#pragma unroll
+        for (int r = 0; r < R; r++) c[r] = acc[r];
         break;
       }
-      part[threadIdx.x] = acc;
+#pragma unroll
+      for (int r = 0; r < R; r++) part[r][threadIdx.x] = acc[r];
       __syncthreads();
       const uint32_t made = chunk == 0 ? min(p.chunks, (max(kn, round) - round + CHUNK - 1) / CHUNK) : 0;
 #pragma unroll 1
-      for (uint32_t i = 0; i < made; i++) {
-        acc = part[place + i * side];
-        c = round + i == 0 ? acc : add(c, acc);
-      }
+      for (uint32_t i = 0; i < made; i++)
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+          const float chain = part[r][place + i * side];
+          c[r] = round + i == 0 ? chain : add(c[r], chain);
+        }
       __syncthreads();
     }
-    if (mine && chunk == 0) store(floats_of(p.out, slot) + uint64_t(e) * p.m * p.n + w, c);
+    if (!mine || chunk != 0) continue;
+#pragma unroll
+    for (int r = 0; r < R; r++) store(floats_of(r == 0 ? p.out : *dout, slot) + uint64_t(e) * p.m * p.n + w, c[r]);
   }
 }

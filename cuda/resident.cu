@@ -11,6 +11,7 @@
 // Roofline: that of the instructions on one multiprocessor; a multiply-add reads its operands from shared memory by way of tiles there.
 #include "functions.cuh"
 #include "kernel.cuh"
+#include "layernorm.cuh"
 #include "pointwise.cuh"
 #include "softmax.cuh"
 #include "warp.cuh"
@@ -87,10 +88,14 @@ namespace resident_kernels {
 #include "chain.cuh"
 #include "compare.cu"
 #include "concat.cu"
+#include "dual.cu"
+#include "dualmatmul.cu"
 #include "fill.cu"
 #include "gather.cu"
 #include "keep.cu"
+#include "layernorm.cu"
 #include "matmul.cu"
+#include "matmuljvp.cu"
 #include "pick.cu"
 #include "putrow.cu"
 #include "select.cu"
@@ -104,8 +109,8 @@ namespace resident_kernels {
 #include "xent.cu"
 
 // Tiles of matmul for 256 threads.
-KERNEL(256) matmul_64x64_256(const MatMulArgs p) { product<false, 64, 64, 4, 4, 1>(p, nullptr, nullptr); }
-KERNEL(256) matmul_32x32_256(const MatMulArgs p) { product<false, 32, 32, 2, 2, 1>(p, nullptr, nullptr); }
+KERNEL(256) matmul_64x64_256(const MatMulArgs p) { product<PRODUCT, 64, 64, 4, 4, 1>(p); }
+KERNEL(256) matmul_32x32_256(const MatMulArgs p) { product<PRODUCT, 32, 32, 2, 2, 1>(p); }
 
 // A chain's argument is as long as its tape: its views, the size, kinds and steps, of gpu/chain.go. Two words a thread, so that all registers
 // have room.

@@ -1,8 +1,8 @@
-// Rows of logits, one a warp: what softmax, xent and xentgrad share. Rows have at most 1024 elements, one segment of a Sum.
+// Rows of logits, one a warp: what softmax, xent, xentgrad and their duals share.
 #pragma once
 #include "functions.cuh"
 #include "kernel.cuh"
-#include "warp.cuh"
+#include "rows.cuh"
 
 // m = amax(x), s = sum(exp(x - m)) of a row.
 struct Shifted {
@@ -17,7 +17,6 @@ __device__ __forceinline__ Shifted shifted(const float *x, uint32_t n) {
     best = k > best ? k : best;
   }
   Shifted y = {of_max_key(max_lanes(best)), 0.0f};
-  for (uint32_t i = threadIdx.x % 32; i < n; i += 32) y.s = add(y.s, y.exp(x[i]));
-  y.s = sum_lanes(y.s);
+  y.s = sum_row(n, [&](uint32_t i) { return y.exp(x[i]); });
   return y;
 }

@@ -12,9 +12,11 @@ import (
 
 // arguments are the types that bytesOf hands to kernels.
 var arguments = []any{
-	aMaxArgs{}, batchArgs{}, binaryArgs{}, castArgs{}, chainArgs{}, compareArgs{}, concatArgs{}, drawArgs{}, fillArgs{}, gatherArgs{}, iotaArgs{},
-	keepArgs{}, matMulArgs{}, matMulJVPArgs{}, oneHotArgs{}, peakCopyArgs{}, peakFMAArgs{}, pickArgs{}, putRowArgs{}, randIntArgs{}, residentArgs{}, scatterAddArgs{}, selectArgs{},
-	softmaxArgs{}, stridedArgs{}, sumArgs{}, tailArgs{}, ternaryMMArgs{}, unaryArgs{}, uniformArgs{}, windowArgs{}, xentArgs{},
+	aMaxArgs{}, batchArgs{}, binaryArgs{}, castArgs{}, chainArgs{}, compareArgs{}, concatArgs{}, drawArgs{},
+	dualLayerNormArgs{}, dualLayerNormGradArgs{}, dualMatMulArgs{}, dualSoftmaxArgs{}, dualSoftmaxGradArgs{}, dualXentGradArgs{}, fillArgs{}, gatherArgs{}, iotaArgs{},
+	keepArgs{}, layerNormArgs{}, layerNormGradArgs{}, matMulArgs{}, matMulJVPArgs{}, oneHotArgs{}, peakCopyArgs{}, peakFMAArgs{}, pickArgs{}, putRowArgs{}, randIntArgs{},
+	residentArgs{}, scatterAddArgs{}, selectArgs{}, softmaxArgs{}, softmaxGradArgs{}, stridedArgs{}, sumArgs{}, tailArgs{}, ternaryMMArgs{}, unaryArgs{}, uniformArgs{},
+	windowArgs{}, xentArgs{},
 }
 
 // TestArgumentLayout: arguments of kernels hold fixed-size numbers only, without padding, so that C lays them out alike.

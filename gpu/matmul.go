@@ -1,7 +1,9 @@
 package gpu
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"lockstep/op"
 )
@@ -39,17 +41,25 @@ func spreadOf(results, k int, block bool) spread {
 // threads are those of a block: whole warps.
 func (s spread) threads() int { return blocks(int(s.results*s.cells*s.chunks), 32) * 32 }
 
-// tile is a kernel PREFIX_MxN of matmul.cu or matmuljvp.cu: its results a block, and a thread.
+// tile is a kernel PREFIX_MxN of matmul.cu, matmuljvp.cu or dualmatmul.cu: its results a block, and a thread.
 type tile struct{ m, n, tm, tn int }
 
 var (
-	matMulTiles    = []tile{{128, 128, 8, 8}, {128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
-	matMulJVPTiles = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	matMulTiles     = []tile{{128, 128, 8, 8}, {128, 64, 8, 4}, {64, 64, 8, 4}, {32, 32, 4, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	matMulJVPTiles  = []tile{{64, 32, 4, 2}, {32, 32, 2, 2}, {64, 16, 2, 2}, {16, 64, 2, 2}}
+	dualMatMulTiles = append(slices.Clone(matMulJVPTiles), tile{64, 64, 8, 4}) // the last one has more shared memory than a kernel of resident may
 )
+
+func (t tile) kernel(prefix string) string { return fmt.Sprintf("%s_%dx%d", prefix, t.m, t.n) }
 
 // cost is what a product costs with a tile, in words that threads read from shared memory: pads and all.
 func (t tile) cost(m, n int) int {
 	return blocks(m, t.m) * blocks(n, t.n) * t.m * t.n * (t.tm + t.tn) * 64 / (t.tm * t.tn)
+}
+
+// cheapest is the tile of the least cost, of equals the first.
+func cheapest(tiles []tile, m, n int) tile {
+	return slices.MinFunc(tiles, func(a, b tile) int { return cmp.Compare(a.cost(m, n), b.cost(m, n)) })
 }
 
 // maxZ is the largest z of a grid; kernels stride over it. Tests make it small.
@@ -57,19 +67,14 @@ var maxZ = 65535
 
 // product is the launch of a matrix product: the kernel with the least cost for the shape, which has no say in the bits. A row,
 // a column or a handful of results goes to matmul_1x1. Nil: more than 2^31 words.
-func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, in []view) argument) *plan {
+func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args func(a matMulArgs, at places) argument) *plan {
 	d, ok := o.Dims(in[0].Shape, in[1].Shape)
 	if !ok || !small(in, out) {
 		return nil
 	}
-	best := tiles[0]
-	for _, t := range tiles {
-		if t.cost(d.M, d.N) < best.cost(d.M, d.N) {
-			best = t
-		}
-	}
+	best := cheapest(tiles, d.M, d.N)
 	l := launch{
-		kernel: fmt.Sprintf("%s_%dx%d", prefix, best.m, best.n),
+		kernel: best.kernel(prefix),
 		x:      blocks(d.M, best.m) * blocks(d.N, best.n),
 		z:      min(d.Batch, maxZ),
 		block:  best.m / best.tm * (best.n / best.tn),
@@ -83,15 +88,15 @@ func product(prefix string, tiles []tile, o op.MatMul, in, out []op.Type, args f
 			batch: uint32(d.Batch), m: uint32(d.M), n: uint32(d.N), k: uint32(d.K),
 			aM: uint32(d.AM), aK: uint32(d.AK), bK: uint32(d.BK), bN: uint32(d.BN), columns: uint32(blocks(d.N, best.n)),
 			spread: s, slots: uint32(at.slots)}
-		return args(a, at.in)
+		return args(a, at)
 	}
 	return &plan{launches: []launch{l}}
 }
 
 var _ = kernel(func(o op.MatMul, in, out []op.Type) *plan {
-	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, in []view) argument {
-		if len(in) == 3 {
-			a.klen = in[2]
+	return product("matmul", matMulTiles, o, in, out, func(a matMulArgs, at places) argument {
+		if len(at.in) == 3 {
+			a.klen = at.in[2]
 		}
 		return bytesOf(a)
 	})

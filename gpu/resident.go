@@ -27,6 +27,9 @@ var residentKernels = []string{
 	"xent", "xentgrad", "matmul_1x1",
 	"matmul_64x64_256", "matmul_32x32_256", "matmul_64x16", "matmul_16x64", "sum_columns", "scatteradd",
 	"ternary_rows_f32", "ternary_down_1", "ternary_along", "chain",
+	"softmaxgrad", "layernorm", "layernormgrad", "dualsoftmax", "dualsoftmaxgrad", "dualxentgrad", "duallayernorm", "duallayernormgrad",
+	"matmuljvp_1x1", "dualmatmul_1x1",
+	"matmuljvp_64x32", "matmuljvp_32x32", "matmuljvp_64x16", "matmuljvp_16x64", "dualmatmul_64x32", "dualmatmul_32x32", "dualmatmul_64x16", "dualmatmul_16x64",
 }
 
 // Of cuda/resident.cu.
@@ -53,6 +56,8 @@ func residentOf(kernel string) int {
 		kernel = "matmul_64x64_256"
 	case "matmul_32x32":
 		kernel += "_256"
+	case "dualmatmul_64x64": // whose shared memory is more than a kernel's own, see instructionOf
+		kernel = "dualmatmul_64x32"
 	}
 	return slices.Index(residentKernels, kernel)
 }
@@ -72,13 +77,17 @@ func instructionOf(w work) (i instruction, ok bool) {
 	i = instruction{residentOf(w.kernel), w.grid[0], leadingViews(w.args.fields), w.args.bytes}
 	switch w.kernel {
 	case "matmul_128x128", "matmul_128x64": // by tiles of 64 rows and columns
-		a := w.args.fields.(matMulArgs)
-		a.columns = uint32(blocks(int(a.n), 64))
-		i.blocks, i.argument = blocks(int(a.m), 64)*int(a.columns), bytesOf(a).bytes
-	case "matmul_1x1":
-		a := w.args.fields.(matMulArgs)
-		a.spread = spreadOf(int(a.m*a.n), int(a.k), true)
-		i.blocks, i.argument = blocks(int(a.m*a.n), int(a.spread.results)), bytesOf(a).bytes
+		i.tiles(w, 64, 64)
+	case "dualmatmul_64x64":
+		a := w.args.fields.(dualMatMulArgs)
+		t := cheapest(matMulJVPTiles, int(a.p.m), int(a.p.n)) // all but this one
+		i.kernel = residentOf(t.kernel("dualmatmul"))
+		i.tiles(w, t.m, t.n)
+	case "matmul_1x1", "matmuljvp_1x1", "dualmatmul_1x1":
+		i.product(w, func(a *matMulArgs) int {
+			a.spread = spreadOf(int(a.m*a.n), int(a.k), true)
+			return blocks(int(a.m*a.n), int(a.spread.results))
+		})
 	case "ternary_down_1": // threads that go on where the block before ends
 		i.blocks = blocks(w.grid[0]*w.block, residentThreads)
 	case "chain":
@@ -86,6 +95,29 @@ func instructionOf(w work) (i instruction, ok bool) {
 		i.blocks, i.views, i.argument = blocks(int(a.size.words), residentChain), int(a.size.operands), a.short()
 	}
 	return i, i.kernel >= 0 && len(i.argument)%8 == 0
+}
+
+// product has a launch of a matrix product changed, which tells how many blocks it then has.
+func (i *instruction) product(w work, change func(a *matMulArgs) (blocks int)) {
+	switch a := w.args.fields.(type) {
+	case matMulArgs:
+		i.blocks = change(&a)
+		i.argument = bytesOf(a).bytes
+	case matMulJVPArgs:
+		i.blocks = change(&a.p)
+		i.argument = bytesOf(a).bytes
+	case dualMatMulArgs:
+		i.blocks = change(&a.p)
+		i.argument = bytesOf(a).bytes
+	}
+}
+
+// tiles has a matrix product made by tiles of m rows and n columns.
+func (i *instruction) tiles(w work, m, n int) {
+	i.product(w, func(a *matMulArgs) int {
+		a.columns = uint32(blocks(int(a.n), n))
+		return blocks(int(a.m), m) * int(a.columns)
+	})
 }
 
 // executorVariable is the environment variable that chooses the executor as an engine is opened, see Choose.

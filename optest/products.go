@@ -92,7 +92,10 @@ func forProducts(f func(p product)) {
 	f(product{m: 31, k: 1031, n: 65, f: gauss, klen: -1})
 	f(product{m: 1, k: 17500, n: 2, f: gauss, klen: -1}) // chunks side by side, and more than fit there; then entries of a batch, which share their place
 	f(product{m: 1, k: 1100, n: 2, f: flavour{Turns, gauss.draw}, aBatch: []int{3}, bBatch: []int{3}, klen: -1})
-	f(product{m: 127, k: 1027, n: 126, f: gauss, klen: -1}) // the largest tiles, and their edges
+	f(product{m: 127, k: 1027, n: 126, f: gauss, klen: -1})       // the largest tiles, and their edges
+	f(product{m: 50, k: 1030, n: 28, f: gauss, klen: 1026})       // tiles of two chains a result
+	f(product{ta: true, m: 48, k: 16, n: 12, f: gauss, klen: -1}) // A ends where 256 bytes end, and its rows before a tile's do
+	f(product{tb: true, m: 60, k: 45, n: 13, f: gauss, klen: -1})
 }
 
 // padded puts NaN into the pads of both operands.

@@ -23,6 +23,7 @@ func overRows(add func(f flavour, dims ...int)) {
 		add(f, 22, 100)
 	}
 	add(wide, 33)
+	add(gauss, 34000) // segments, of which there are more than lanes
 	add(wide, 0, 3)
 	add(gauss, 2, 4, 16, 16) // as attention has them
 }

@@ -98,6 +98,7 @@ func softmaxes(g *table) {
 		g.add(op.Softmax{}, f.name, f32(f, 22, 100))
 	}
 	g.add(op.Softmax{}, "a vector", f32(wide, 33))
+	g.add(op.Softmax{}, "more segments than lanes", f32(gauss, 34000))
 	g.add(op.Softmax{}, "no rows", f32(wide, 0, 3))
 }
 

@@ -23,6 +23,9 @@ var equivalents = []equal{
 	{bound, "matmul.cuh", "", "round < p.k", "a round of no terms"},
 	{bound, "matmul.cuh", "matmuljvp", "cj + dj < nn ?", "a tangent has all columns"},
 	{bound, "matmul.cuh", "matmuljvp", "w % p.n < columns(p, slot)", "a tangent has all columns, and each thread asks before whether it has one"},
+	{bound, "matmul.cuh", "dualmatmul", "cj + dj < nn ?", "a product that is no tail's has all columns"},
+	{bound, "matmul.cuh", "dualmatmul", "w % p.n < columns(p, slot)", "a product that is no tail's has all columns, and each thread asks before whether it has one"},
+	{bound, "rows.cuh", "", "first < n", "a segment without elements: +0 is added to a sum that is never -0"},
 	{bound, "resident.cu", "", "free < blocks", "each kernel without shared memory asks for itself whether its block has anything to do"},
 	{bound, "sum.cu", "", "i < end; i += LANES)\n#pragma", "the four additions ask for themselves"},
 	{bound, "ternarymm.cu", "", "i0 < a.m; i0", "rows from m on are neither read nor stored"},
@@ -37,11 +40,11 @@ type namedFault struct{ kind, file, from, to, kernels string }
 
 // named are planted beside those that are derived.
 var named = []namedFault{
-	{"a product rounded twice", "num.cuh", "return __fmaf_rn(a, b, c);", "return __fadd_rn(__fmul_rn(a, b), c);", "matmul matmuljvp normal softmax unary xent"},
+	{"a product rounded twice", "num.cuh", "return __fmaf_rn(a, b, c);", "return __fadd_rn(__fmul_rn(a, b), c);", "dual dualmatmul matmul matmuljvp normal softmax unary xent"},
 	{"a result that is not written whole", "fill.cu", "each_word(a.words, slot_of(a.out, blockIdx.y), [&]", "each_word(a.words - 1, slot_of(a.out, blockIdx.y), [&]", "fill"},
 	{"a row spread like a column", "chain.cuh", "at = uint32_t(at) % k.by", "at = uint32_t(at) / k.by", "chain"},
 	{"another op", "chain.cuh", "switch (op) {", "switch (op + 1) {", "chain"},
-	{"a NaN stored as it comes", "num.cuh", "return is_nan(x) ? NAN_BITS : bits_of(x);", "return bits_of(x);", "binary matmul matmuljvp softmax sum unary"},
+	{"a NaN stored as it comes", "num.cuh", "return is_nan(x) ? NAN_BITS : bits_of(x);", "return bits_of(x);", "binary dual dualmatmul layernorm matmul matmuljvp softmax sum unary"},
 }
 
 func (l *lab) namedFaults() (faults []kernelFault, err error) {
