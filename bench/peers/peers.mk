@@ -6,8 +6,8 @@ PEERS_TO   = $(if $(QUICK),out/peers-quick.jsonl,out/peers.jsonl)
 
 .PHONY: peers peers-env
 
-# One run measures all sides, some ten minutes on a machine with nothing else to do. Its record goes to bench/results, its tables into README.
-# QUICK=1: a minute of the same, to see that all works; its record stays in out, and the tables are printed.
+# One run measures all sides, some twenty-five minutes on a machine with nothing else to do. Its record goes to bench/results, its tables into README.
+# QUICK=1: a few minutes of the same, to see that all works; its record stays in out, and the tables are printed.
 peers: build peers-env
 	$(GO) build -trimpath -buildvcs=auto -o bin/peers ./bench/peers
 	@mkdir -p out && rm -f $(PEERS_TO)
