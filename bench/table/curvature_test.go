@@ -25,6 +25,7 @@ const derivativesMeasured = `{"part":"cpu-peers","begin":{"at":"2026-01-02T03:04
 {"part":"cpu-peers","line":{"case":"curvature/mlp/hessian/models=16/vectors=1","side":"curvlinops","threads":2,"unit":"products/s","values":[80,80,80],"median":80}}
 {"part":"cpu-peers","line":{"case":"curvature/mlp/gradient/models=16/vectors=1","side":"lockstep","threads":2,"unit":"products/s","values":[1000],"median":1000}}
 {"part":"cpu-peers","line":{"case":"curvature/mlp/ggn-kept/models=1/vectors=8","side":"lockstep","threads":2,"unit":"products/s","values":[800],"median":800}}
+{"part":"cpu-peers","line":{"case":"curvature/mlp/hessian/models=1/vectors=1","side":"jax","threads":2,"unit":"products/s","values":[250],"median":250}}
 {"part":"cpu-peers","line":{"quiet":{"idle":{},"elsewhere":0.031}}}
 {"part":"cpu-peers","end":{"status":"ok","seconds":1}}
 `
@@ -33,6 +34,7 @@ const derivativeTables = `
 | milliseconds of one gradient or product: on 2 threads (on 1) | lockstep | JAX | PyTorch, double backward | torch.func | curvlinops | JAX / lockstep | fastest of PyTorch's / lockstep |
 |---|---:|---:|---:|---:|---:|---:|---:|
 | MLP, gradient; 16 models | 1 |  |  |  |  |  |  |
+| MLP, Hessian x vector; 1 model |  | 4 |  |  |  |  |  |
 | MLP, Hessian x vector; 16 models | 2.5 (5) | 5 | 20 |  | 12.5 | 2.00 | 5.00 |
 | MLP, Gauss-Newton x vector, at the same parameters again; 1 model, 8 vectors each | 1.25 |  |  |  |  |  |  |
 | transformer, gradient; 1 model | 10 |  |  |  |  |  |  |
