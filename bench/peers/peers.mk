@@ -1,4 +1,4 @@
-# Peers on the CPU: JAX, PyTorch and numpy (for its OpenBLAS) in a virtual environment of the repository's own, beside gonum and lockstep.
+# Peers on the CPU: JAX, PyTorch, curvlinops and numpy (for its OpenBLAS) in a virtual environment of the repository's own, beside gonum and lockstep.
 
 PEERS_ENV := .tools/peers
 CPU_NAME   = $(shell grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//')
