@@ -294,7 +294,8 @@ func curvatureCases(ctx context.Context, o options, s *sides, emit func(any) err
 	return cases, nil
 }
 
-// compareProducts tells how the first product of a case differs from that of the same vector of a model alone, with no other vector, and on all threads.
+// compareProducts tells how the first product of a case, on all threads, differs from that of the same vector of a model alone, and with no other
+// vector; and that on one from that on all.
 func compareProducts(c curved, side string, threads, all int, words func(c curved, threads int) []byte, emit func(any) error) error {
 	type beside struct {
 		what, of string
@@ -305,7 +306,7 @@ func compareProducts(c curved, side string, threads, all int, words func(c curve
 	one.Models, alone.Vectors = 1, 1
 	for _, b := range []beside{{"pack", "the model alone", one, threads}, {"vectors", "one vector", alone, threads}, {"threads", "the same on all threads", c, all}} {
 		was, is := words(b.other, b.threads), words(c, threads)
-		if was == nil || b.other == c && b.threads == threads {
+		if was == nil || b.other == c && b.threads == threads || b.other != c && threads != all {
 			continue
 		}
 		d := difference{Case: fmt.Sprintf("bits/curvature/%s/%v", b.what, c.CurvatureSpec), Side: side, Of: len(is) / 4, Against: b.of}
