@@ -25,8 +25,9 @@ type Case struct {
 	Unit  string // of its rate: see units
 	in    []operand
 	body  func(b *graph.Builder, in []op.Value) []op.Value
-	train *TrainSpec // instead of in and body
-	sweep *SweepSpec // or this
+	train *TrainSpec     // instead of in and body
+	sweep *SweepSpec     // or this
+	hvp   *CurvatureSpec // or this
 }
 
 // Family is the part of the name before the first slash.
@@ -216,6 +217,7 @@ var units = map[string]struct {
 	"Mdraw/s":      {func(_ *Case, w Work) int64 { return w.Words }, 1e6},
 	"cells/s":      {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
 	"cell-steps/s": {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1},
+	"products/s":   {func(c *Case, _ Work) int64 { return int64(c.Cells) }, 1}, // of matrices with vectors; or gradients
 }
 
 // Skip is why a case was not measured.

@@ -33,7 +33,7 @@ func Cases() (all []*Case) {
 			all = append(all, &Case{Name: fmt.Sprintf("%s/cells=%d", r.name, c), Cells: c, Unit: r.unit, in: r.in, body: r.body})
 		}
 	}
-	return slices.Concat(all, trainCases(), packCases(), sweepCases())
+	return slices.Concat(all, trainCases(), packCases(), sweepCases(), curvatureCases())
 }
 
 func rows() (all []row) {

@@ -115,6 +115,9 @@ func (c *Case) ready(ctx context.Context, o *Options, peak graph.Peak) (*workloa
 	if c.sweep != nil {
 		return c.openSweep(ctx, o)
 	}
+	if c.hvp != nil {
+		return c.openCurvature(ctx, o, peak)
+	}
 	work, err := c.work()
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -142,7 +143,7 @@ func (m Machine) WriteTable(w io.Writer, results []Result) error {
 			return err
 		}
 	}
-	return m.writePacks(w, results)
+	return errors.Join(m.writePacks(w, results), m.writeCurvature(w, results))
 }
 
 // roundTo leaves three or four digits of a time in nanoseconds.
@@ -172,6 +173,7 @@ type Listing struct {
 	Operands []OperandListing `json:"operands,omitempty"`
 	Train    *TrainSpec       `json:"train,omitempty"`
 	Sweep    *SweepSpec       `json:"sweep,omitempty"`
+	HVP      *CurvatureSpec   `json:"hvp,omitempty"`
 	Work
 }
 
@@ -184,7 +186,7 @@ type OperandListing struct {
 
 // List describes a case.
 func (c *Case) List() (l Listing, err error) {
-	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train, Sweep: c.sweep}
+	l = Listing{Case: c.Name, Family: c.Family(), Cells: c.Cells, Unit: c.Unit, Train: c.train, Sweep: c.sweep, HVP: c.hvp}
 	if c.train != nil {
 		cells, err := c.train.cells(c.Cells)
 		if err != nil {
@@ -196,7 +198,7 @@ func (c *Case) List() (l Listing, err error) {
 		}
 		return l, err
 	}
-	if c.sweep != nil {
+	if c.sweep != nil || c.hvp != nil {
 		return l, nil
 	}
 	if l.Work, err = c.work(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"lockstep/analysis/curvature"
 	"lockstep/data"
 	"lockstep/graph"
 	"lockstep/op"
@@ -20,6 +21,8 @@ type inputs struct {
 	basis0             op.Tensor // f32[d, D]
 	batches            op.Tensor // u32[seeds, steps, batch]: rows of x
 	jobBatches         op.Tensor // of the job
+
+	losses map[string]*curvature.Objective // that are differentiated, by network
 }
 
 // makeInputs makes them for so many seeds, and for the job's seeds and steps.

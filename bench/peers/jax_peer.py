@@ -6,7 +6,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from peer import B1, B2, BATCH, DIM, EPS, PARAMS, Peer, in_batches, split, words
+from peer import B1, B2, BATCH, DIM, EPS, PARAMS, in_batches, split, words
+from jax_curvature import JaxCurvature
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +44,7 @@ def total(space):
     return lambda z, theta0, p, x, y: jax.vmap(loss, (0, None, None))(theta0[0] + z @ p[0], x[0], y[0]).sum()
 
 
-class Jax(Peer):
+class Jax(JaxCurvature):
     def versions(self):
         return {"jax": jax.__version__, "jaxlib": jax.lib.__version__}
 

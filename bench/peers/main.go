@@ -1,5 +1,5 @@
 // Command peers measures lockstep on the CPU beside JAX, PyTorch, OpenBLAS and gonum, in one run: training steps of packs, matrix
-// products, a whole small sweep, and how many bits of a result change with what should not matter. `make peers` runs it.
+// products, a whole small sweep, gradients and products with curvature matrices, and how many bits of a result change with what should not matter. `make peers` runs it.
 //
 //	bin/peers [-quick] [-only PATTERN] [-rounds N] [-burst TIME] [-threads N] [-python FILE] [-scripts DIR] > record
 //
@@ -11,7 +11,8 @@
 //	versions    of a peer's libraries
 //	agree/..    how near a peer's z is to lockstep's after 20 steps: both train the same cells (agreement)
 //	bits/..     words that change between packs, batches and numbers of threads (difference)
-//	train/.., matmul/.., job/.., peak    what was measured so far, after each round (result): the last line of a case and side counts
+//	deviation/..    how far a side's products with curvature matrices are from those in float64, by the length of these (agreement)
+//	train/.., matmul/.., curvature/.., job/.., peak    what was measured so far, after each round (result): the last line of a case and side counts
 //	quiet       who took processors beside (quiet)
 package main
 
@@ -39,14 +40,16 @@ import (
 
 // options choose how much is measured.
 type options struct {
-	threads  int
-	rounds   int
-	burst    time.Duration
-	packs    []int // ascending, the first 1
-	products []product
-	job      job
-	peers    map[string][]string // the command of each
-	only     *regexp.Regexp      // cases whose names match
+	threads   int
+	rounds    int
+	burst     time.Duration
+	packs     []int // ascending, the first 1
+	products  []product
+	job       job
+	curvature []curved
+	rows      int                 // of what is differentiated
+	peers     map[string][]string // the command of each
+	only      *regexp.Regexp      // cases whose names match
 }
 
 // bitsCase is the case that compares bits.
@@ -63,6 +66,9 @@ func (o *options) choose(pattern string) (err error) {
 	for _, m := range o.products {
 		names = append(names, m.String())
 	}
+	for _, c := range o.curvature {
+		names = append(names, c.String())
+	}
 	names = append(names, o.job.String())
 	o.only, err = bench.Pattern(pattern, names, "one of "+strings.Join(names, ", "))
 	return err
@@ -76,6 +82,7 @@ func main() {
 	log.SetPrefix("peers: ")
 	quick := flag.Bool("quick", false, "two rounds of little: to see that all works, not for figures")
 	o := options{packs: []int{1, 8, 32, 128}, products: []product{{1, 512}, {64, 64}, {256, 32}}, job: job{steps: 1000}}
+	o.curvature, o.rows = curvedCases([]int{1, 16}, []int{1, bench.CurvatureVectors}), bench.CurvatureRows
 	flag.IntVar(&o.rounds, "rounds", 7, "measure everything `N` times, the job half as often")
 	flag.DurationVar(&o.burst, "burst", 1200*time.Millisecond, "train for `TIME` without a pause")
 	flag.IntVar(&o.threads, "threads", 2, "every side has `N` threads, on as many processors")
@@ -85,6 +92,7 @@ func main() {
 	flag.Parse()
 	if *quick {
 		o.rounds, o.burst, o.packs, o.job = 2, 50*time.Millisecond, []int{1, 4}, job{20, []int{10, 50}}
+		o.curvature, o.rows = curvedCases([]int{1, 2}, []int{1, 2}), 16
 	}
 	switch {
 	case flag.NArg() > 0:
@@ -155,6 +163,9 @@ func run(ctx context.Context, o options, emit func(any) error, say func(string))
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	if err := in.write(folder); err != nil {
+		return err
+	}
+	if err := o.writeCurvature(ctx, many, in, folder); err != nil {
 		return err
 	}
 	s := &sides{

@@ -1,4 +1,4 @@
-# Peers on the CPU: JAX, PyTorch and numpy (for its OpenBLAS) in a virtual environment of the repository's own, beside gonum and lockstep.
+# Peers on the CPU: JAX, PyTorch, curvlinops and numpy (for its OpenBLAS) in a virtual environment of the repository's own, beside gonum and lockstep.
 
 PEERS_ENV := .tools/peers
 CPU_NAME   = $(shell grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | tr -cs 'A-Za-z0-9\n' - | sed 's/^-//;s/-$$//')
@@ -6,8 +6,8 @@ PEERS_TO   = $(if $(QUICK),out/peers-quick.jsonl,out/peers.jsonl)
 
 .PHONY: peers peers-env
 
-# One run measures all sides, some ten minutes on a machine with nothing else to do. Its record goes to bench/results, its tables into README.
-# QUICK=1: a minute of the same, to see that all works; its record stays in out, and the tables are printed.
+# One run measures all sides, some twenty-five minutes on a machine with nothing else to do. Its record goes to bench/results, its tables into README.
+# QUICK=1: a few minutes of the same, to see that all works; its record stays in out, and the tables are printed.
 peers: build peers-env
 	$(GO) build -trimpath -buildvcs=auto -o bin/peers ./bench/peers
 	@mkdir -p out && rm -f $(PEERS_TO)

@@ -38,6 +38,7 @@ func serve(how string) {
 		panic(err)
 	}
 	o := &ours{engine: engine, mapType: "gaussian", data: &inputs{}}
+	curves := curvedStandIn{o: o, how: how, ready: map[string]derived{}}
 	answers := json.NewEncoder(os.Stdout)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var r struct {
@@ -47,6 +48,9 @@ func serve(how string) {
 			Steps      int
 			Batch      int
 			Seconds    float64
+
+			ID, Model, What, Way string
+			Models, Vectors      int
 		}
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			panic(err)
@@ -61,6 +65,7 @@ func serve(how string) {
 		switch r.Do {
 		case "hello":
 			for name, to := range map[string]*op.Tensor{"theta0": &o.data.theta0, "test_x": &o.data.testX} {
+				curves.folder = r.Folder
 				if *to, err = data.ReadNPY(filepath.Join(r.Folder, name+".npy")); err != nil {
 					panic(err)
 				}
@@ -97,6 +102,8 @@ func serve(how string) {
 		case "burst":
 			time.Sleep(time.Duration(r.Seconds * 1e9))
 			answer = map[string]float64{"done": 100 * r.Seconds, "seconds": r.Seconds}
+		case "derive", "products", "truth":
+			answer = curves.answer(r.Do, r.ID, r.Model, r.What, r.Way, r.Models, r.Vectors)
 		case "job":
 			answer = map[string]any{"seconds": 2, "accuracy": [2]float64{0.9, 0.5}}
 		}
@@ -125,6 +132,10 @@ func drive(t *testing.T, how, only string) (lines map[string]map[string]any, err
 		threads: 1, rounds: 2, burst: 20 * time.Millisecond, packs: []int{1, 2}, products: []product{{2, 8}}, job: job{3, []int{2, 5}},
 		peers: map[string][]string{"jax": command, "torch_cpu": command, "numpy": command},
 	}
+	if strings.HasPrefix(only, "curvature") { // which takes a while
+		o.curvature = curvedCases([]int{1, 2}, []int{1, 2})
+	}
+	o.rows = standInRows
 	if err := o.choose(only); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 """PyTorch on the CPU beside lockstep: see peer.py (torch_peer.py is for cards). torch.func.vmap over the cells of grad of one cell's
 loss, eager; the map and its gradient are matrix products; Adam as torch writes it, in place."""
 
+import importlib.metadata
 import time
 
-from peer import B1, B2, BATCH, DIM, EPS, PARAMS, SHAPES, THREADS, Peer, in_batches, split, words
+from peer import B1, B2, BATCH, DIM, EPS, PARAMS, SHAPES, THREADS, in_batches, split, words
+from torch_curvature import TorchCurvature
 
 import numpy as np
 import torch
@@ -41,9 +43,10 @@ class Adam:
         self.z.sub_(self.rate * (self.m / self.q1) / (torch.sqrt(self.v / self.q2) + EPS))
 
 
-class Torch(Peer):
+class Torch(TorchCurvature):
     def versions(self):
-        return {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability(), "mkl": str(torch.backends.mkl.is_available())}
+        return {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability(), "mkl": str(torch.backends.mkl.is_available()),
+                "curvlinops": importlib.metadata.version("curvlinops-for-pytorch")}
 
     def hello(self, folder):
         answer = super().hello(folder)

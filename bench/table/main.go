@@ -1,6 +1,7 @@
 // Command table writes README's tables from records: that of cards, from those of bench/gpu-check.sh, between the lines <!-- cards -->
 // and <!-- /cards -->; those of lockstep beside other libraries on a CPU, from those of `make peers`, between <!-- cpu-peers --> and
-// <!-- /cpu-peers -->. What no record holds is "not measured yet".
+// <!-- /cpu-peers -->, and, of these, of gradients and products with curvature matrices, between <!-- curvature-peers --> and
+// <!-- /curvature-peers -->. What no record holds is "not measured yet".
 //
 //	go run ./bench/table [-check] [README.md [RECORD...]]
 //	go run ./bench/table -print RECORD...
@@ -37,7 +38,7 @@ func main() {
 			fmt.Print(markdown(cards))
 		}
 		if len(peers) > 0 {
-			fmt.Print(markdownPeers(peers))
+			fmt.Print(markdownPeers(peers), "\n", markdownCurvature(peers))
 		}
 		return
 	}
@@ -90,6 +91,9 @@ func run(readme string, records []string, check bool) error {
 	is, err := splice(was, "cards", markdown(cards))
 	if err == nil {
 		is, err = splice(is, "cpu-peers", markdownPeers(peers))
+	}
+	if err == nil {
+		is, err = splice(is, "curvature-peers", markdownCurvature(peers))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", readme, err)

@@ -18,15 +18,16 @@ const peersPart = "cpu-peers"
 
 // rivals is what a record says of lockstep beside other libraries on a CPU.
 type rivals struct {
-	file     string
-	begin    *record.Begin
-	machine  string
-	threads  int
-	versions map[string]string
-	results  []result
-	changes  []change
-	ended    string  // how its run ended, if not well: its tables are of some rounds
-	busy     float64 // the share of the processors that other programs took
+	file       string
+	begin      *record.Begin
+	machine    string
+	threads    int
+	versions   map[string]string
+	results    []result
+	changes    []change
+	deviations map[string]float64 // from float64, by case and side
+	ended      string             // how its run ended, if not well: its tables are of some rounds
+	busy       float64            // the share of the processors that other programs took
 }
 
 // result and change are lines of bench/peers: what was measured of a side, and how much of a result changes.
@@ -44,13 +45,14 @@ type change struct {
 
 // readRivals reads the record's part of peers. Error: it holds no figures.
 func readRivals(path string, p *record.Part) (*rivals, error) {
-	r := &rivals{file: filepath.ToSlash(path), begin: p.Begin, versions: map[string]string{}}
+	r := &rivals{file: filepath.ToSlash(path), begin: p.Begin, versions: map[string]string{}, deviations: map[string]float64{}}
 	if p.End.Status != record.OK {
 		r.ended = strings.TrimSuffix(fmt.Sprintf("%s: %s", p.End.Status, p.End.Why), ": ")
 	}
 	err := each(p, func(x struct {
 		result
 		Of, Words int
+		Relative  float64
 		Machine   *struct {
 			Host    string
 			Threads int
@@ -65,6 +67,8 @@ func readRivals(path string, p *record.Part) (*rivals, error) {
 			r.busy = x.Quiet.Elsewhere
 		case strings.HasPrefix(x.Case, "bits/"):
 			r.changes = append(r.changes, change{x.Case, x.Side, x.Of, x.Words})
+		case strings.HasPrefix(x.Case, "deviation/"):
+			r.deviations[x.Case+" "+x.Side] = x.Relative
 		case x.Values != nil: // those of all rounds so far: the last line counts
 			if was := r.of(x.Case, x.Side, x.Threads); was != nil {
 				*was = x.result
@@ -279,21 +283,25 @@ func (r *rivals) bits(b *strings.Builder) {
 	for _, k := range kinds {
 		row := []string{k.title}
 		for _, s := range sides {
-			most, of := -1, 0
-			for _, c := range r.changes {
-				if c.Side == s && strings.HasPrefix(c.Case, k.prefix) && c.Words > most {
-					most, of = c.Words, c.Of
-				}
-			}
-			text := ""
-			if most >= 0 {
-				text = fmt.Sprintf("%s of %s", digits(float64(most)), digits(float64(of)))
-			}
-			row = append(row, text)
+			row = append(row, r.most(s, k.prefix))
 		}
 		rows = append(rows, row)
 	}
 	table(b, head, rows)
+}
+
+// most is the largest change of a side in the cases with a prefix; "": there are none.
+func (r *rivals) most(side, prefix string) string {
+	most, of := -1, 0
+	for _, c := range r.changes {
+		if c.Side == side && strings.HasPrefix(c.Case, prefix) && c.Words > most {
+			most, of = c.Words, c.Of
+		}
+	}
+	if most < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s", digits(float64(most)), digits(float64(of)))
 }
 
 // numbers are what follows the prefix in the cases' names, ascending.

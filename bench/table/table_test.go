@@ -155,7 +155,7 @@ func TestTable(t *testing.T) {
 }
 
 // places are the lines that mark the places of the tables.
-const places = "<!-- cards -->\n<!-- /cards -->\n<!-- cpu-peers -->\n<!-- /cpu-peers -->\n"
+const places = "<!-- cards -->\n<!-- /cards -->\n<!-- cpu-peers -->\n<!-- /cpu-peers -->\n<!-- curvature-peers -->\n<!-- /curvature-peers -->\n"
 
 func TestSplice(t *testing.T) {
 	got, err := splice([]byte("a\n<!-- x -->\nold\n<!-- /x -->\nb\n"), "x", "new\n")
