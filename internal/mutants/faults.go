@@ -58,7 +58,7 @@ var faults = []fault{
 	{"inactive cells go on", "cpu/worker.go", "return a == 0 || w.tensor(a, i).W[0] != 0", "return a == 0 || i >= 0", "./cpu ./optest", "TestActive"},
 	{"once nodes never refreshed", "graph/once.go", "if o.seen[i] != *v {", "if o.seen[i] != *v && i < 0 {", "./cpu ./optest", "TestOnceIsRefreshed"},
 	{"rows of a batch merged though they lie apart", "cpu/matmul_amd64.go", "d.AK == 1 && d.ABatch == d.M*d.AM {", "d.AK == 1 {", "./cpu", "TestConformance"},
-	{"chains of a joint product begin anew", "cpu/matmul_amd64.go", "if p.on {", "if p.on && r > 0 {", "./cpu", "TestMatMulJoint"},
+	{"chains of a joint product begin anew", "cpu/matmul_amd64.go", "if p.on {", "if p.on && q.r > 0 {", "./cpu", "TestMatMulJoint"},
 	{"chains of a joint product go on beyond a chunk", "cpu/matmul_joint_amd64.go", "&& b[0].At(1) <= op.Chunk", "", "./cpu", "TestMatMulJoint"},
 	{"rows of cells at no one distance", "cpu/matmul_joint_amd64.go", "step < n || m > 1 && step != n", "step < 0", "./cpu", "TestMatMulJoint"},
 	{"blocks are never cut again", "cpu/blocks.go", "if x.cut.blocks == nil || !slices.EqualFunc(x.cut.lengths, now, slices.Equal) {", "if x.cut.blocks == nil {", "./cpu", "TestBlocksAreSortedByLength"},
