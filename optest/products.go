@@ -96,6 +96,7 @@ func forProducts(f func(p product)) {
 	f(product{m: 50, k: 1030, n: 28, f: gauss, klen: 1026})       // tiles of two chains a result
 	f(product{ta: true, m: 48, k: 16, n: 12, f: gauss, klen: -1}) // A ends where 256 bytes end, and its rows before a tile's do
 	f(product{tb: true, m: 60, k: 45, n: 13, f: gauss, klen: -1})
+	f(product{m: 57, k: 21, n: 29, f: gauss, klen: -1}) // those tiles again, small enough for the slowest checks
 }
 
 // padded puts NaN into the pads of both operands.
