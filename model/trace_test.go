@@ -120,6 +120,14 @@ func TestStarts(t *testing.T) {
 // The network against plain float64 loops.
 func TestOutputs(t *testing.T) {
 	const rows = 4
+	activations64 := map[Activation]func(float64) float64{
+		ReLU:    func(x float64) float64 { return max(x, 0) },
+		Tanh:    math.Tanh,
+		Sigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
+		GELU: func(x float64) float64 {
+			return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+		},
+	}
 	for a, f := range activations64 {
 		s := Spec{In: 6, Init: He, Layers: []Layer{Linear{5, true}, a, Linear{3, false}}}
 		theta, x := op.New(op.T(op.F32, op.Cell, s.D())), op.New(op.T(op.F32, op.Shared, rows, 6))

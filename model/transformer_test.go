@@ -17,9 +17,7 @@ import (
 type example struct {
 	spec   Spec
 	in     map[string]op.Tensor // theta, x, label; u and v, directions
-	tokens [][]int
 	labels []uint32
-	ref    reference
 }
 
 const exampleVocab = 11
@@ -37,32 +35,31 @@ func newExample(rows, positions int, layers ...Layer) example {
 	}
 	x, y := op.New(op.T(op.F32, op.Shared, rows, positions)), op.New(op.T(op.U32, op.Shared, rows, 1))
 	for i := range rows {
-		var row []int
 		for t := range positions {
-			row = append(row, rng.IntN(exampleVocab))
-			x.SetF(i*positions+t, float32(row[t]))
+			x.SetF(i*positions+t, float32(rng.IntN(exampleVocab)))
 		}
-		e.tokens, y.W[i] = append(e.tokens, row), uint32(rng.IntN(3))
+		y.W[i] = uint32(rng.IntN(3))
 	}
 	e.in["x"], e.in["label"], e.labels = x, y, y.W
-	e.ref = newReference(e.spec, make([]float64, D))
-	for i, v := range e.in["theta"].F() {
-		e.ref.theta[i] = float64(v)
-	}
 	return e
-}
-
-// at is the reference's loss at theta + a u + b v.
-func (e example) at(a, b float64) float64 {
-	r := newReference(e.spec, slices.Clone(e.ref.theta))
-	for i := range r.theta {
-		r.theta[i] += a*float64(e.in["u"].F()[i]) + b*float64(e.in["v"].F()[i])
-	}
-	return r.loss(e.tokens, e.labels)
 }
 
 func (e example) loss(b *graph.Builder, in func(string) op.Value, theta op.Value) op.Value {
 	return MeanRows(b, CrossEntropy.PerRow(b, e.spec.Outputs(b, theta, in("x")), in("label")))
+}
+
+// What the tests outside of the package share with these: they hold the networks against package reference, which imports this one.
+var (
+	Transformers = transformers
+	NewExample   = newExample
+	Emit         = emit
+)
+
+func (e example) Spec() Spec               { return e.spec }
+func (e example) In() map[string]op.Tensor { return e.in }
+func (e example) Labels() []uint32         { return e.labels }
+func (e example) Loss(b *graph.Builder, in func(string) op.Value, theta op.Value) op.Value {
+	return e.loss(b, in, theta)
 }
 
 var transformers = map[string][]Layer{
@@ -74,72 +71,6 @@ var transformers = map[string][]Layer{
 	"pooled at once":  {Embedding{11, 4, true}, MeanPositions, MLP{3, Sigmoid, true, true}, Linear{3, true}},
 	"heads of one":    {Embedding{11, 4, true}, Attention{4, true, true, false}, First, Linear{3, true}},
 	"last of several": {Embedding{11, 4, true}, Attention{2, false, true, true}, Last, Attention{2, true, true, true}, Linear{3, true}},
-}
-
-// TestTransformers holds outputs, gradients and Hessian-vector products against the float64 reference. An output is the end of some
-// hundred roundings, of values of size one; a layer norm or softmax lets the relative error of what it gets grow a few times: 100 * 2^-24 * 4
-// = 2.4e-5. Derivatives go the same way back, so twice and three times that, relative to the largest. Differences of the reference are exact
-// to h^2 = 1e-8 (gradient) and 1e-7 times derivatives of that size, and 1e-16 / h.
-func TestTransformers(t *testing.T) {
-	for name, layers := range transformers {
-		e := newExample(3, 5, layers...)
-		if err := e.spec.Check(3); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		near := func(what string, got []float32, want []float64, tolerance float64) {
-			t.Helper()
-			scale := 0.
-			for _, w := range want {
-				scale = max(scale, math.Abs(w))
-			}
-			for i, w := range want {
-				if d := math.Abs(float64(got[i]) - w); !(d <= tolerance*max(scale, 1e-3)) {
-					t.Errorf("%s: %s %d is %v; want %v (of at most %.3g; off by %.2g)", name, what, i, got[i], w, scale, d)
-					return
-				}
-			}
-		}
-		y := emit(t, e.in, func(b *graph.Builder, in func(string) op.Value) op.Value {
-			return e.spec.Outputs(b, in("theta"), in("x"))
-		})
-		var want []float64
-		for _, row := range e.tokens {
-			want = append(want, e.ref.outputs(row)...)
-		}
-		near("output", y, want, 2.4e-5)
-
-		g := emit(t, e.in, func(b *graph.Builder, in func(string) op.Value) op.Value {
-			theta := in("theta")
-			return b.Gradient(e.loss(b, in, theta), theta)[0]
-		})
-		want = make([]float64, len(g))
-		for i := range want {
-			const h = 1e-4
-			at, r := e.ref.theta[i], e.ref
-			r.theta[i] = at + h
-			want[i] = r.loss(e.tokens, e.labels)
-			r.theta[i] = at - h
-			want[i] = (want[i] - r.loss(e.tokens, e.labels)) / (2 * h)
-			r.theta[i] = at
-		}
-		near("gradient", g, want, 4.8e-5)
-
-		// u' H v, by the four corners.
-		hv := emit(t, e.in, func(b *graph.Builder, in func(string) op.Value) op.Value {
-			theta := in("theta")
-			return b.HVP(e.loss(b, in, theta), []op.Value{theta}, []op.Value{in("v")})[0]
-		})
-		const h = 3e-4
-		second := (e.at(h, h) - e.at(h, -h) - e.at(-h, h) + e.at(-h, -h)) / (4 * h * h)
-		dot, size := 0., 0.
-		for i, v := range hv {
-			dot += float64(v) * float64(e.in["u"].F()[i])
-			size += math.Abs(float64(v) * float64(e.in["u"].F()[i]))
-		}
-		if !(math.Abs(dot-second) <= 7.2e-5*size) {
-			t.Errorf("%s: u'Hv is %v; by differences %v (terms of %.3g in all)", name, dot, second, size)
-		}
-	}
 }
 
 // TestTransformersOnVariants: outputs, gradients and Hessian-vector products have one set of bits, by the laws alone and on every variant, with

@@ -2,6 +2,7 @@ package curvature
 
 import (
 	"fmt"
+	"slices"
 
 	"lockstep/graph"
 	"lockstep/internal/nearest"
@@ -66,7 +67,7 @@ func (o *Objective) Check() error {
 		rows = o.Y.At(0)
 	}
 	switch {
-	case !contains(Kinds(), o.Kind):
+	case !slices.Contains(Kinds(), o.Kind):
 		return nearest.Unknown("kind of matrix", string(o.Kind), names(Kinds()))
 	case len(o.Theta) == 0:
 		return fmt.Errorf("no parameters: give a vector of %d numbers for each model", o.Model.D())
@@ -256,15 +257,6 @@ func (o *Objective) bind(p graph.Pack, vectors int) error {
 		return put(keyFisher, op.Words32(op.U32, op.S(2), key[:]...))
 	}
 	return nil
-}
-
-func contains(kinds []Kind, k Kind) bool {
-	for _, x := range kinds {
-		if x == k {
-			return true
-		}
-	}
-	return false
 }
 
 func names(kinds []Kind) (all []string) {

@@ -12,7 +12,7 @@ import (
 
 type number = truth.Hyperdual
 
-// Network is a model of embeddings, attention, MLP blocks, layer norms, linear layers and activations; of pools, that of the last position.
+// Network is a model of embeddings, attention, MLP blocks, layer norms, linear layers, activations and pools.
 type Network struct {
 	spec   model.Spec
 	params map[string][][]number // as rows; a vector is one row
@@ -110,6 +110,23 @@ var activations64 = map[model.Activation]func(number) number{
 	model.ReLU: number.Relu, model.Tanh: number.Tanh, model.Sigmoid: number.Sigmoid, model.GELU: number.Gelu,
 }
 
+// pooled is one row of an example's positions.
+func pooled(l model.Pool, x [][]number) []number {
+	switch l {
+	case model.First:
+		return x[0]
+	case model.Last:
+		return x[len(x)-1]
+	}
+	mean := make([]number, len(x[0]))
+	for _, row := range x {
+		for c, v := range row {
+			mean[c] = mean[c].Add(v.Mul(truth.Real(1 / float64(len(x)))))
+		}
+	}
+	return mean
+}
+
 // Outputs are those of one row of data. It panics at a layer that it does not have.
 func (n Network) Outputs(row []float32) []number {
 	var x [][]number
@@ -147,8 +164,8 @@ func (n Network) Outputs(row []float32) []number {
 			for t, row := range x {
 				x[t] = n.norm(k, "", row)
 			}
-		case model.Pool: // the last position
-			x = x[len(x)-1:]
+		case model.Pool:
+			x = [][]number{pooled(l, x)}
 		case model.Linear:
 			for t, row := range x {
 				x[t] = n.linear(k, "w", "b", row)
