@@ -64,14 +64,9 @@ func (c *Case) openCurvature(ctx context.Context, o *Options, peak graph.Peak) (
 	if err != nil {
 		return nil, err
 	}
-	need, err := o.Engine.Plan([]*graph.Program{p}, c.Cells, curvatureGroups(*c.hvp))
-	switch {
-	case errors.Is(err, graph.ErrNoKernel):
-		return nil, &Skip{err.Error()}
-	case err != nil:
+	need, err := o.need([]*graph.Program{p}, c.Cells, curvatureGroups(*c.hvp))
+	if err != nil {
 		return nil, err
-	case need.Bytes > o.Memory:
-		return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
 	}
 	products, err := NewProducts(ctx, o.Engine, objective, *c.hvp)
 	if err != nil {

@@ -195,3 +195,15 @@ func Quantile(sorted []float64, q float64) float64 {
 	}
 	return sorted[low] + (at-float64(low))*(sorted[low+1]-sorted[low])
 }
+
+// need is what a pack of programs takes. Error: a *Skip where the engine has no kernel for one, or not the memory; or the engine's.
+func (o Options) need(ps []*graph.Program, cells int, groups graph.Groups) (graph.Memory, error) {
+	need, err := o.Engine.Plan(ps, cells, groups)
+	switch {
+	case errors.Is(err, graph.ErrNoKernel):
+		return need, &Skip{err.Error()}
+	case err == nil && need.Bytes > o.Memory:
+		return need, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
+	}
+	return need, err
+}

@@ -62,14 +62,9 @@ func (c *Case) openSweep(ctx context.Context, o *Options) (*workload, error) {
 	}
 	w := &workload{sets: 1, cached: true, close: func() error { return nil }}
 	for _, p := range packs {
-		need, err := o.Engine.Plan([]*graph.Program{p.Step, p.Setup}, len(p.Cells), p.Groups)
-		switch {
-		case errors.Is(err, graph.ErrNoKernel):
-			return nil, &Skip{err.Error()}
-		case err != nil:
+		need, err := o.need([]*graph.Program{p.Step, p.Setup}, len(p.Cells), p.Groups)
+		if err != nil {
 			return nil, err
-		case need.Bytes > o.Memory:
-			return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
 		}
 		w.bytes = max(w.bytes, need.Bytes)
 		if err := c.tryOne(ctx, p.Cells[:1], o, w); err != nil {

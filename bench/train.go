@@ -107,14 +107,9 @@ func (c *Case) openTraining(ctx context.Context, o *Options, peak graph.Peak) (w
 	if err != nil {
 		return nil, err
 	}
-	need, err := o.Engine.Plan([]*graph.Program{step, setup}, len(cells), groups)
-	switch {
-	case errors.Is(err, graph.ErrNoKernel):
-		return nil, &Skip{err.Error()}
-	case err != nil:
+	need, err := o.need([]*graph.Program{step, setup}, len(cells), groups)
+	if err != nil {
 		return nil, err
-	case need.Bytes > o.Memory:
-		return nil, &Skip{fmt.Sprintf("it needs %.1f MB; there are %.1f MB", float64(need.Bytes)/1e6, float64(o.Memory)/1e6)}
 	}
 	t, err := sweep.NewTraining(ctx, cells, o.Engine)
 	if err != nil {
