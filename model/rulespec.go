@@ -20,6 +20,7 @@ type Rule struct {
 	WD       Decimal // AdamW's weight decay, times the learning rate
 	Schedule Schedule
 	Clip     Decimal // the largest norm of a gradient, of longer ones of which the update sees a multiple; 0: it sees all as they are
+	Project  Projection
 }
 
 // Schedule is lr(step).
@@ -128,6 +129,9 @@ func (r Rule) Check() error {
 		if err := checkNumber(key, *r.Number(key)); err != nil {
 			return err
 		}
+	}
+	if err := r.Project.check(); err != nil {
+		return err
 	}
 	if !slices.Contains(schedules, r.Schedule.Type) {
 		return nearest.Unknown("schedule type", r.Schedule.Type, schedules)

@@ -155,7 +155,7 @@ func TestDecimalRandom(t *testing.T) {
 }
 
 func rule(typ string) Rule {
-	return Rule{typ, Dec("0.1"), Dec("0.9"), Dec("0.9"), Dec("0.999"), Dec("1e-8"), Dec("0.01"), Schedule{Type: "constant"}, Decimal{}}
+	return Rule{Type: typ, LR: Dec("0.1"), Mu: Dec("0.9"), B1: Dec("0.9"), B2: Dec("0.999"), Eps: Dec("1e-8"), WD: Dec("0.01"), Schedule: Schedule{Type: "constant"}}
 }
 
 func TestConstants(t *testing.T) {

@@ -31,6 +31,7 @@ type page struct {
 	Findings    *findings
 	Performance *figure
 	Training    *training
+	Paths       *paths
 	Points      table
 	Cells       table
 	Provenance  provenance
@@ -91,6 +92,9 @@ func makePage(in Input) (p page, err error) {
 		return p, err
 	}
 	if p.Training, err = trainingOf(in, all); err != nil {
+		return p, err
+	}
+	if p.Paths, err = pathsOf(in.Paths); err != nil {
 		return p, err
 	}
 	p.Points, p.Cells = pointTable(all), cellTable(in.Results)

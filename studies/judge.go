@@ -226,6 +226,8 @@ func (f Finding) Columns() []string {
 		return []string{"cells", "parameters", "seeds", "baseline", "threshold", "d_int90", "interpolated [bootstrap over seeds]", "expected"}
 	case "r90":
 		return []string{"cells", "parameters", "seeds", "matrices", "mean r90 +- sd over seeds", "without direction", "expected"}
+	case "delay":
+		return []string{"cells", "parameters", "seeds", "accuracy", "mean steps from training to test rows +- sd over seeds", "expected"}
 	case "commutator":
 		return []string{"cells", "parameters", "seeds", "share in the matrices' components / in random ones", "shares", "expected"}
 	}
@@ -234,7 +236,7 @@ func (f Finding) Columns() []string {
 
 // Row is the finding for a table: one text for each of Columns.
 func (f Finding) Row() []string {
-	row := []string{name(f.Where), strconv.Itoa(f.Params), strconv.Itoa(f.Seeds)}
+	row := []string{f.cells(), strconv.Itoa(f.Params), strconv.Itoa(f.Seeds)}
 	if f.Expect.OfPath() {
 		return append(row, f.pathRow()...)
 	}
@@ -250,6 +252,14 @@ func (f Finding) Row() []string {
 		d, between = "<= "+d, ""
 	}
 	return append(row, fmt.Sprintf("%.4f", m.Baseline), fmt.Sprintf("%.4f", m.Threshold), d, between, span(f.Expect))
+}
+
+// cells says which cells the finding is of: by the axes, or by the arm where no axis tells; "" for those of a card without arms.
+func (f Finding) cells() string {
+	if len(f.Where) == 0 && f.Expect.Arm != sweep.OnlyArm {
+		return f.Expect.Arm
+	}
+	return name(f.Where)
 }
 
 // Verdict is "ok", or "NOT AS EXPECTED" with the problem if there is one.
@@ -274,7 +284,7 @@ func span(e sweep.Expect) string {
 
 // WriteEvent writes the finding as a line of JSON: event finding, what was expected of which cells, what was measured, ok.
 func (f Finding) WriteEvent(w io.Writer) error {
-	e := map[string]any{"event": "finding", "what": f.Expect.What, "where": sweep.Axes(f.Where), "params": f.Params, "seeds": f.Seeds, "ok": f.OK}
+	e := map[string]any{"event": "finding", "what": f.Expect.What, "arm": f.Expect.Arm, "where": sweep.Axes(f.Where), "params": f.Params, "seeds": f.Seeds, "ok": f.OK}
 	if e["lo"] = f.Expect.Lo; !math.IsInf(f.Expect.Hi, 1) {
 		e["hi"] = f.Expect.Hi
 	}

@@ -6,14 +6,13 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"gonum.org/v1/gonum/stat"
 
 	"lockstep/sweep"
 )
 
-// ofPaths measures r90 or commutators in every group of cells with equal values of the axes in e.By.
+// ofPaths measures r90, commutators or delays in every group of cells with equal values of the axes in e.By.
 func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Finding) {
 	for _, g := range groups(results, e.Arm, e.By) {
 		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params}
@@ -25,6 +24,14 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 				continue
 			}
 			p := paths[at]
+			if e.What == "delay" {
+				if steps, comes := p.delay(e.Level); comes {
+					seeds = append(seeds, float64(steps))
+				} else {
+					f.Problem = fmt.Errorf("seed %d does not come to %v on both training and test rows", r.Seed, e.Level)
+				}
+				continue
+			}
 			walks, balls = append(walks, p.Walk.Rank), append(balls, p.Ball.Rank)
 			if e.What == "r90" {
 				v := p.meanR90(e.Matrices)
@@ -42,7 +49,9 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 		if f.Problem == nil {
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
 			f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
-			f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
+			if e.What != "delay" {
+				f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
+			}
 			if e.What == "commutator" {
 				f.Nulls = fmt.Sprintf("%.3f and %.3f", stat.Mean(shares, nil), stat.Mean(random, nil))
 			}
@@ -72,6 +81,21 @@ func (p CellPath) meanShares() (components, random float64) {
 	return components, random
 }
 
+// delay is the number of steps between the first snapshots with at least so much accuracy on training and on test rows, if it ever comes to that.
+func (p CellPath) delay(level float64) (steps int, comes bool) {
+	first := func(accuracy func(Moment) float64) (int, bool) {
+		for _, m := range p.Moments {
+			if accuracy(m) >= level {
+				return m.Step, true
+			}
+		}
+		return 0, false
+	}
+	train, trained := first(Moment.TrainAccuracy)
+	test, tested := first(Moment.TestAccuracy)
+	return test - train, trained && tested
+}
+
 func (f Finding) pathRow() (row []string) {
 	spread := ""
 	if !math.IsNaN(f.Spread) {
@@ -85,6 +109,9 @@ func (f Finding) pathRow() (row []string) {
 		}
 		row = []string{matrices}
 	}
+	if e.What == "delay" {
+		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), pathSpan(e))
+	}
 	return append(row, fmt.Sprintf("%.2f%s", f.Mean, spread), f.Nulls, pathSpan(e))
 }
 
@@ -97,59 +124,4 @@ func pathSpan(e sweep.Expect) string {
 		return fmt.Sprintf("at least %v", e.Lo)
 	}
 	return span(e)
-}
-
-// PathTables are what was measured of the paths beside the findings: r90 of each matrix and layer, over the seeds, and the moments along the training; empty
-// without paths.
-func PathTables(paths []CellPath) string {
-	if len(paths) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "r90, mean (least to most) of %d cells\t%s\n", len(paths), strings.Join(sweep.PathMatrices(), "\t"))
-	layers := 0
-	for _, m := range paths[0].Matrices {
-		layers = max(layers, m.Layer+1)
-	}
-	for l := range layers {
-		fmt.Fprintf(t, "attention layer %d", l)
-		for _, matrix := range sweep.PathMatrices() {
-			var r []float64
-			for _, p := range paths {
-				for _, m := range p.Matrices {
-					if m.Layer == l && m.Matrix == matrix {
-						r = append(r, float64(m.R90))
-					}
-				}
-			}
-			if len(r) > 0 {
-				fmt.Fprintf(t, "\t%.2f (%v to %v)", stat.Mean(r, nil), slices.Min(r), slices.Max(r))
-			}
-		}
-		fmt.Fprintln(t)
-	}
-	walk, ball := stat.Mean(each(paths, func(p CellPath) float64 { return p.Walk.Rank }), nil), stat.Mean(each(paths, func(p CellPath) float64 { return p.Ball.Rank }), nil)
-	first := stat.Mean(each(paths, func(p CellPath) float64 { return p.Walk.First }), nil)
-	fmt.Fprintf(t, "random walk of as many snapshots\t%.2f, first component %.1f %%; with momentum 0.9 %.2f\n\n", walk, 100*first, ball)
-	t.Flush()
-
-	fmt.Fprintln(t, "step\tcommutator / (|g_A| |g_B|)\tshare in components\tin random ones\tratio\tattention entropy, nats")
-	moments := paths[0].Moments
-	for i := 0; i < len(moments); i += max(1, len(moments)/10) {
-		at := func(f func(m Moment) float64) float64 {
-			return stat.Mean(each(paths, func(p CellPath) float64 { return f(p.Moments[min(i, len(p.Moments)-1)]) }), nil)
-		}
-		share, random := at(func(m Moment) float64 { return m.Share }), at(func(m Moment) float64 { return m.Random })
-		fmt.Fprintf(t, "%d\t%.3g\t%.3f\t%.3f\t%.1f\t%.3f\n", moments[i].Step, at(func(m Moment) float64 { return m.Defect }), share, random, share/random, at(func(m Moment) float64 { return m.Entropy }))
-	}
-	t.Flush()
-	return b.String()
-}
-
-func each(paths []CellPath, f func(p CellPath) float64) (x []float64) {
-	for _, p := range paths {
-		x = append(x, f(p))
-	}
-	return x
 }

@@ -21,7 +21,8 @@ import (
 //	model = {init = "he", layers = [{type = "linear", out = "$width"}, {type = "relu"}, {type = "linear", out = 10}]}
 //	                                  # other layers: tanh, gelu, sigmoid, group-sum; and on data of tokens embedding, attention, mlp, layer-norm,
 //	                                  # first, last, mean-positions: see the types of package model, whose fields are their keys
-//	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, clip, schedule = {type, every, gamma}
+//	rule  = {type = "adam", lr = 0.1} # model.Rules; and mu, b1, b2, eps, wd, clip, schedule = {type, every, gamma},
+//	                                  # project = {onto = "top", k = 10}, see model.Projection
 //	map   = {type = "ternary", d = "$d"}             # subspace.Names; identity and parameters have no d
 //	snapshots = 100                   # if given: steps between two snapshots of each cell's parameters, in DIR/snapshots/ID/STEP.npy
 //	path  = {components = 3, pairs = 9, trials = 10}  # what a study measures of the snapshots, see Path
@@ -137,7 +138,10 @@ func (c *Card) Size() (n int, err error) {
 // settingKeys are the keys that describe a cell; an arm may give each of them.
 var settingKeys = []string{"steps", "batch", "data", "model", "rule", "map"}
 
-// readArms checks the arms and merges each with the card. A card without arms is one arm, "main".
+// OnlyArm is the arm of a card without arms.
+const OnlyArm = "main"
+
+// readArms checks the arms and merges each with the card. A card without arms is one arm, OnlyArm.
 func (c *Card) readArms(r *reader) (arms []arm) {
 	shared := readAxes(r.table("axes"))
 	merge := func(name string, own *node, axes []axis) {
@@ -150,7 +154,7 @@ func (c *Card) readArms(r *reader) (arms []arm) {
 		arms = append(arms, arm{name, settings, axes})
 	}
 	if r.n.get("arms") == nil {
-		merge("main", nil, shared)
+		merge(OnlyArm, nil, shared)
 	}
 	seen := map[string]bool{}
 	for _, a := range r.tables("arms") {

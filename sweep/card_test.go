@@ -82,7 +82,7 @@ rule = {type = "adam", lr = 1}
 `
 	cells := cellsOf(t, card)
 	for i, want := range []string{
-		"{momentum 0.5 0.9 0 0 0 0 {step 100 0.1} 0}", "{momentum 0.5 0.5 0 0 0 0 {step 100 0.5} 0}", "{adam 1 0 0.9 0.999 1e-8 0 {constant 0 0} 0}",
+		"{momentum 0.5 0.9 0 0 0 0 {step 100 0.1} 0 { 0}}", "{momentum 0.5 0.5 0 0 0 0 {step 100 0.5} 0 { 0}}", "{adam 1 0 0.9 0.999 1e-8 0 {constant 0 0} 0 { 0}}",
 	} {
 		if got := fmt.Sprint(cells[i].Rule); got != want {
 			t.Errorf("arm %s has rule %s; want %s", cells[i].Arm, got, want)
@@ -285,7 +285,7 @@ range = [0.25, 1]
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{d_int90 subspace baseline [width] [] 1 5 [] []} {performance subspace  [] [{d 4 5.5}] 0.25 1 [] []}]"
+	want := "[{d_int90 subspace baseline [width] [] 1 5 [] [] 0} {performance subspace  [] [{d 4 5.5}] 0.25 1 [] [] 0}]"
 	if got := fmt.Sprint(c.Expect); got != want {
 		t.Errorf("got %s; want %s", got, want)
 	}

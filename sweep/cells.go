@@ -100,10 +100,20 @@ func rules() (all []choice[model.Rule]) {
 				*rule.Number(key) = r.decimal(key, numberDefaults[key])
 			}
 			rule.Schedule = choose(r.table("schedule"), "schedule type", "constant", schedules())
+			rule.Project = readProjection(r.table("project"))
 			return rule
 		}})
 	}
 	return all
+}
+
+// readProjection reads project = {onto, k}; a table that is not there projects nothing.
+func readProjection(r *reader) (p model.Projection) {
+	if p.Onto = r.text("onto", ""); p.Onto != "" || len(r.n.keys) > 0 {
+		p.K = r.count("k")
+	}
+	r.done()
+	return p
 }
 
 func schedules() (all []choice[model.Schedule]) {
@@ -313,7 +323,13 @@ func (c *Cell) check(r *reader) {
 		r.fail("rule", err)
 		return
 	}
+	if c.Rule.Project.Onto != "" && subspace.Named(c.Map.Type).Ragged() {
+		r.table("rule").table("project").fail("", fmt.Errorf("steps in the subspace of map %s are not projected; it takes parameters or identity", c.Map.Type))
+		return
+	}
 	switch D := c.Model.D(); {
+	case c.Rule.Project.K > D:
+		r.table("rule").table("project").fail("k", fmt.Errorf("k = %d is above D = %d, the number of parameters of the model", c.Rule.Project.K, D))
 	case c.Map.D == 0:
 		c.Map.D = D
 	case c.Map.D > D:

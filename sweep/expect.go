@@ -22,6 +22,9 @@ import (
 //
 // what = "commutator", of a card with a path: the share of the commutators' norm that lies in the span of the matrices' first components, over
 // that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies in range.
+//
+// what = "delay", of a card with a path with scores: the number of steps between the first snapshots with an accuracy of at least level on the training
+// rows and on the test rows, the mean over the seeds, lies in range; infinite where it never comes to that.
 type Expect struct {
 	What     string
 	Arm      string // whose cells; the only arm that is not the baseline, if the card leaves it out
@@ -31,10 +34,11 @@ type Expect struct {
 	Lo, Hi   float64    // range, both ends included
 	Matrices []string   // only r90: of PathMatrices
 	Less     []string   // only r90
+	Level    float64    // only delay
 }
 
 // OfPath tells whether it is an outcome of the cells' paths.
-func (e Expect) OfPath() bool { return e.What == "r90" || e.What == "commutator" }
+func (e Expect) OfPath() bool { return slices.Contains([]string{"r90", "commutator", "delay"}, e.What) }
 
 // PathMatrices are the matrices of an attention layer whose paths are measured.
 func PathMatrices() []string { return []string{"wq", "wk", "wv", "wo"} }
@@ -46,7 +50,7 @@ type Interval struct {
 }
 
 // expectations are the outcomes that a card can declare; one line per entry.
-var expectations = []string{"d_int90", "performance", "r90", "commutator"}
+var expectations = []string{"d_int90", "performance", "r90", "commutator", "delay"}
 
 // readExpect reads [expect] or [[expect]] and holds it against the arms.
 func (c *Card) readExpect(r *reader, arms []arm) {
@@ -60,8 +64,14 @@ func (c *Card) readExpect(r *reader, arms []arm) {
 	}
 	for _, r := range all {
 		e := readOne(r, arms)
-		if e.OfPath() && c.Path == nil {
+		switch p := c.Path; {
+		case !e.OfPath():
+		case p == nil:
 			r.fail("what", fmt.Errorf("%s is measured of a path: the card has none", e.What))
+		case e.What == "delay" && !p.Scores:
+			r.fail("what", errors.New("a delay is measured of scores: give path.scores = true"))
+		case e.What != "delay" && p.Components == 0:
+			r.fail("what", fmt.Errorf("%s is measured of components: give path.components and path.trials", e.What))
 		}
 		c.Expect = append(c.Expect, e)
 	}
@@ -83,6 +93,11 @@ func readOne(r *reader, arms []arm) (e Expect) {
 					r.fail(key, nearest.Unknown("matrix", name, PathMatrices()))
 				}
 			}
+		}
+	}
+	if e.What == "delay" {
+		if e.Level, _ = r.decimal("level", "").Rat().Float64(); !(e.Level > 0 && e.Level <= 1) {
+			r.fail("level", errors.New("it is an accuracy, above 0 and at most 1"))
 		}
 	}
 	if e.What == "d_int90" {

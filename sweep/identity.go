@@ -31,6 +31,9 @@ func (c Cell) Canonical() []byte {
 		schedule["every"] = c.Rule.Schedule.Every
 	}
 	rule["schedule"] = schedule
+	if p := c.Rule.Project; p.Onto != "" {
+		rule["project"] = object{"onto": p.Onto, "k": p.K}
+	}
 	layers := []object{}
 	for _, l := range c.Model.Layers {
 		fields := object{"type": l.Type()}

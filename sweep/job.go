@@ -81,7 +81,7 @@ func (j *job) again(why error) {
 
 // handOver evaluates the cells and hands over their results.
 func (j *job) handOver(ctx context.Context) error {
-	err := j.evaluateAll(ctx)
+	err := j.evaluateAll(ctx, j.recipe.trained(j.capacity))
 	j.spend(alike)
 	if err != nil {
 		return err
@@ -99,11 +99,12 @@ func (j *job) handOver(ctx context.Context) error {
 	return nil
 }
 
-func (j *job) evaluateAll(ctx context.Context) error {
-	if err := j.evaluate(ctx, "train", j.recipe.train); err != nil || j.recipe.test == 0 {
+// evaluateAll evaluates the cells on both sets, with parameters that theta emits.
+func (j *job) evaluateAll(ctx context.Context, theta func(b *graph.Builder) op.Value) error {
+	if err := j.evaluate(ctx, "train", j.recipe.train, theta); err != nil || j.recipe.test == 0 {
 		return err
 	}
-	return j.evaluate(ctx, "test", j.recipe.test)
+	return j.evaluate(ctx, "test", j.recipe.test, theta)
 }
 
 // bind puts the data, the keys and the cells' numbers into the pack.
@@ -204,9 +205,9 @@ func (j *job) start(ctx context.Context, p *graph.Program) (graph.Executable, er
 	return x, nil
 }
 
-func (j *job) evaluate(ctx context.Context, set string, total int) error {
+func (j *job) evaluate(ctx context.Context, set string, total int, theta func(b *graph.Builder) op.Value) error {
 	rows := min(evalRows, total)
-	p, err := j.recipe.evaluation(set, total, rows, j.capacity)
+	p, err := j.recipe.evaluation(set, total, rows, theta)
 	if err != nil {
 		return err
 	}
@@ -232,13 +233,6 @@ func (j *job) result(i int) (Result, error) {
 		res.Joules = &joules
 	}
 	kept, err := j.losses(i)
-	number := func(name string) float32 {
-		w, e := j.word(name, i)
-		if err == nil {
-			err = e
-		}
-		return math.Float32frombits(w)
-	}
 	d := &res.Declared
 	d.Steps, d.Diverged, d.Losses = j.trains[i].steps, j.trains[i].frozen, kept
 	z := make([]byte, 4*j.capacity)
@@ -247,12 +241,27 @@ func (j *job) result(i int) (Result, error) {
 	}
 	h := sha256.Sum256(z[:4*c.Dim()])
 	d.Z = hex.EncodeToString(h[:])
+	if e := j.scores(i, d); err == nil {
+		err = e
+	}
+	res.derive(j.recipe.test)
+	return res, err
+}
+
+// scores reads what the evaluation of cell i gave.
+func (j *job) scores(i int, d *Declared) (err error) {
+	number := func(name string) float32 {
+		w, e := j.word(name, i)
+		if err == nil {
+			err = e
+		}
+		return math.Float32frombits(w)
+	}
 	d.TrainLoss, d.TrainCorrect = Hex(number(meanLoss("train"))), int(number(countRight("train")))
 	if j.recipe.test > 0 {
 		d.TestLoss, d.TestCorrect = Hex(number(meanLoss("test"))), int(number(countRight("test")))
 	}
-	res.derive(j.recipe.test)
-	return res, err
+	return err
 }
 
 // losses reads what cell i kept of LossSteps.

@@ -31,7 +31,7 @@ func recipeOf(c Cell) (*recipe, error) {
 		return nil, fmt.Errorf("no map is called %q", c.Map.Type)
 	}
 	set := c.set
-	shape := model.Rule{Type: c.Rule.Type, Schedule: model.Schedule{Type: c.Rule.Schedule.Type, Every: c.Rule.Schedule.Every}}
+	shape := model.Rule{Type: c.Rule.Type, Schedule: model.Schedule{Type: c.Rule.Schedule.Type, Every: c.Rule.Schedule.Every}, Project: c.Rule.Project}
 	if c.Rule.Clips() {
 		shape.Clip = model.Dec("1") // that it clips; at what is an input
 	}
@@ -199,10 +199,11 @@ func (p *packPlan) programs() (all []*graph.Program, err error) {
 	if p.snapshots {
 		add(p.recipe.parameters(capacity))
 	}
-	add(p.recipe.evaluation("train", p.recipe.train, min(evalRows, p.recipe.train), capacity))
+	theta := p.recipe.trained(capacity)
+	add(p.recipe.evaluation("train", p.recipe.train, min(evalRows, p.recipe.train), theta))
 	add(summary("train", p.recipe.train))
 	if p.recipe.test > 0 {
-		add(p.recipe.evaluation("test", p.recipe.test, min(evalRows, p.recipe.test), capacity))
+		add(p.recipe.evaluation("test", p.recipe.test, min(evalRows, p.recipe.test), theta))
 		add(summary("test", p.recipe.test))
 	}
 	return all, err

@@ -42,7 +42,7 @@ func (t *Training) Results(ctx context.Context) ([]Result, error) {
 		}
 		j.trains[i] = training{steps, steps < min(t.ran, c.Steps), math.NaN()}
 	}
-	if err := j.evaluateAll(ctx); err != nil {
+	if err := j.evaluateAll(ctx, j.recipe.trained(j.capacity)); err != nil {
 		return nil, err
 	}
 	all := make([]Result, len(j.cells))

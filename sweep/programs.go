@@ -87,12 +87,16 @@ func (r *recipe) theta(b *graph.Builder, z op.Value, capacity int) op.Value {
 	return r.subspace.Theta(b, start, p, z, d)
 }
 
+// trained emits the cell's parameters as they stand.
+func (r *recipe) trained(capacity int) func(b *graph.Builder) op.Value {
+	return func(b *graph.Builder) op.Value {
+		return r.theta(b, b.Input(zState, op.T(op.F32, op.Cell, 1, capacity)), capacity)
+	}
+}
+
 // parameters shows the cells' parameters.
 func (r *recipe) parameters(capacity int) (*graph.Program, error) {
-	return graph.Trace(func(b *graph.Builder) {
-		z := b.Input(zState, op.T(op.F32, op.Cell, 1, capacity))
-		b.OutputOver(thetaOut, r.theta(b, z, capacity), op.Cell)
-	})
+	return graph.Trace(func(b *graph.Builder) { b.OutputOver(thetaOut, r.trained(capacity)(b), op.Cell) })
 }
 
 // order emits the training rows of the batch at a step, u32[batch]: of an epoch's permutation of the groups of rows that stay together.
@@ -138,7 +142,8 @@ func (r *recipe) training(capacity int) (*graph.Program, error) {
 			constants[c.Name] = b.Input(constant(c.Name), op.T(op.F32, op.Cell))
 		}
 		total := b.Do(op.Cast{To: op.F32}, steps)
-		b.Next(z, r.rule.Update(b, constants, step, total, z, g))
+		next := r.rule.Update(b, constants, step, total, z, g)
+		b.Next(z, r.rule.Project.Project(b, loss, z, g, next))
 		b.Next(step, b.Do(op.IAdd{}, step, b.FillU(1)))
 		r.keep(b, step, loss)
 		// loss - loss is 0 for a finite loss and NaN for any other.
@@ -160,17 +165,16 @@ func (r *recipe) keep(b *graph.Builder, step, loss op.Value) {
 	b.Next(all, b.Do(op.PutRow{}, all, row, b.Do(op.Reshape{To: op.S()}, kept)))
 }
 
-// evaluation collects the loss of each row of a set, and whether it was classified right, in batches of rows; run it
+// evaluation collects the loss of each row of a set, by parameters that theta emits, and whether it was classified right, in batches of rows; run it
 // ceil(total / batch) steps. Batches do not matter to the result: nothing is reduced here.
-func (r *recipe) evaluation(set string, total, batch, capacity int) (*graph.Program, error) {
+func (r *recipe) evaluation(set string, total, batch int, theta func(b *graph.Builder) op.Value) (*graph.Program, error) {
 	return graph.Trace(func(b *graph.Builder) {
-		z := b.Input(zState, op.T(op.F32, op.Cell, 1, capacity))
 		at := b.State(fmt.Sprintf("%s.at", set), b.FillU(0), op.Shared)
 		losses := b.State(eachLoss(set), b.Fill(0, total, 1), op.Cell)
 		rights := b.State(eachRight(set), b.Fill(0, total, 1), op.Cell)
 		index := b.Do(op.IAdd{}, b.Do(op.Broadcast{To: op.S(batch)}, at), b.Do(op.Iota{N: int32(batch)}))
 		x, y := r.rows(b, set, total, index)
-		outputs := r.model.Outputs(b, r.theta(b, z, capacity), x)
+		outputs := r.model.Outputs(b, theta(b), x)
 		b.Next(losses, b.Do(op.PutRow{}, losses, r.loss.PerRow(b, outputs, y), at))
 		b.Next(rights, b.Do(op.PutRow{}, rights, r.loss.Correct(b, outputs, y), at))
 		b.Next(at, b.Do(op.IAdd{}, at, b.FillU(uint32(batch))))

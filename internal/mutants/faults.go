@@ -112,7 +112,7 @@ var faults = []fault{
 	{"a killed checkpoint is believed", "sweep/checkpoint.go", "if sumOf(sum) != f.Meta[\"sha256\"] {", "if f.Meta[\"sha256\"] == \"\" {", "./sweep", "TestDamagedCheckpoints"},
 	{"a cell's row in a checkpoint is its neighbour's", "sweep/checkpoint.go", "int64(r.at*len(b))", "int64((r.at/2)*len(b))", "./sweep", "TestStoppedRunGoesOn"},
 	{"a loss kept at another step", "sweep/programs.go", "due := b.Do(op.Eq, at", "due := b.Do(op.Ge, at", "./sweep", "TestKeptLosses"},
-	{"what evaluation uses is nobody's", "sweep/job.go", "err := j.evaluateAll(ctx)\n\tj.spend(alike)", "err := j.evaluateAll(ctx)\n\tj.used()", "./sweep", "TestEnergyOfCells"},
+	{"what evaluation uses is nobody's", "sweep/job.go", "err := j.evaluateAll(ctx, j.recipe.trained(j.capacity))\n\tj.spend(alike)", "err := j.evaluateAll(ctx, j.recipe.trained(j.capacity))\n\tj.used()", "./sweep", "TestEnergyOfCells"},
 	{"a node joins a chain before what it reads", "graph/fuse.go", "latest = max(latest, f.from[root])", "latest = min(latest, f.from[root])", "./graph", "TestFuseApart"},
 	{"a large state in a checkpoint is the first cell's", "sweep/checkpoint.go", "j.pack.Read(t.Name, i, each)", "j.pack.Read(t.Name, 0*i, each)", "./sweep", "TestStoppedRunGoesOn"},
 	{"constants of a chain in the order of their use", "graph/fuse.go", "return f.place[a.Out[0]] - f.place[b.Out[0]]", "return 0 * f.place[a.Out[0]]", "./graph ./cpu", "TestFuse"},

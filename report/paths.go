@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+
+	"lockstep/analysis"
+	"lockstep/studies"
+)
+
+// paths is the section of what was measured at snapshots.
+type paths struct {
+	Caption string
+	Key     []keyEntry // arms; none of one
+	Panels  []*panel
+}
+
+// pathsOf draws, for each thing that was measured, its course along the training; nil without paths.
+func pathsOf(all []studies.CellPath) (*paths, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	arms := studies.Arms(all)
+	p := &paths{Caption: "What was measured at snapshots of the parameters, against the step: means over the seeds, and from the least to the most of them."}
+	for i, arm := range arms {
+		if len(arms) == 1 {
+			break
+		}
+		entry, err := key(armLook(i), arm)
+		if err != nil {
+			return nil, err
+		}
+		p.Key = append(p.Key, entry)
+	}
+	for _, c := range studies.MomentColumns(all[0].Measured) {
+		svg, err := momentChart(all, arms, c)
+		if err != nil {
+			return nil, err
+		}
+		p.Panels = append(p.Panels, &panel{Title: c.Name, SVG: template.HTML(svg)})
+	}
+	return p, nil
+}
+
+func armLook(i int) analysis.Series {
+	return analysis.Series{Color: analysis.Hue(i), Glyph: i%analysis.Hues() + 1}
+}
+
+// momentChart draws one thing, a line for each arm.
+func momentChart(all []studies.CellPath, arms []string, c studies.MomentColumn) (string, error) {
+	chart := analysis.Chart{Small: true}
+	var ys [][]float64
+	least, last := math.Inf(1), 0.
+	for i, arm := range arms {
+		look := armLook(i)
+		cells := studies.OfArm(all, arm)
+		for k, m := range cells[0].Moments {
+			sum, lo, hi := 0., math.Inf(1), math.Inf(-1)
+			for _, p := range cells {
+				if k >= len(p.Moments) { // its training ended before
+					continue
+				}
+				v := c.Of(p.Moments[k])
+				sum, lo, hi = sum+v/float64(len(cells)), min(lo, v), max(hi, v)
+			}
+			look.X, look.Y, look.Lo, look.Hi = append(look.X, float64(m.Step)), append(look.Y, sum), append(look.Lo, lo), append(look.Hi, hi)
+			least, last = min(least, lo), max(last, float64(m.Step))
+		}
+		ys = append(ys, look.Lo, look.Hi)
+		chart.Series = append(chart.Series, look)
+	}
+	chart.X = analysis.Range{Label: "step", Min: -margin * last, Max: (1 + margin) * max(last, 1)}
+	chart.Y = linear("", ys...)
+	if most := chart.Y.Max; least > 0 && most > 30*least {
+		chart.Y = analysis.Range{Log: true, Min: least / 1.5, Max: most * 1.5}
+	}
+	return chart.SVG(fmt.Sprintf("%s against the step", c.Name))
+}

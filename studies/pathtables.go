@@ -1,0 +1,152 @@
+package studies
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"gonum.org/v1/gonum/stat"
+
+	"lockstep/sweep"
+)
+
+// PathTables are what was measured of the paths beside the findings, arm by arm: r90 of each matrix and layer, over the cells, and the moments along the
+// training; empty without paths.
+func PathTables(paths []CellPath) string {
+	var b strings.Builder
+	arms := Arms(paths)
+	for _, arm := range arms {
+		if b.Len() > 0 {
+			b.WriteString("\n")
+		}
+		cells := OfArm(paths, arm)
+		if len(arms) > 1 {
+			fmt.Fprintf(&b, "arm %s\n", arm)
+		}
+		if len(cells[0].Matrices) > 0 {
+			matrixTable(&b, cells)
+		}
+		momentTable(&b, cells)
+	}
+	return b.String()
+}
+
+// Arms are the arms of the paths, in their order.
+func Arms(paths []CellPath) (arms []string) {
+	for _, p := range paths {
+		if !slices.Contains(arms, p.Arm) {
+			arms = append(arms, p.Arm)
+		}
+	}
+	return arms
+}
+
+// OfArm are the paths of one arm.
+func OfArm(paths []CellPath, arm string) (of []CellPath) {
+	for _, p := range paths {
+		if p.Arm == arm {
+			of = append(of, p)
+		}
+	}
+	return of
+}
+
+func matrixTable(b *strings.Builder, paths []CellPath) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "r90, mean (least to most) of %d cells\t%s\n", len(paths), strings.Join(sweep.PathMatrices(), "\t"))
+	layers := 0
+	for _, m := range paths[0].Matrices {
+		layers = max(layers, m.Layer+1)
+	}
+	for l := range layers {
+		fmt.Fprintf(t, "attention layer %d", l)
+		for _, matrix := range sweep.PathMatrices() {
+			var r []float64
+			for _, p := range paths {
+				for _, m := range p.Matrices {
+					if m.Layer == l && m.Matrix == matrix {
+						r = append(r, float64(m.R90))
+					}
+				}
+			}
+			if len(r) > 0 {
+				fmt.Fprintf(t, "\t%.2f (%v to %v)", stat.Mean(r, nil), slices.Min(r), slices.Max(r))
+			}
+		}
+		fmt.Fprintln(t)
+	}
+	walk, ball := mean(paths, func(p CellPath) float64 { return p.Walk.Rank }), mean(paths, func(p CellPath) float64 { return p.Ball.Rank })
+	first := mean(paths, func(p CellPath) float64 { return p.Walk.First })
+	fmt.Fprintf(t, "random walk of as many snapshots\t%.2f, first component %.1f %%; with momentum 0.9 %.2f\n\n", walk, 100*first, ball)
+	t.Flush()
+}
+
+// MomentColumn is something that is measured at every snapshot.
+type MomentColumn struct {
+	Name   string
+	Format string // of a number
+	Of     func(Moment) float64
+}
+
+// MomentColumns are those that the cells have.
+func MomentColumns(how sweep.Path) (all []MomentColumn) {
+	if how.Scores {
+		all = append(all, MomentColumn{"training accuracy", "%.4f", Moment.TrainAccuracy}, MomentColumn{"test accuracy", "%.4f", Moment.TestAccuracy})
+	}
+	for i := range how.Eigenvalues {
+		all = append(all, MomentColumn{fmt.Sprintf("eigenvalue %d", i+1), "%.4g", func(m Moment) float64 { return m.Eigenvalues[i].Value }})
+	}
+	all = append(all, MomentColumn{"commutator", "%.3g", func(m Moment) float64 { return m.Norm }},
+		MomentColumn{"/ (|g_A| |g_B|)", "%.3g", func(m Moment) float64 { return m.Defect }})
+	if how.Components > 0 {
+		all = append(all, MomentColumn{"share in components", "%.3f", func(m Moment) float64 { return m.Share }},
+			MomentColumn{"in random ones", "%.3f", func(m Moment) float64 { return m.Random }},
+			MomentColumn{"ratio", "%.1f", func(m Moment) float64 { return m.Share / m.Random }})
+	}
+	return append(all, MomentColumn{"attention entropy, nats", "%.3f", func(m Moment) float64 { return m.Entropy }})
+}
+
+// momentTable shows means over the cells, at a few snapshots.
+func momentTable(b *strings.Builder, paths []CellPath) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	columns := MomentColumns(paths[0].Measured)
+	fmt.Fprint(t, "step")
+	for _, c := range columns {
+		fmt.Fprint(t, "\t", c.Name)
+	}
+	fmt.Fprintln(t)
+	moments := paths[0].Moments
+	for i := 0; i < len(moments); i += max(1, len(moments)/10) {
+		fmt.Fprint(t, moments[i].Step)
+		for _, c := range columns {
+			fmt.Fprintf(t, "\t"+c.Format, mean(paths, func(p CellPath) float64 { return c.Of(p.Moments[min(i, len(p.Moments)-1)]) }))
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+	if e := worst(paths); e > 0 {
+		fmt.Fprintf(b, "Eigenvalues are farther from true ones by %.1e of the largest at most, but for the rounding of products.\n", e)
+	}
+}
+
+// worst is the largest error of an eigenvalue, as a share of its moment's largest magnitude; 0 if none is measured.
+func worst(paths []CellPath) (e float64) {
+	for _, p := range paths {
+		for _, m := range p.Moments {
+			for _, v := range m.Eigenvalues {
+				e = max(e, v.Error/math.Abs(m.Eigenvalues[0].Value))
+			}
+		}
+	}
+	return e
+}
+
+func mean(paths []CellPath, f func(p CellPath) float64) float64 {
+	var x []float64
+	for _, p := range paths {
+		x = append(x, f(p))
+	}
+	return stat.Mean(x, nil)
+}
