@@ -41,15 +41,25 @@ func (p Projection) check() error {
 	return nil
 }
 
-// Project emits the projection of the step from z to next, both f32[1, D], of a loss f32[] of z with gradient g: z + (d E^T) E for top and
-// next - (d E^T) E for bulk, where d = next - z.
+// project emits the projection of the step that a rule makes from z to next, weight decay and all, f32[1, D]: z + (d E^T) E for top and next - (d E^T) E for
+// bulk, where d = next - z. g is the gradient of loss f32[] at z.
 //
 // Before that, row j of E, j the number of the step modulo K, becomes w / sqrt(sum(w * w)), or +0 where that sum is 0, of w = H v, v being row j,
 // or g where it is still +0, and then twice: c = w E^T, c[j] = +0, w = w - c E. All is float32, in this order.
-func (p Projection) Project(b *graph.Builder, loss, z, g, next op.Value) op.Value {
+func (p Projection) project(u update, loss, z, g, next op.Value) op.Value {
 	if p.Onto == "" {
 		return next
 	}
+	basis := p.follow(u.b, loss, z, g)
+	along := u.b.Do(op.MatMul{}, u.b.Do(op.MatMul{TB: true}, u.sub(next, z), basis), basis)
+	if p.Onto == top {
+		return u.add(z, along)
+	}
+	return u.sub(next, along)
+}
+
+// follow emits E of this step.
+func (p Projection) follow(b *graph.Builder, loss, z, g op.Value) op.Value {
 	D := b.Type(z).At(1)
 	do := b.Do
 	E := b.State("project.basis", b.Fill(0, p.K, D), op.Cell)
@@ -73,10 +83,5 @@ func (p Projection) Project(b *graph.Builder, loss, z, g, next op.Value) op.Valu
 	b.Next(E, basis)
 	last := do(op.Eq, at, b.FillU(uint32(p.K-1)))
 	b.Next(at, do(op.Select{}, last, b.FillU(0), do(op.IAdd{}, at, b.FillU(1))))
-
-	along := do(op.MatMul{}, do(op.MatMul{TB: true}, do(op.Sub, next, z), basis), basis)
-	if p.Onto == top {
-		return do(op.Add, z, along)
-	}
-	return do(op.Sub, next, along)
+	return basis
 }

@@ -17,7 +17,12 @@ import (
 // projected runs gradient descent with a projection on the loss z A z^T / 2 of a symmetric matrix A, and returns z and the basis after each step.
 func projected(t *testing.T, p Projection, a *mat.SymDense, start []float32, steps int) (path, bases [][]float32) {
 	t.Helper()
-	r := Rule{Type: "sgd", LR: Dec("0.002"), Schedule: Schedule{Type: "constant"}, Project: p}
+	return descended(t, Rule{Type: "sgd", LR: Dec("0.002"), Schedule: Schedule{Type: "constant"}, Project: p}, a, start, steps)
+}
+
+// descended is projected by any rule.
+func descended(t *testing.T, r Rule, a *mat.SymDense, start []float32, steps int) (path, bases [][]float32) {
+	t.Helper()
 	if err := r.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +32,11 @@ func projected(t *testing.T, p Projection, a *mat.SymDense, start []float32, ste
 		za := b.Do(op.MatMul{}, z, b.Input("a", op.T(op.F32, op.Shared, n, n)))
 		loss := b.Do(op.Reshape{}, b.Do(op.Sum{Axes: "0,1"}, b.Do(op.Mul, b.Fill(0.5, 1, n), b.Do(op.Mul, za, z))))
 		g := b.Gradient(loss, z)[0]
-		next := r.Update(b, map[string]op.Value{"lr": b.Fill(r.LR.F32())}, b.FillU(0), b.Fill(1), z, g)
-		b.Next(z, p.Project(b, loss, z, g, next))
+		k := map[string]op.Value{}
+		for _, c := range r.Constants() {
+			k[c.Name] = b.Fill(c.Value)
+		}
+		b.Next(z, r.Update(b, k, b.FillU(0), b.Fill(1), loss, z, g))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +84,7 @@ func projected(t *testing.T, p Projection, a *mat.SymDense, start []float32, ste
 		if err := x.Run(context.Background(), 1); err != nil {
 			t.Fatal(err)
 		}
-		path, bases = append(path, read("z", n)), append(bases, read("project.basis", p.K*n))
+		path, bases = append(path, read("z", n)), append(bases, read("project.basis", r.Project.K*n))
 	}
 	return path, bases
 }
@@ -174,6 +182,19 @@ func TestProjectedStepsWithoutCurvature(t *testing.T) {
 		for _, z := range path {
 			if !slices.Equal(z, []float32{1, 2, 3}) {
 				t.Fatalf("onto %s: z is %v", onto, z)
+			}
+		}
+	}
+}
+
+// Decoupled weight decay is a part of the step: without an eigenspace nothing of it is left on top, all of it off.
+func TestWeightDecayIsProjected(t *testing.T) {
+	for onto, decay := range map[string]float64{top: 1, bulk: 0.95} {
+		r := Rule{Type: "adamw", LR: Dec("0.1"), B1: Dec("0.9"), B2: Dec("0.99"), Eps: Dec("1e-8"), WD: Dec("0.5"), Schedule: Schedule{Type: "constant"}, Project: Projection{onto, 1}}
+		path, _ := descended(t, r, mat.NewSymDense(3, nil), []float32{1, 2, 3}, 3)
+		for i, z := range path[2] {
+			if want := float64(i+1) * decay * decay * decay; !(math.Abs(float64(z)-want) < 1e-6) {
+				t.Errorf("onto %s: z[%d] is %v after three steps without a gradient; want %v", onto, i, z, want)
 			}
 		}
 	}

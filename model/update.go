@@ -57,13 +57,16 @@ func (u update) clip(g op.Value) op.Value {
 
 // Update emits one step of the rule on z with gradient g (one shape): the next z. The optimiser's memory and the
 // schedule's are States of the cell, all from +0; nothing comes from the host. step u32[] counts the steps done, steps
-// f32[] is their total; constants holds an f32[] for each of Rule.Constants.
-func (r Rule) Update(b *graph.Builder, constants map[string]op.Value, step, steps, z, g op.Value) op.Value {
+// f32[] is their total; constants holds an f32[] for each of Rule.Constants. loss f32[] is what g is the gradient of; only
+// a projection needs it.
+func (r Rule) Update(b *graph.Builder, constants map[string]op.Value, step, steps, loss, z, g op.Value) op.Value {
 	u := update{b, constants, b.Type(z).Shape}
+	clipped := g
 	if r.Clips() {
-		g = u.clip(g)
+		clipped = u.clip(g)
 	}
-	return updates[r.Type](u, z, g, r.rate(b, constants, step, steps))
+	next := updates[r.Type](u, z, clipped, r.rate(b, constants, step, steps))
+	return r.Project.project(u, loss, z, g, next)
 }
 
 // rate emits lr(step), f32[].

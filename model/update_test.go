@@ -25,7 +25,7 @@ func descend(t *testing.T, r Rule, steps int) [][]float32 {
 			k[c.Name] = b.Input(c.Name, op.T(op.F32, op.Cell))
 		}
 		g := b.Do(op.Mul, b.Input("a", op.T(op.F32, op.Shared, 1, 3)), z)
-		b.Next(z, r.Update(b, k, step, b.Fill(float32(steps)), z, g))
+		b.Next(z, r.Update(b, k, step, b.Fill(float32(steps)), 0, z, g))
 		b.Next(step, b.Do(op.IAdd{}, step, b.FillU(1)))
 	})
 	if err != nil {

@@ -2,13 +2,18 @@ package studies
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
+	"lockstep/analysis/curvature"
 	"lockstep/cpu"
 	"lockstep/sweep"
 )
@@ -40,7 +45,12 @@ range = [1, 1000]
 
 func pathRun(t *testing.T, threads int) (*sweep.Card, []sweep.Cell, []sweep.Result, *cpu.Engine, string) {
 	t.Helper()
-	card, err := sweep.ParseCard("path.toml", []byte(pathCard))
+	return pathRunOf(t, pathCard, threads)
+}
+
+func pathRunOf(t *testing.T, text string, threads int) (*sweep.Card, []sweep.Cell, []sweep.Result, *cpu.Engine, string) {
+	t.Helper()
+	card, err := sweep.ParseCard("path.toml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +132,121 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// grokCard has what a path can measure besides components, in two arms.
+const grokCard = `
+name = "grok"
+seeds = [0, 1]
+steps = 12
+batch = 8
+snapshots = 4
+path = {pairs = 1, eigenvalues = 2, lanczos = 6, rows = 20, scores = true}
+data = {name = "modular-addition", modulus = 7}
+map = {type = "parameters"}
+rule = {type = "adamw", lr = 0.02, wd = 0.1}
+model = {init = "torch", layers = [{type = "embedding", vocab = 7, out = 8}, {type = "mlp", hidden = 8}, {type = "last"}, {type = "linear", out = 7}]}
+[[arms]]
+name = "whole"
+[[arms]]
+name = "top"
+rule = {project = {onto = "top", k = 2}}
+[[expect]]
+what = "performance"
+arm = "whole"
+range = [0, 1]
+[[expect]]
+what = "delay"
+arm = "whole"
+level = 0.001
+range = [0, 12]
+[[expect]]
+what = "delay"
+arm = "top"
+level = 1
+range = [0, 12]
+`
+
+// TestEigenvaluesAndScoresOfPaths: those of a snapshot are its own Hessian's and its cell's, in arms that are told apart.
+func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
+	card, cells, results, e, dir := pathRunOf(t, grokCard, 2)
+	paths, err := MeasurePaths(t.Context(), e, card, cells, dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range paths {
+		if len(p.Moments) != 4 || p.Matrices != nil || p.Arm != cells[i].Arm {
+			t.Fatalf("%+v", p)
+		}
+		_, thetas, err := sweep.ReadSnapshots(dir, cells[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, m := range p.Moments {
+			if k > 0 {
+				continue // the matrix of one snapshot, by its columns, will do
+			}
+			x, y := cells[i].TrainingRows()
+			o := curvature.Objective{Model: cells[i].Model, Loss: cells[i].Loss(), X: firstRows(x, 20), Y: firstRows(y, 20), Theta: thetas[k : k+1], Kind: curvature.Hessian}
+			matrix, err := o.Operator()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := curvature.New(e, matrix, curvature.Options{Vectors: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			columns, err := s.Matrix(t.Context())
+			if err = errors.Join(err, s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			h := mat.NewSymDense(matrix.N, nil)
+			for r := range matrix.N {
+				for c := r; c < matrix.N; c++ {
+					h.SetSym(r, c, float64(columns[0][r*matrix.N+c]))
+				}
+			}
+			var eigen mat.EigenSym
+			if !eigen.Factorize(h, false) {
+				t.Fatal("no eigenvalues")
+			}
+			all := eigen.Values(nil)
+			for _, v := range m.Eigenvalues {
+				near := slices.ContainsFunc(all, func(x float64) bool { return math.Abs(x-v.Value) <= v.Error+1e-5*all[len(all)-1] })
+				if !near {
+					t.Errorf("%v is no eigenvalue of the Hessian at step %d: they are %v", v, m.Step, all)
+				}
+			}
+			if !(m.Eigenvalues[0].Value > m.Eigenvalues[1].Value && math.Abs(m.Eigenvalues[0].Value-all[len(all)-1]) < 0.1*all[len(all)-1]) {
+				t.Errorf("the largest are %v; want %v", m.Eigenvalues, all[len(all)-2:])
+			}
+		}
+		last, d := p.Moments[3], results[i].Declared
+		if last.Step != 12 || last.Scores.TrainCorrect != d.TrainCorrect || last.Scores.TestLoss != d.TestLoss || last.TestAccuracy() != *results[i].Derived.TestAccuracy {
+			t.Errorf("at its end %+v; its result is %+v", last.Scores, d)
+		}
+	}
+	findings, err := Judge(card, results, paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := findings[1]; f.Problem != nil || f.Seeds != 2 || f.Mean != 0 || !f.OK { // chance is more than the level
+		t.Errorf("%+v", f)
+	}
+	if f := findings[2]; f.Problem == nil || f.OK {
+		t.Errorf("what never comes to an accuracy of 1 has no delay: %+v", f)
+	}
+	table := Table(findings) + PathTables(paths)
+	for _, want := range []string{"whole", "top", "arm whole", "arm top", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the tables do not show %q:\n%s", want, table)
+		}
+	}
+	_, _, _, one, other := pathRunOf(t, grokCard, 1)
+	alone, err := MeasurePaths(t.Context(), one, card, cells, other, nil)
+	if err != nil || !reflect.DeepEqual(alone, paths) {
+		t.Errorf("one thread measures something else: %v", err)
+	}
+}
+
 // TestPathCards: what a card can get wrong of its path.
 func TestPathCards(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
@@ -132,6 +257,13 @@ func TestPathCards(t *testing.T) {
 		{`matrices = ["wv"]`, `matrices = ["wz"]`, `unknown matrix "wz"`},
 		{"matrices = [\"wv\"]\n", "", "matrices: it is missing"},
 		{"path = {components = 2, pairs = 2, trials = 3}\n", "", "the card has none"},
+		{", trials = 3", "", "path: without trials"},
+		{"{components = 2, pairs = 2, trials = 3}", "{pairs = 2}", "give path.components and path.trials"},
+		{"trials = 3}", "trials = 3, eigenvalues = 4, lanczos = 3, rows = 5}", "path.eigenvalues: 4 of them in 3 Lanczos steps"},
+		{"trials = 3}", "trials = 3, eigenvalues = 4, lanczos = 5}", "path: without rows"},
+		{"trials = 3}", "trials = 3, lanczos = 2000, eigenvalues = 4, rows = 5}", "path.lanczos: it is 2000"},
+		{`what = "commutator"`, "what = \"delay\"\nlevel = 0.5", "give path.scores = true"},
+		{`what = "commutator"`, "what = \"delay\"\nlevel = 1.5", "it is an accuracy"},
 	} {
 		text := strings.Replace(pathCard, c.from, c.to, 1)
 		if text == pathCard {

@@ -187,6 +187,13 @@ func TestRefused(t *testing.T) {
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003}\nmodel = {layers = [{type = 'linear', out = 10}]}", "arm baseline never uses the axis"},
 		{"d = [4, 5]", "d = {range = [1, 1e12, 1]}", "more than 100000 values"},
 		{"d = [4, 5]", "d = {grid = [1, 99999, 99999]}, e = {grid = [1, 99999, 99999]}", "arm subspace: the card has more than 1000000 cells"},
+		// projections
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'rest', k = 2}}", `rule: unknown project.onto "rest"`},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {k = 2}}", `rule: unknown project.onto ""`},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top'}}", "rule.project: k is missing"},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top', k = 161}}", "rule.project.k: k = 161 is above D = 160"},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top', kk = 2}}", `unknown key "kk"; nearest is "k"`},
+		{"axes = {d = [4, 5]}", "axes = {d = [4, 5]}\nrule = {project = {onto = 'top', k = 2}}", "rule.project: steps in the subspace of map ternary are not projected"},
 		// arms
 		{`name = "baseline"`, `name = "subspace"`, `arms[1].name: a second arm is called "subspace"`},
 		{"{type = \"identity\"}\nrule = {lr = 0.003}", "{d = 5}", "two equal cells: (arm subspace, width = 2, d = 5, seed 3) and (arm baseline, width = 2, seed 3)"},

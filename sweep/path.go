@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Path is what a study measures of the paths that cells take through their parameters, at each snapshot, besides the commutators of gradient steps on
@@ -33,33 +34,36 @@ func readPath(r *reader, snapshots int) *Path {
 		r.fail("path", errors.New("it is measured at snapshots: give snapshots, the steps between two"))
 	}
 	t := r.table("path")
-	p := &Path{Pairs: t.count("pairs"), Scores: t.flag("scores", false)}
-	limited := func(key string, n int) {
-		if n > maxPath {
-			t.fail(key, fmt.Errorf("it is %d; it must be 1 to %d", n, maxPath))
-		}
-	}
-	limited("pairs", p.Pairs)
-	// Of these tables' numbers a card gives all or none.
-	given := func(keys ...string) (some bool) {
+	p := &Path{Scores: t.flag("scores", false)}
+	var missing []string
+	// together reads numbers of which a card gives all or none.
+	together := func(must bool, keys []string, to ...*int) {
 		for _, key := range keys {
 			t.ask(key) // for the list of what could have been meant
-			some = some || t.n.get(key) != nil
+			must = must || t.n.get(key) != nil
 		}
-		return some
-	}
-	if given("components", "trials") {
-		p.Components, p.Trials = t.count("components"), t.count("trials")
-		limited("components", p.Components)
-		limited("trials", p.Trials)
-	}
-	if given("eigenvalues", "lanczos", "rows") {
-		p.Eigenvalues, p.Lanczos, p.Rows = t.count("eigenvalues"), t.count("lanczos"), t.count("rows")
-		limited("lanczos", p.Lanczos)
-		if p.Eigenvalues > p.Lanczos {
-			t.fail("eigenvalues", fmt.Errorf("%d of them in %d Lanczos steps: there are as many at most, of which the last ones are not found well", p.Eigenvalues, p.Lanczos))
+		for i, key := range keys {
+			if !must {
+				continue
+			}
+			if t.n.get(key) == nil {
+				missing = append(missing, key)
+				continue
+			}
+			if *to[i] = t.count(key); *to[i] > maxPath && key != "rows" {
+				t.fail(key, fmt.Errorf("it is %d; it must be 1 to %d", *to[i], maxPath))
+			}
 		}
+	}
+	together(true, []string{"pairs"}, &p.Pairs)
+	together(false, []string{"components", "trials"}, &p.Components, &p.Trials)
+	together(false, []string{"eigenvalues", "lanczos", "rows"}, &p.Eigenvalues, &p.Lanczos, &p.Rows)
+	if p.Eigenvalues > p.Lanczos {
+		t.fail("eigenvalues", fmt.Errorf("%d of them in %d Lanczos steps: there are as many at most, of which the last ones are not found well", p.Eigenvalues, p.Lanczos))
 	}
 	t.done()
+	if len(missing) > 0 { // said last: a key may be there under another name
+		t.fail("", fmt.Errorf("without %s; give pairs, and all or none of components and trials, and of eigenvalues, lanczos and rows", strings.Join(missing, " and ")))
+	}
 	return p
 }

@@ -142,8 +142,7 @@ func (r *recipe) training(capacity int) (*graph.Program, error) {
 			constants[c.Name] = b.Input(constant(c.Name), op.T(op.F32, op.Cell))
 		}
 		total := b.Do(op.Cast{To: op.F32}, steps)
-		next := r.rule.Update(b, constants, step, total, z, g)
-		b.Next(z, r.rule.Project.Project(b, loss, z, g, next))
+		b.Next(z, r.rule.Update(b, constants, step, total, loss, z, g))
 		b.Next(step, b.Do(op.IAdd{}, step, b.FillU(1)))
 		r.keep(b, step, loss)
 		// loss - loss is 0 for a finite loss and NaN for any other.
