@@ -12,7 +12,7 @@ import (
 // paths is the section of what was measured at snapshots.
 type paths struct {
 	Caption string
-	Key     []keyEntry // arms; none of one
+	Key     []keyEntry // points of the card; none of one
 	Panels  []*panel
 }
 
@@ -21,20 +21,20 @@ func pathsOf(all []studies.CellPath) (*paths, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	arms := studies.Arms(all)
+	points := studies.Points(all)
 	p := &paths{Caption: "What was measured at snapshots of the parameters, against the step: means over the seeds, and from the least to the most of them."}
-	for i, arm := range arms {
-		if len(arms) == 1 {
+	for i, point := range points {
+		if len(points) == 1 {
 			break
 		}
-		entry, err := key(armLook(i), arm)
+		entry, err := key(pointLook(i), point)
 		if err != nil {
 			return nil, err
 		}
 		p.Key = append(p.Key, entry)
 	}
 	for _, c := range studies.MomentColumns(all[0].Measured) {
-		svg, err := momentChart(all, arms, c)
+		svg, err := momentChart(all, points, c)
 		if err != nil {
 			return nil, err
 		}
@@ -43,18 +43,18 @@ func pathsOf(all []studies.CellPath) (*paths, error) {
 	return p, nil
 }
 
-func armLook(i int) analysis.Series {
+func pointLook(i int) analysis.Series {
 	return analysis.Series{Color: analysis.Hue(i), Glyph: i%analysis.Hues() + 1}
 }
 
-// momentChart draws one thing, a line for each arm.
-func momentChart(all []studies.CellPath, arms []string, c studies.MomentColumn) (string, error) {
+// momentChart draws one thing, a line for each point.
+func momentChart(all []studies.CellPath, points []string, c studies.MomentColumn) (string, error) {
 	chart := analysis.Chart{Small: true}
 	var ys [][]float64
 	least, last := math.Inf(1), 0.
-	for i, arm := range arms {
-		look := armLook(i)
-		cells := studies.OfArm(all, arm)
+	for i, point := range points {
+		look := pointLook(i)
+		cells := studies.AtPoint(all, point)
 		for k, m := range cells[0].Moments {
 			sum, lo, hi := 0., math.Inf(1), math.Inf(-1)
 			for _, p := range cells {
@@ -72,7 +72,9 @@ func momentChart(all []studies.CellPath, arms []string, c studies.MomentColumn) 
 	}
 	chart.X = analysis.Range{Label: "step", Min: -margin * last, Max: (1 + margin) * max(last, 1)}
 	chart.Y = linear("", ys...)
-	if most := chart.Y.Max; least > 0 && most > 30*least {
+	if c.Score {
+		chart.Y = analysis.Range{Min: -margin, Max: 1 + margin, Score: true}
+	} else if most := chart.Y.Max; least > 0 && most > 30*least {
 		chart.Y = analysis.Range{Log: true, Min: least / 1.5, Max: most * 1.5}
 	}
 	return chart.SVG(fmt.Sprintf("%s against the step", c.Name))

@@ -28,7 +28,7 @@ const PathFile = "paths.json"
 // scores); all else is derived from them and from the snapshots.
 type CellPath struct {
 	ID       string       `json:"id"`
-	Arm      string       `json:"arm"`
+	Point    string       `json:"point"` // arm and axes: where in the card it stands, but for the seed
 	Measured sweep.Path   `json:"measured"`
 	Steps    []int        `json:"steps"`
 	Matrices []MatrixPath `json:"matrices,omitempty"` // where components are measured
@@ -70,6 +70,14 @@ func (m Moment) TestAccuracy() float64 {
 	return float64(m.Scores.TestCorrect) / float64(m.Scores.TestRows)
 }
 
+// pointOf names the point of a card at which a cell stands.
+func pointOf(c sweep.Cell) string {
+	if len(c.Axes) == 0 {
+		return c.Arm
+	}
+	return c.Arm + ", " + name(c.Axes)
+}
+
 // nullWalks and nullSize are those of the nulls: of more dimensions nothing changes.
 const nullWalks, nullSize = 20, 2048
 
@@ -88,7 +96,7 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Arm == c.Arm && p.Measured == *card.Path })
+		at := slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *card.Path })
 		if at >= 0 {
 			all = append(all, have[at])
 			continue
@@ -137,7 +145,7 @@ func ReadPaths(dir string) (all []CellPath, err error) {
 const atOnce = 8
 
 func measurePath(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Cell, steps []int, thetas [][]float32, progress func(part int)) (p CellPath, err error) {
-	p = CellPath{ID: c.ID(), Arm: c.Arm, Measured: how, Steps: steps}
+	p = CellPath{ID: c.ID(), Point: pointOf(c), Measured: how, Steps: steps}
 	var spans []directionsIn
 	var random [][]directionsIn
 	if how.Components > 0 {

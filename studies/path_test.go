@@ -173,7 +173,7 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range paths {
-		if len(p.Moments) != 4 || p.Matrices != nil || p.Arm != cells[i].Arm {
+		if len(p.Moments) != 4 || p.Matrices != nil || p.Point != cells[i].Arm {
 			t.Fatalf("%+v", p)
 		}
 		_, thetas, err := sweep.ReadSnapshots(dir, cells[i])
@@ -235,7 +235,7 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 		t.Errorf("what never comes to an accuracy of 1 has no delay: %+v", f)
 	}
 	table := Table(findings) + PathTables(paths)
-	for _, want := range []string{"whole", "top", "arm whole", "arm top", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
+	for _, want := range []string{"whole", "top", "whole\n", "top\n", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the tables do not show %q:\n%s", want, table)
 		}

@@ -12,18 +12,18 @@ import (
 	"lockstep/sweep"
 )
 
-// PathTables are what was measured of the paths beside the findings, arm by arm: r90 of each matrix and layer, over the cells, and the moments along the
+// PathTables are what was measured of the paths beside the findings, point by point: r90 of each matrix and layer, over the cells, and the moments along the
 // training; empty without paths.
 func PathTables(paths []CellPath) string {
 	var b strings.Builder
-	arms := Arms(paths)
-	for _, arm := range arms {
+	points := Points(paths)
+	for _, point := range points {
 		if b.Len() > 0 {
 			b.WriteString("\n")
 		}
-		cells := OfArm(paths, arm)
-		if len(arms) > 1 {
-			fmt.Fprintf(&b, "arm %s\n", arm)
+		cells := AtPoint(paths, point)
+		if len(points) > 1 {
+			fmt.Fprintf(&b, "%s\n", point)
 		}
 		if len(cells[0].Matrices) > 0 {
 			matrixTable(&b, cells)
@@ -33,24 +33,24 @@ func PathTables(paths []CellPath) string {
 	return b.String()
 }
 
-// Arms are the arms of the paths, in their order.
-func Arms(paths []CellPath) (arms []string) {
+// Points are the points of the card at which the paths' cells stand, in their order.
+func Points(paths []CellPath) (points []string) {
 	for _, p := range paths {
-		if !slices.Contains(arms, p.Arm) {
-			arms = append(arms, p.Arm)
+		if !slices.Contains(points, p.Point) {
+			points = append(points, p.Point)
 		}
 	}
-	return arms
+	return points
 }
 
-// OfArm are the paths of one arm.
-func OfArm(paths []CellPath, arm string) (of []CellPath) {
+// AtPoint are the paths of the cells of one point, which differ in their seeds.
+func AtPoint(paths []CellPath, point string) (at []CellPath) {
 	for _, p := range paths {
-		if p.Arm == arm {
-			of = append(of, p)
+		if p.Point == point {
+			at = append(at, p)
 		}
 	}
-	return of
+	return at
 }
 
 func matrixTable(b *strings.Builder, paths []CellPath) {
@@ -87,25 +87,26 @@ func matrixTable(b *strings.Builder, paths []CellPath) {
 type MomentColumn struct {
 	Name   string
 	Format string // of a number
+	Score  bool   // between 0 and 1
 	Of     func(Moment) float64
 }
 
 // MomentColumns are those that the cells have.
 func MomentColumns(how sweep.Path) (all []MomentColumn) {
 	if how.Scores {
-		all = append(all, MomentColumn{"training accuracy", "%.4f", Moment.TrainAccuracy}, MomentColumn{"test accuracy", "%.4f", Moment.TestAccuracy})
+		all = append(all, MomentColumn{"training accuracy", "%.4f", true, Moment.TrainAccuracy}, MomentColumn{"test accuracy", "%.4f", true, Moment.TestAccuracy})
 	}
 	for i := range how.Eigenvalues {
-		all = append(all, MomentColumn{fmt.Sprintf("eigenvalue %d", i+1), "%.4g", func(m Moment) float64 { return m.Eigenvalues[i].Value }})
+		all = append(all, MomentColumn{fmt.Sprintf("eigenvalue %d", i+1), "%.4g", false, func(m Moment) float64 { return m.Eigenvalues[i].Value }})
 	}
-	all = append(all, MomentColumn{"commutator", "%.3g", func(m Moment) float64 { return m.Norm }},
-		MomentColumn{"/ (|g_A| |g_B|)", "%.3g", func(m Moment) float64 { return m.Defect }})
+	all = append(all, MomentColumn{"commutator", "%.3g", false, func(m Moment) float64 { return m.Norm }},
+		MomentColumn{"commutator / (|g_A| |g_B|)", "%.3g", false, func(m Moment) float64 { return m.Defect }})
 	if how.Components > 0 {
-		all = append(all, MomentColumn{"share in components", "%.3f", func(m Moment) float64 { return m.Share }},
-			MomentColumn{"in random ones", "%.3f", func(m Moment) float64 { return m.Random }},
-			MomentColumn{"ratio", "%.1f", func(m Moment) float64 { return m.Share / m.Random }})
+		all = append(all, MomentColumn{"share in components", "%.3f", true, func(m Moment) float64 { return m.Share }},
+			MomentColumn{"in random ones", "%.3f", true, func(m Moment) float64 { return m.Random }},
+			MomentColumn{"ratio", "%.1f", false, func(m Moment) float64 { return m.Share / m.Random }})
 	}
-	return append(all, MomentColumn{"attention entropy, nats", "%.3f", func(m Moment) float64 { return m.Entropy }})
+	return append(all, MomentColumn{"attention entropy, nats", "%.3f", false, func(m Moment) float64 { return m.Entropy }})
 }
 
 // momentTable shows means over the cells, at a few snapshots.
