@@ -129,6 +129,7 @@ func (c *chain) stride() int { return (c.part + 15) / 16 * 16 }
 type bound struct {
 	*chain
 	fixed, links []boundLink
+	helpers      []*bound // by member of a crew: see helper
 }
 
 type boundLink struct {
@@ -141,6 +142,7 @@ type boundLink struct {
 type operand struct {
 	w      []uint32
 	repeat int // as of ref; -1 of a buffer
+	buffer int // which
 }
 
 // bind finds a chain's operands: memory gives a value's tensor, moves is told where its words stand, and parts is the memory of the
@@ -155,12 +157,12 @@ func (c *chain) bind(memory func(v op.Value) op.Tensor, moves func(v op.Value, w
 			switch {
 			case r.buffer >= 0:
 				from := r.buffer * c.stride()
-				*o = operand{parts[from : from+c.part], -1}
+				*o = operand{parts[from : from+c.part], -1, r.buffer}
 			case r.repeat == 0: // the tensor is never another window
 				moves(r.v, &t.W)
 				continue
 			default:
-				*o = operand{t.W, r.repeat}
+				*o = operand{t.W, r.repeat, 0}
 				moves(r.v, &o.w)
 			}
 			t.Shape = op.S(0)
@@ -183,11 +185,68 @@ func (c *chain) bind(memory func(v op.Value) op.Tensor, moves func(v op.Value, w
 
 // run takes the cell through the chain.
 func (b *bound) run(ws *workspace) {
+	work := b.length * len(b.links) * elementWork
+	if !ws.splits(work) {
+		b.runParts(ws, 0, b.length)
+		return
+	}
+	if b.helpers == nil {
+		b.helpers = make([]*bound, len(ws.spaces))
+	}
+	member := ws.member
+	ws.split(b.length, b.part, work, func(w *workspace, from, to int) {
+		if w.member == member {
+			b.runParts(w, from, to)
+			return
+		}
+		b.helper(w).runParts(w, from, to)
+	})
+}
+
+// helper is the chain for a member of the crew that runs a part of it: it has buffers and windows of its own, in the same memory of the cell.
+func (b *bound) helper(w *workspace) *bound {
+	h := b.helpers[w.member]
+	if h == nil {
+		h = &bound{chain: b.chain, fixed: slices.Clone(b.fixed), links: slices.Clone(b.links)}
+		for _, links := range [][]boundLink{h.fixed, h.links} {
+			for i := range links {
+				l := &links[i]
+				l.in, l.out = slices.Clone(l.in), slices.Clone(l.out)
+				l.now.in, l.now.out = slices.Clone(l.now.in), slices.Clone(l.now.out)
+			}
+		}
+		b.helpers[w.member] = h
+	}
+	buffers := w.Words(b.words())
+	move := func(to, from []operand, now, its []op.Tensor) {
+		for i := range to {
+			switch o := &to[i]; o.repeat {
+			case -1:
+				o.w = buffers[o.buffer*b.stride():][:b.part]
+			case 0:
+				now[i].W = its[i].W
+			default:
+				o.w = from[i].w
+			}
+		}
+	}
+	for k, links := range [][]boundLink{h.fixed, h.links} {
+		for i := range links {
+			l, of := &links[i], &[][]boundLink{b.fixed, b.links}[k][i]
+			move(l.in, of.in, l.now.in, of.now.in)
+			move(l.out, of.out, l.now.out, of.now.out)
+		}
+	}
+	return h
+}
+
+// runParts runs the elements from from, where a part begins, to to.
+func (b *bound) runParts(ws *workspace, from, to int) {
 	for i := range b.fixed {
 		b.fixed[i].run(ws, 0, b.part)
 	}
-	for at := 0; at < b.length; at += b.part {
-		n := min(b.part, b.length-at)
+	for at := from; at < to; at += b.part {
+		n := min(b.part, to-at)
 		for i := range b.links {
 			b.links[i].run(ws, at, n)
 		}
@@ -198,8 +257,9 @@ func (b *bound) run(ws *workspace) {
 func (l *boundLink) run(ws *workspace, at, n int) {
 	window(l.now.in, l.in, at, n)
 	window(l.now.out, l.out, at, n)
+	mark := ws.used
 	l.kernel(ws, l.now.out, l.now.in)
-	ws.reset()
+	ws.used = mark
 }
 
 // window turns tensors to n elements from at on.

@@ -148,6 +148,20 @@ func guarded(k kernel, c *optest.Case, flush bool) (err error) {
 			g.Close()
 		}
 	}()
+	for _, w := range []*workspace{{}, crewed(3)[0]} { // alone, and in as many parts as there can be
+		if err := guardedIn(w, k, c, want, guard, &all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guardedIn runs a kernel in a workspace.
+func guardedIn(w *workspace, k kernel, c *optest.Case, want []op.Tensor, guard func(ts []op.Tensor) ([]op.Tensor, error), guards *[]*optest.Guarded) (err error) {
+	if w.crew != nil {
+		defer cutSmall()()
+	}
+	before := len(*guards)
 	in, err := guard(c.Draw(0))
 	if err != nil {
 		return err
@@ -156,6 +170,7 @@ func guarded(k kernel, c *optest.Case, flush bool) (err error) {
 	if err != nil {
 		return err
 	}
+	all := (*guards)[before:]
 	for _, g := range all[len(in):] {
 		g.Poisoned()
 	}
@@ -165,7 +180,7 @@ func guarded(k kernel, c *optest.Case, flush bool) (err error) {
 			err = fmt.Errorf("the kernel panics: %v", r)
 		}
 	}()
-	k(&workspace{}, out, in)
+	k(w, out, in)
 	for i, g := range all {
 		if i < len(in) {
 			if s := g.Changed(); s != "" {

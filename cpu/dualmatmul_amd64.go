@@ -36,7 +36,8 @@ func (p *product) runDual(w *workspace, terms int, c, dc []float32, a, b operand
 		clear(dc)
 		return
 	}
-	w.split(p.N, p.tiles.panel(), 3*p.Batch*p.M*p.N*terms, func(w *workspace, from, to int) {
+	p.cut(w, 3*p.Batch*p.M*p.N*terms, func(w *workspace, p portion) {
+		a, b, c, dc := a.from(p.a), b.from(p.b), c[p.c:], dc[p.c:]
 		var buf, bufA operandsAB
 		for i := range b {
 			buf[i] = floats(w.Words(p.packed(terms)))
@@ -48,7 +49,7 @@ func (p *product) runDual(w *workspace, terms int, c, dc []float32, a, b operand
 			for r := 0; r < terms; r += op.Chunk {
 				k := min(op.Chunk, terms-r)
 				bands = p.bands(bands[:0], e, r, k, a, bufA)
-				for j := from; j < to; j += p.tiles.panel() {
+				for j := p.from; j < p.to; j += p.tiles.panel() {
 					q := p.packPanel(e, j, r, k, b, buf)
 					p.tilePanel(p.tiles, q, bands, c)
 					p.tilePanel(tangents, q, bands, dc)

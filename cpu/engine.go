@@ -39,6 +39,7 @@ type Engine struct {
 	threads  int
 	variants []string
 	noFuse   bool
+	crews    crews
 }
 
 var _ graph.Engine = (*Engine)(nil)
@@ -51,7 +52,7 @@ func New(o Options) (*Engine, error) {
 	if err := checkVariants(o.Variants); err != nil {
 		return nil, err
 	}
-	e := &Engine{o.Threads, o.Variants, o.NoFuse}
+	e := &Engine{threads: o.Threads, variants: o.Variants, noFuse: o.NoFuse}
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}

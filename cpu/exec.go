@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -25,8 +23,9 @@ type exec struct {
 	staged []bool     // by state: its Next is (part of) a state, so all are read before one is written
 	still  []bool     // by state: its Next is itself
 	pool   []*worker
+	spaces []*workspace // by member of a crew: its worker's, or its own
+	crew   *crew        // of the run at hand
 	cut    blocked
-	idle   []*workspace // of threads without a worker
 }
 
 // unit is what a cell does at a time: a node, or a chain of them.
@@ -206,68 +205,59 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 }
 
 func (x *exec) Close() error {
-	x.home, x.once, x.shared, x.units, x.last, x.pool = nil, nil, nil, nil, nil, nil
+	x.home, x.once, x.shared, x.units, x.last, x.pool, x.spaces = nil, nil, nil, nil, nil, nil, nil
 	return nil
 }
 
-// each runs f for 0 to n-1 on the engine's threads, each thread with its own worker.
-func (x *exec) each(n int, workers []*worker, f func(w *worker, i int)) {
-	x.shareOut(workers[:min(n, len(workers))])
-	if len(workers) == 1 || n == 1 {
+// each runs f for 0 to n-1 on the crew, each member with its own worker.
+func (x *exec) each(n int, f func(w *worker, i int)) {
+	if x.crew == nil {
 		for i := range n {
-			f(workers[0], i)
+			f(x.pool[0], i)
 		}
 		return
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for _, w := range workers[:min(n, len(workers))] {
-		wg.Go(func() {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				f(w, i)
-			}
-		})
-	}
-	wg.Wait()
+	x.crew.each(n, len(x.pool), func(member, i int) { f(x.pool[member], i) })
 }
 
-// shareOut gives the workers that have something to do the workspaces of the threads that have not.
-func (x *exec) shareOut(busy []*worker) {
-	if len(busy) == 0 {
-		return
+// muster makes the workers ready, one for each thread that has a cell to work on, and gives them a crew for a run, which dismiss gives back.
+func (x *exec) muster() (dismiss func()) {
+	threads := x.p.engine.threads
+	for len(x.pool) < min(threads, x.p.cells) {
+		w := x.worker()
+		x.pool, x.spaces = append(x.pool, w), append(x.spaces, w.ws)
 	}
-	each := (x.p.engine.threads - len(busy)) / len(busy)
-	for len(x.idle) < each*len(busy) {
-		_, kernels := x.words(x.p.cells, x.p.engine.threads)
-		x.idle = append(x.idle, newWorkspace(kernels))
+	if threads == 1 {
+		return func() {}
 	}
-	for i, w := range busy {
-		w.ws.spare = x.idle[i*each : (i+1)*each]
+	for len(x.spaces) < threads {
+		_, kernels := x.words(x.p.cells, threads)
+		x.spaces = append(x.spaces, newWorkspace(kernels))
 	}
-}
-
-// workers are made once: one for each thread that has a cell to work on.
-func (x *exec) workers() []*worker {
-	for len(x.pool) < min(x.p.engine.threads, x.p.cells) {
-		x.pool = append(x.pool, x.worker())
+	x.crew = x.p.engine.crews.get(threads)
+	for i, w := range x.spaces {
+		w.crew, w.member, w.spaces = x.crew, i, x.spaces
 	}
-	return x.pool
+	return func() {
+		x.p.engine.crews.put(x.crew)
+		x.crew = nil
+	}
 }
 
 // perSlot runs nodes once for each slot of their domain.
-func (x *exec) perSlot(nodes []compiled, workers []*worker) {
+func (x *exec) perSlot(nodes []compiled) {
 	for _, n := range nodes {
 		cells := x.p.slots.Speakers(n.domain)
-		x.each(len(cells), workers, func(w *worker, i int) {
+		x.each(len(cells), func(w *worker, i int) {
 			w.run(n.kernel, x.homes(n.Out, cells[i]), x.homes(n.In, cells[i]))
 		})
 	}
 }
 
 // refresh runs the once nodes if what they read, or an array that holds their results, has changed since they last ran.
-func (x *exec) refresh(workers []*worker) {
+func (x *exec) refresh() {
 	if x.fresh.Stale() {
-		x.perSlot(x.once, workers)
+		x.perSlot(x.once)
 		x.fresh.Ran()
 	}
 }
@@ -276,8 +266,8 @@ func (x *exec) Reset(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	workers := x.workers()
-	x.refresh(workers)
+	defer x.muster()()
+	x.refresh()
 	for _, s := range x.t.P.State {
 		for c := range x.p.cells {
 			copy(x.homeOf(s.In, c).W, x.homeOf(s.Init, c).W)
@@ -291,8 +281,8 @@ func (x *exec) Run(ctx context.Context, steps int) error {
 	if steps < 0 {
 		return fmt.Errorf("cpu: Run of %d steps", steps)
 	}
-	workers := x.workers()
-	x.refresh(workers)
+	defer x.muster()()
+	x.refresh()
 	defer func() {
 		for _, s := range x.t.P.State {
 			x.home[s.In].version++
@@ -302,15 +292,15 @@ func (x *exec) Run(ctx context.Context, steps int) error {
 		}
 	}()
 	if x.coarse {
-		return x.together(ctx, steps, workers)
+		return x.together(ctx, steps)
 	}
-	return x.apart(ctx, steps, workers)
+	return x.apart(ctx, steps)
 }
 
 // apart takes each block of cells through all steps: no step needs more than its own cells.
-func (x *exec) apart(ctx context.Context, steps int, workers []*worker) error {
+func (x *exec) apart(ctx context.Context, steps int) error {
 	blocks := x.blocks()
-	x.each(len(blocks), workers, func(w *worker, b int) {
+	x.each(len(blocks), func(w *worker, b int) {
 		w.take(blocks[b])
 		for i := range steps {
 			if ctx.Err() != nil {
@@ -325,7 +315,7 @@ func (x *exec) apart(ctx context.Context, steps int, workers []*worker) error {
 }
 
 // together takes all cells through a step before the next one.
-func (x *exec) together(ctx context.Context, steps int, workers []*worker) error {
+func (x *exec) together(ctx context.Context, steps int) error {
 	// The groups' states are replaced before the shared ones, which they may read.
 	domains := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
 	domains = append(domains, op.Shared)
@@ -333,17 +323,17 @@ func (x *exec) together(ctx context.Context, steps int, workers []*worker) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		x.perSlot(x.shared, workers)
+		x.perSlot(x.shared)
 		blocks := x.blocks()
-		x.each(len(blocks), workers, func(w *worker, b int) {
+		x.each(len(blocks), func(w *worker, b int) {
 			w.take(blocks[b])
 			w.advance(true)
 		})
 		for _, d := range domains {
 			for _, cell := range x.p.slots.Speakers(d) {
-				workers[0].cells = []int{cell}
-				workers[0].output(0, d)
-				workers[0].keep(0, d)
+				x.pool[0].cells = []int{cell}
+				x.pool[0].output(0, d)
+				x.pool[0].keep(0, d)
 			}
 		}
 	}

@@ -344,5 +344,5 @@ func (l *layout) words(cells, threads int) (values, kernels int) {
 		}
 		kernels = max(kernels, words(n.Op, types, together))
 	}
-	return l.local.Words + block*l.kept.Words + l.parts, kernels
+	return l.local.Words + block*l.kept.Words + l.parts, kernels + l.parts // who helps with a chain has its buffers there
 }

@@ -155,7 +155,54 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		}
 		return
 	}
-	w.split(p.N, p.tiles.panel(), p.Batch*p.M*p.N*terms, func(w *workspace, from, to int) { p.columns(w, terms, from, to, c, a, b) })
+	p.cut(w, p.Batch*p.M*p.N*terms, func(w *workspace, q portion) {
+		q.columns(w, terms, q.from, q.to, c[q.c:], a.from(q.a), b.from(q.b))
+	})
+}
+
+// portion is a product that is a part of another: where its operands and its result begin in those of the whole, and which columns it computes.
+type portion struct {
+	*product
+	a, b, c  int
+	from, to int
+}
+
+// cut runs f on portions of the product, see workspace.split: on some entries of a batch; of one product on some columns, as whole panels, or,
+// where there are few panels for the threads, on some rows, for which each thread packs all of B.
+func (p *product) cut(w *workspace, work int, f func(w *workspace, q portion)) {
+	rows, panels := len(p.tiles.whole), p.N/p.tiles.panel()
+	switch whole := (portion{product: p, to: p.N}); {
+	case p.Batch > 1:
+		w.split(p.Batch, 1, work, func(w *workspace, from, to int) {
+			q, some := whole, *p
+			some.Batch = to - from
+			q.product, q.a, q.b, q.c = &some, from*p.ABatch, from*p.BBatch, from*p.M*p.cm
+			f(w, q)
+		})
+	case panels < 4 && p.M > 4*rows:
+		w.split(p.M, rows, work, func(w *workspace, from, to int) {
+			q, some := whole, *p
+			some.M = to - from
+			q.product, q.a, q.c = &some, from*p.AM, from*p.cm
+			f(w, q)
+		})
+	default:
+		w.split(p.N, p.tiles.panel(), work, func(w *workspace, from, to int) {
+			q := whole
+			q.from, q.to = from, to
+			f(w, q)
+		})
+	}
+}
+
+// from are the operands from word n on.
+func (o operandsAB) from(n int) operandsAB {
+	for i, x := range o {
+		if x != nil {
+			o[i] = x[n:]
+		}
+	}
+	return o
 }
 
 // columns computes the columns of C from from to to, which begin with whole panels.

@@ -51,9 +51,9 @@ var matmulRows = map[string]*rowKernels{
 	},
 }
 
-// rowPays tells whether n columns of a product are for the kernels of one row, which take a register of columns or more.
+// rowPays tells whether n columns of a product are for the kernels of one row, which take a register of columns or more, and terms that lie side by side.
 func (p *product) rowPays(n int, b operandsAB) bool {
-	return p.M == 1 && b[1] == nil && (p.BN == 1 || p.BK == 1 && !p.on) && n >= p.tiles.lanes
+	return p.M == 1 && p.AK == 1 && b[1] == nil && (p.BN == 1 || p.BK == 1 && !p.on) && n >= p.tiles.lanes
 }
 
 // rowColumns is the number of columns whose chains stay in the second-level cache, and for the most part in the first, while terms go by.

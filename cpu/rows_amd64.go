@@ -219,7 +219,14 @@ func (p *rowProgram) run(w *workspace, out, in []op.Tensor) {
 			blocks, from = 1, p.count*p.block[0].rows
 		}
 		if code.rows > 0 {
-			code.run(p, w, out, in, from, blocks)
+			work := blocks * code.rows * p.c * len(code.steps) * elementWork
+			if !w.splits(work) {
+				code.run(p, w, out, in, from, blocks)
+				continue
+			}
+			w.split(blocks, 1, work, func(w *workspace, first, end int) {
+				code.run(p, w, out, in, from+first*code.rows, end-first)
+			})
 		}
 	}
 }

@@ -33,7 +33,7 @@ var rowSets = map[string]*rowSet{
 func init() {
 	for family, r := range rowSets {
 		twin(family, func(op.Softmax, []op.Type) kernel {
-			return func(w *workspace, out, in []op.Tensor) {
+			return byRows(func(w *workspace, out, in []op.Tensor) {
 				for b := r.newRowBlock(w, in[0]); b.next(); {
 					y := b.of(out[0])
 					b.shiftedExp(y)
@@ -46,7 +46,31 @@ func init() {
 					b.spread(b.wide, b.s)
 					r.div(&y[0], &y[0], &b.wide[0], len(y))
 				}
+			})
+		})
+	}
+}
+
+// byRows is a kernel of operands and results [.., c] and [.., 1] that runs on parts of their rows. It gets tensors with the words of its rows, and
+// the shapes of all.
+func byRows(k kernel) kernel {
+	const work = 40 // for an element: an exponential, a division, and what belongs to them
+	return func(w *workspace, out, in []op.Tensor) {
+		if !w.splits(len(in[0].W) * work) {
+			k(w, out, in)
+			return
+		}
+		w.split(len(in[0].W)/in[0].At(-1), 1, len(in[0].W)*work, func(w *workspace, from, to int) {
+			var ins, outs [4]op.Tensor
+			some := func(to []op.Tensor, of []op.Tensor, first, end int) []op.Tensor {
+				for i, t := range of {
+					width := t.At(-1)
+					to[i] = t
+					to[i].W = t.W[first*width : end*width : end*width]
+				}
+				return to[:len(of)]
 			}
+			k(w, some(outs[:], out, from, to), some(ins[:], in, from, to))
 		})
 	}
 }

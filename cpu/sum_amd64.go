@@ -111,11 +111,17 @@ func (s *sumSet) across(w *workspace, y, x, lanes []float32) {
 		s.stream(y, x, lanes)
 		return
 	}
-	parts := floats(w.Words((len(x) + segment - 1) / segment * c))
-	for i := 0; len(x) > 0; i += c {
-		s.across(w, parts[i:i+c], x[:min(segment, len(x))], lanes)
-		x = x[min(segment, len(x)):]
-	}
+	n := (len(x) + segment - 1) / segment
+	parts := floats(w.Words(n * c))
+	w.split(n, 1, len(x)*elementWork, func(mine *workspace, from, to int) {
+		own := lanes
+		if mine != w && len(lanes) > 0 {
+			own = floats(mine.Words(len(lanes)))
+		}
+		for i := from; i < to; i++ {
+			s.across(mine, parts[i*c:(i+1)*c], x[i*segment:min((i+1)*segment, len(x))], own)
+		}
+	})
 	s.across(w, y, parts, lanes)
 }
 

@@ -2,7 +2,11 @@
 
 package cpu
 
-import "lockstep/op"
+import (
+	"slices"
+
+	"lockstep/op"
+)
 
 func init() {
 	twin("go", func(o op.Transpose, in []op.Type) kernel { return transpose(o, in[0].Shape, transposeWords) })
@@ -26,9 +30,7 @@ func transpose(o op.Transpose, s op.Shape, swap tile) kernel {
 	if rows.from == 1 && len(axes) > 0 {
 		inner := axes[len(axes)-1]
 		axes = axes[:len(axes)-1]
-		return func(_ *workspace, out, in []op.Tensor) {
-			eachPlace(axes, out[0].W, in[0].W, func(y, x []uint32) { copyRuns(y, x, rows.n, inner) })
-		}
+		return cutPlaces(axes, func(y, x []uint32) { copyRuns(y, x, rows.n, inner) })
 	}
 	move := func(y, x []uint32) { copy(y[:rows.n], x) }
 	if rows.from != 1 {
@@ -40,7 +42,26 @@ func transpose(o op.Transpose, s op.Shape, swap tile) kernel {
 		axes = append(axes[:q:q], axes[q+1:]...)
 		move = func(y, x []uint32) { swap(y, x, rows.n, cols.n, rows.from, cols.to) }
 	}
-	return func(_ *workspace, out, in []op.Tensor) { eachPlace(axes, out[0].W, in[0].W, move) }
+	return cutPlaces(axes, move)
+}
+
+// cutPlaces is the kernel that calls f for every place along the axes, of which parts of the first are cut off.
+func cutPlaces(axes []axis, f func(y, x []uint32)) kernel {
+	if len(axes) == 0 {
+		return func(_ *workspace, out, in []op.Tensor) { f(out[0].W, in[0].W) }
+	}
+	const work = 2 * elementWork // for an element: it comes from beyond the nearest cache, and goes there
+	return func(w *workspace, out, in []op.Tensor) {
+		if !w.splits(len(in[0].W) * work) {
+			eachPlace(axes, out[0].W, in[0].W, f)
+			return
+		}
+		w.split(axes[0].n, 1, len(in[0].W)*work, func(_ *workspace, from, to int) {
+			some := slices.Clone(axes)
+			some[0].n = to - from
+			eachPlace(some, out[0].W[from*axes[0].to:], in[0].W[from*axes[0].from:], f)
+		})
+	}
 }
 
 // copyRuns copies runs of n words along an axis. Those of a cache line, such as an attention head's columns often are, are moved without a call.

@@ -3,9 +3,9 @@ package cpu
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"unsafe"
 
 	"lockstep/op"
@@ -120,9 +120,13 @@ func checkVariants(names []string) error {
 
 // workspace is a thread's scratch memory for kernels.
 type workspace struct {
-	buf   []uint32
-	used  int
-	spare []*workspace // of threads that have no cell to work on, and help with large products
+	buf  []uint32
+	used int
+
+	crew   *crew        // of the run at hand; nil: nobody helps
+	member int          // of the crew
+	spaces []*workspace // by member
+	part   bool         // it is at work on a part, which is not cut again
 
 	planned bool // buf has the size that a plan counts
 
@@ -142,23 +146,50 @@ func newWorkspace(words int) *workspace {
 	return w
 }
 
-// worthSplitting is the work, in multiply-adds, of which a thread needs ten times as long as to wake another one.
-const worthSplitting = 1 << 21
+// Work is counted in multiply-adds of the vector kernels, some 2^36 a second. Tests cut less.
+var (
+	worthSplitting = 1 << 18 // for a part: a dozen times what it costs to hand it over
+	worthCalling   = 1 << 21 // for all parts: to wake a thread takes longer than to hand it something
+)
 
-// split runs f on parts of [0, n) that begin at multiples of step: on this thread, and on spare ones if the work is worth it.
+const (
+	partsEach   = 2 // for a thread: one that comes late, or loses its processor, has fewer
+	elementWork = 8 // of an elementwise operation, on an element in the nearest cache
+)
+
+// splits tells whether so much work would be cut into parts.
+func (w *workspace) splits(work int) bool {
+	return work >= 2*worthSplitting && w.crew != nil && !w.part && w.crew.free() > 0
+}
+
+// split runs f on parts of [0, n) that begin at multiples of step: on this thread, and on those that have no cell if the work is worth it.
 func (w *workspace) split(n, step, work int, f func(w *workspace, from, to int)) {
-	steps := (n + step - 1) / step
-	parts := max(1, min(1+len(w.spare), steps, work/worthSplitting))
-	at := func(i int) int { return min(n, steps*i/parts*step) }
-	var helpers sync.WaitGroup
-	for i := 1; i < parts; i++ {
-		helpers.Go(func() {
-			f(w.spare[i-1], at(i), at(i+1))
-			w.spare[i-1].reset()
-		})
+	parts := 1
+	if w.splits(work) {
+		parts = min((n+step-1)/step, work/worthSplitting, partsEach*(1+w.crew.free()))
 	}
-	f(w, 0, at(1))
-	helpers.Wait()
+	if parts <= 1 { // or threads found cells in between
+		f(w, 0, n)
+		return
+	}
+	w.share(n, step, parts, work >= worthCalling, f)
+}
+
+func (w *workspace) share(n, step, parts int, call bool, f func(w *workspace, from, to int)) {
+	steps, c := (n+step-1)/step, w.crew
+	at := func(i int) int { return min(n, steps*i/parts*step) }
+	job := &c.kernels[w.member]
+	job.offer(parts, func(member, i int) {
+		s := w.spaces[member]
+		mark := s.used
+		s.part = true
+		f(s, at(i), at(i+1))
+		s.used, s.part = mark, false
+	})
+	if call {
+		c.call(min(parts, 1+c.free(), runtime.GOMAXPROCS(0)) - 1)
+	}
+	job.finish(w.member, parts, func() bool { return false })
 }
 
 // Words hands out n words of undefined content, aligned to 64 bytes, until the kernel returns.

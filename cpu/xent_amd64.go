@@ -7,7 +7,7 @@ import "lockstep/op"
 func init() {
 	for family, r := range rowSets {
 		twin(family, func(op.Xent, []op.Type) kernel {
-			return func(w *workspace, out, in []op.Tensor) {
+			return byRows(func(w *workspace, out, in []op.Tensor) {
 				b := r.newRowBlock(w, in[0])
 				e, picked := w.Words(b.most*b.c), w.Words(b.most)
 				for b.next() {
@@ -20,10 +20,10 @@ func init() {
 					}
 					r.xent(&b.of(out[0])[0], &b.s[0], &picked[0], &b.m[0], b.n)
 				}
-			}
+			})
 		})
 		twin(family, func(op.XentGrad, []op.Type) kernel {
-			return func(w *workspace, out, in []op.Tensor) {
+			return byRows(func(w *workspace, out, in []op.Tensor) {
 				b := r.newRowBlock(w, in[0])
 				hot, wide := w.Words(b.most*b.c), w.Words(b.most*b.c+slack)
 				clear(hot)
@@ -45,7 +45,7 @@ func init() {
 					r.gradient(&y[0], &y[0], &hot[0], &b.wide[0], &wide[0], len(y))
 					b.mark(hot, labels, 0)
 				}
-			}
+			})
 		})
 	}
 }
