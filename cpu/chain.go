@@ -52,7 +52,7 @@ func newChain(t *graph.Tape, g *graph.Group, variants []string) *chain {
 			}
 			l.in = append(l.in, r)
 		}
-		fixed := c.spread(t, &l)
+		fixed := c.spread(t, &l, variants)
 		out := ref{v: n.Out[0], buffer: -1, repeat: 1}
 		if slices.Contains(g.Inner, n.Out[0]) {
 			if len(free) > 0 && !fixed {
@@ -81,7 +81,7 @@ func newChain(t *graph.Tape, g *graph.Group, variants []string) *chain {
 }
 
 // spread sets the kernel of a constant or broadcast, and tells whether its result is the same in every part.
-func (c *chain) spread(t *graph.Tape, l *link) (fixed bool) {
+func (c *chain) spread(t *graph.Tape, l *link, variants []string) (fixed bool) {
 	switch o := l.Op.(type) {
 	case op.Fill:
 		l.kernel, l.variant = func(_ *workspace, out, _ []op.Tensor) { fill(out[0].W, uint32(o.Bits)) }, "go"
@@ -104,6 +104,15 @@ func (c *chain) spread(t *graph.Tape, l *link) (fixed bool) {
 			return true
 		}
 		l.in[0].repeat = inner
+		if repeat, family := repeater(inner, variants); repeat != nil {
+			l.variant = family
+			l.kernel = func(_ *workspace, out, in []op.Tensor) {
+				if n := len(in[0].W); n > 0 {
+					repeat(&out[0].W[0], &in[0].W[0], n, inner)
+				}
+			}
+			return false
+		}
 		l.kernel = func(_ *workspace, out, in []op.Tensor) {
 			for i, v := range in[0].W {
 				fill(out[0].W[i*inner:(i+1)*inner], v)
@@ -111,6 +120,11 @@ func (c *chain) spread(t *graph.Tape, l *link) (fixed bool) {
 		}
 	}
 	return false
+}
+
+// repeater is the kernel that repeats each of some words n times, exactly, and its family; nil if there is none.
+var repeater = func(n int, variants []string) (repeat func(y, x *uint32, words, n int), family string) {
+	return nil, ""
 }
 
 func fill(w []uint32, v uint32) {

@@ -2,8 +2,9 @@
 // and by the op's law elsewhere; the bits are the same, and Executable.Kernels says which ran.
 //
 // A pack runs cell-major: a thread takes one cell, or a block of cells that share a basis, through many steps while its parameters and
-// activations stay in cache. Threads meet only where a program computes something for several cells in each step; those that have no cell help with
-// large products. What of a step runs together is found in layout.go, and told by Explain:
+// activations stay in cache. Threads meet only where a program computes something for several cells in each step. Those that have no cell (of a pack of
+// fewer cells than threads, or at its end) take parts of the others' kernels: see crew.go, and workspace.split for how a kernel is cut. What of a step
+// runs together is found in layout.go, and told by Explain:
 //
 //   - A chain is pointwise ops, one after the other, that run a part of their elements at a time: what only goes from op to op
 //     stays in the first-level cache, and is never whole.

@@ -49,6 +49,7 @@ type rowProgram struct {
 type rowCode struct {
 	rows  int
 	steps []rowStep
+	refs  int // operands and results of all steps
 	need  int // words of scratch besides the kernels' own
 	most  int // of the kernels' own
 }
@@ -66,6 +67,7 @@ type rowRef struct {
 	op.Type
 	operand, result int // -1: it is none
 	at              int // offset in the scratch
+	words, width    int // of the block, of a row
 }
 
 // newRowProgram compiles o for a family; nil if an op of the expansion has no kernel that goes row by row.
@@ -107,7 +109,7 @@ func (p *rowProgram) compile(o op.Composite, in []op.Type, rows int, family stri
 		for i, t := range in {
 			t = op.T(t.DType, op.Cell, rows, t.At(-1))
 			v := b.Input(string(rune('a'+i)), t)
-			where[v] = rowRef{t, i, -1, 0}
+			where[v] = rowRef{Type: t, operand: i, result: -1}
 			operands = append(operands, v)
 		}
 		for i, y := range o.Expand(b, operands) {
@@ -146,7 +148,7 @@ func (p *rowProgram) compile(o op.Composite, in []op.Type, rows int, family stri
 			s.in = append(s.in, where[v])
 		}
 		for _, v := range n.Out {
-			r := rowRef{traced.Types[v], -1, -1, 0}
+			r := rowRef{Type: traced.Types[v], operand: -1, result: -1}
 			if k, is := results[v]; is {
 				r.result = k
 			} else if len(free) > 0 && !s.fixed {
@@ -171,6 +173,12 @@ func (p *rowProgram) compile(o op.Composite, in []op.Type, rows int, family stri
 		}
 		if words := scratches[reflect.TypeOf(n.Op)]; words != nil {
 			code.most = max(code.most, words(n.Op, types, 1))
+		}
+		for _, refs := range [2][]rowRef{s.out, s.in} {
+			for j := range refs {
+				refs[j].words, refs[j].width = refs[j].Len(), refs[j].At(-1)
+			}
+			code.refs += len(refs)
 		}
 		code.steps = append(code.steps, s)
 	}
@@ -234,41 +242,59 @@ func (p *rowProgram) run(w *workspace, out, in []op.Tensor) {
 // run goes over blocks of rows from row from on.
 func (code *rowCode) run(p *rowProgram, w *workspace, out, in []op.Tensor, from, blocks int) {
 	before := w.used
-	memory, ins, outs := w.Words(code.need), w.ins[:], w.outs[:]
+	memory := w.Words(code.need)
 	mark := w.used
 	defer func() { w.used = before }()
-	find := func(r rowRef, row int) op.Tensor {
-		n := r.Len()
-		switch {
-		case r.operand >= 0:
-			return op.Tensor{Type: r.Type, W: in[r.operand].W[row*r.At(-1):][:n:n]}
-		case r.result >= 0:
-			return op.Tensor{Type: r.Type, W: out[r.result].W[row*r.At(-1):][:n:n]}
+	// All tensors are found once; from block to block the words move of those that are operands or results.
+	tensors := w.tensorsOf(code.refs)
+	for i, k := 0, 0; i < len(code.steps); i++ {
+		for _, refs := range [2][]rowRef{code.steps[i].out, code.steps[i].in} {
+			for _, r := range refs {
+				t := op.Tensor{Type: r.Type}
+				if r.operand < 0 && r.result < 0 {
+					n := r.Len()
+					t.W = memory[r.at : r.at+n : r.at+n+slack]
+				}
+				tensors[k] = t
+				k++
+			}
 		}
-		return op.Tensor{Type: r.Type, W: memory[r.at : r.at+n : r.at+n+slack]}
 	}
 	for b := range blocks {
-		row := from + b*code.rows
+		row, left := from+b*code.rows, tensors
 		for i := range code.steps {
 			s := &code.steps[i]
-			for j, r := range s.out {
-				outs[j] = find(r, row)
-			}
+			outs, ins := left[:len(s.out)], left[len(s.out):len(s.out)+len(s.in)]
+			left = left[len(s.out)+len(s.in):]
+			move(outs, s.out, out, in, row)
 			if s.kernel == nil && len(s.in) == 0 {
 				if b == 0 || s.out[0].result >= 0 {
 					fill(outs[0].W, s.value)
 				}
 				continue
 			}
-			for j, r := range s.in {
-				ins[j] = find(r, row)
-			}
+			move(ins, s.in, out, in, row)
 			if s.kernel == nil {
 				p.spread(outs[0], ins[0], s.out[0].result >= 0)
 				continue
 			}
-			s.kernel(w, outs[:len(s.out)], ins[:len(s.in)])
+			s.kernel(w, outs, ins)
 			w.used = mark
+		}
+	}
+}
+
+// move turns the tensors of operands and results to the block that begins with a row.
+func move(ts []op.Tensor, refs []rowRef, out, in []op.Tensor, row int) {
+	for i := range refs {
+		r := &refs[i]
+		switch {
+		case r.operand >= 0:
+			from := row * r.width
+			ts[i].W = in[r.operand].W[from : from+r.words : from+r.words]
+		case r.result >= 0:
+			from := row * r.width
+			ts[i].W = out[r.result].W[from : from+r.words : from+r.words]
 		}
 	}
 }

@@ -2,7 +2,11 @@
 
 package cpu
 
-import "lockstep/op"
+import (
+	"slices"
+
+	"lockstep/op"
+)
 
 // The vector twins of Softmax and, in xent_amd64.go, of the cross-entropy. They go through their composition a block of rows at a
 // time, small enough for the nearest cache. The elementwise steps go over a block of short rows as if it were one row, with
@@ -31,6 +35,15 @@ var rowSets = map[string]*rowSet{
 }
 
 func init() {
+	repeater = func(n int, variants []string) (func(y, x *uint32, words, n int), string) {
+		const lanes = 16 // of the widest: of so many no vector goes beyond
+		for _, family := range []string{"avx512", "avx2"} {
+			if slices.Contains(variants, family) && n%lanes == 0 {
+				return rowSets[family].repeat, family
+			}
+		}
+		return nil, ""
+	}
 	for family, r := range rowSets {
 		twin(family, func(op.Softmax, []op.Type) kernel {
 			return byRows(func(w *workspace, out, in []op.Tensor) {

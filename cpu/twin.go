@@ -130,8 +130,7 @@ type workspace struct {
 
 	planned bool // buf has the size that a plan counts
 
-	ins  [8]op.Tensor // operands and results of a kernel that a kernel calls: such slices would escape from its stack
-	outs [4]op.Tensor
+	tensors []op.Tensor // operands and results of kernels that a kernel calls: such slices would escape from its stack
 }
 
 // outgrown is told, in tests, of a workspace that needs more words than it was planned to.
@@ -209,6 +208,14 @@ func (w *workspace) Words(n int) []uint32 {
 	from := w.used
 	w.used += whole
 	return w.buf[from : from+n : from+n]
+}
+
+// tensorsOf hands out n tensors of undefined content, until the next call.
+func (w *workspace) tensorsOf(n int) []op.Tensor {
+	if n > len(w.tensors) {
+		w.tensors = make([]op.Tensor, n)
+	}
+	return w.tensors[:n]
 }
 
 // reset takes everything back.

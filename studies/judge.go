@@ -226,6 +226,8 @@ func (f Finding) Columns() []string {
 		return []string{"cells", "parameters", "seeds", "baseline", "threshold", "d_int90", "interpolated [bootstrap over seeds]", "expected"}
 	case "r90":
 		return []string{"cells", "parameters", "seeds", "matrices", "mean r90 +- sd over seeds", "without direction", "expected"}
+	case "training_accuracy":
+		return []string{"cells", "parameters", "seeds", "mean training accuracy +- sd over seeds", "expected"}
 	case "delay":
 		return []string{"cells", "parameters", "seeds", "accuracy", "mean steps from training to test rows +- sd over seeds", "expected"}
 	case "commutator":

@@ -163,6 +163,10 @@ what = "delay"
 arm = "top"
 level = 1
 range = [0, 12]
+[[expect]]
+what = "training_accuracy"
+arm = "top"
+range = [0, 0.9]
 `
 
 // TestEigenvaluesAndScoresOfPaths: those of a snapshot are its own Hessian's and its cell's, in arms that are told apart.
@@ -234,8 +238,15 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 	if f := findings[2]; f.Problem == nil || f.OK {
 		t.Errorf("what never comes to an accuracy of 1 has no delay: %+v", f)
 	}
+	right := 0
+	for _, p := range paths[2:] {
+		right += p.Moments[3].Scores.TrainCorrect
+	}
+	if f := findings[3]; !f.OK || f.Mean != float64(right)/float64(2*paths[2].Moments[3].Scores.TrainRows) {
+		t.Errorf("%+v; %d rows of both seeds are right", f, right)
+	}
 	table := Table(findings) + PathTables(paths)
-	for _, want := range []string{"whole", "top", "whole\n", "top\n", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
+	for _, want := range []string{"whole", "top", "mean training accuracy", "whole\n", "top\n", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the tables do not show %q:\n%s", want, table)
 		}

@@ -12,7 +12,7 @@ import (
 	"lockstep/sweep"
 )
 
-// ofPaths measures r90, commutators or delays in every group of cells with equal values of the axes in e.By.
+// ofPaths measures an outcome of the paths in every group of cells with equal values of the axes in e.By.
 func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Finding) {
 	for _, g := range groups(results, e.Arm, e.By) {
 		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params}
@@ -24,6 +24,10 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 				continue
 			}
 			p := paths[at]
+			if e.What == "training_accuracy" {
+				seeds = append(seeds, p.Moments[len(p.Moments)-1].TrainAccuracy())
+				continue
+			}
 			if e.What == "delay" {
 				if steps, comes := p.delay(e.Level); comes {
 					seeds = append(seeds, float64(steps))
@@ -49,7 +53,7 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 		if f.Problem == nil {
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
 			f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
-			if e.What != "delay" {
+			if !e.OfScores() {
 				f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
 			}
 			if e.What == "commutator" {
@@ -108,6 +112,12 @@ func (f Finding) pathRow() (row []string) {
 			matrices += " less " + strings.Join(e.Less, ", ")
 		}
 		row = []string{matrices}
+	}
+	if e.What == "training_accuracy" {
+		if spread != "" {
+			spread = fmt.Sprintf(" +- %.4f", f.Spread)
+		}
+		return append(row, fmt.Sprintf("%.4f%s", f.Mean, spread), span(e))
 	}
 	if e.What == "delay" {
 		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), pathSpan(e))

@@ -24,7 +24,10 @@ import (
 // that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies in range.
 //
 // what = "delay", of a card with a path with scores: the number of steps between the first snapshots with an accuracy of at least level on the training
-// rows and on the test rows, the mean over the seeds, lies in range; infinite where it never comes to that.
+// rows and on the test rows, the mean over the seeds, lies in range; it fails where it never comes to that.
+//
+// what = "training_accuracy", of a card with a path with scores: the accuracy on all training rows at the last snapshot, the mean over the seeds, lies in
+// range.
 type Expect struct {
 	What     string
 	Arm      string // whose cells; the only arm that is not the baseline, if the card leaves it out
@@ -38,7 +41,10 @@ type Expect struct {
 }
 
 // OfPath tells whether it is an outcome of the cells' paths.
-func (e Expect) OfPath() bool { return slices.Contains([]string{"r90", "commutator", "delay"}, e.What) }
+func (e Expect) OfPath() bool { return slices.Contains([]string{"r90", "commutator", "delay", "training_accuracy"}, e.What) }
+
+// OfScores tells whether it is one that is measured of the scores along the paths.
+func (e Expect) OfScores() bool { return e.What == "delay" || e.What == "training_accuracy" }
 
 // PathMatrices are the matrices of an attention layer whose paths are measured.
 func PathMatrices() []string { return []string{"wq", "wk", "wv", "wo"} }
@@ -50,7 +56,7 @@ type Interval struct {
 }
 
 // expectations are the outcomes that a card can declare; one line per entry.
-var expectations = []string{"d_int90", "performance", "r90", "commutator", "delay"}
+var expectations = []string{"d_int90", "performance", "r90", "commutator", "delay", "training_accuracy"}
 
 // readExpect reads [expect] or [[expect]] and holds it against the arms.
 func (c *Card) readExpect(r *reader, arms []arm) {
@@ -68,9 +74,9 @@ func (c *Card) readExpect(r *reader, arms []arm) {
 		case !e.OfPath():
 		case p == nil:
 			r.fail("what", fmt.Errorf("%s is measured of a path: the card has none", e.What))
-		case e.What == "delay" && !p.Scores:
-			r.fail("what", errors.New("a delay is measured of scores: give path.scores = true"))
-		case e.What != "delay" && p.Components == 0:
+		case e.OfScores() && !p.Scores:
+			r.fail("what", fmt.Errorf("%s is measured of scores: give path.scores = true", e.What))
+		case !e.OfScores() && p.Components == 0:
 			r.fail("what", fmt.Errorf("%s is measured of components: give path.components and path.trials", e.What))
 		}
 		c.Expect = append(c.Expect, e)
