@@ -92,13 +92,18 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 		return nil, err
 	}
 	var all []CellPath
-	for i, c := range cells {
+	done, whole := 0, 0
+	for _, c := range cells {
+		whole += c.Steps/card.Snapshots + 1
+	}
+	for _, c := range cells {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		at := slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *card.Path })
 		if at >= 0 {
 			all = append(all, have[at])
+			done += len(have[at].Steps)
 			continue
 		}
 		steps, thetas, err := sweep.ReadSnapshots(dir, c)
@@ -107,9 +112,10 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 		}
 		p, err := measurePath(ctx, e, *card.Path, c, steps, thetas, func(part int) {
 			if progress != nil {
-				progress(i*len(thetas)+part, len(cells)*len(thetas))
+				progress(done+part, whole)
 			}
 		})
+		done += len(thetas)
 		if err != nil {
 			return nil, fmt.Errorf("cell (%s): %w", c.Name(), err)
 		}
