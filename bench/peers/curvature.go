@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -48,6 +49,7 @@ type derived struct {
 	burst    burst // counts products
 	made     prepared
 	products func(ctx context.Context) ([]float32, error) // f32[models, vectors, D]
+	release  func() error
 }
 
 // deriver is a side that differentiates. way tells how, where it has several.
@@ -133,7 +135,7 @@ func (o *ours) derive(ctx context.Context, c curved, _ string) (d derived, err e
 	if err != nil {
 		return d, err
 	}
-	o.close = append(o.close, w.Close)
+	d.release = w.Close
 	d.made = prepared{Way: "a program", Seconds: time.Since(start).Seconds()}
 	d.products = func(ctx context.Context) (all []float32, err error) {
 		if err := w.Run(ctx, 1); err != nil {
@@ -172,6 +174,7 @@ func (p *process) derive(_ context.Context, c curved, way string) (d derived, er
 		return d, err
 	}
 	d.burst = p.burst(id)
+	d.release = func() error { return p.ask(map[string]any{"do": "forget", "id": id}, &struct{}{}) }
 	d.products = func(context.Context) ([]float32, error) {
 		b, err := p.file(map[string]any{"do": "products", "id": id})
 		t := op.New(op.T(op.F32, op.Shared, len(b)/4))
@@ -220,78 +223,105 @@ func farthest[T float32 | float64](got []float32, want []T, n int) (most float64
 // alike is the largest distance between float32 products that rounding explains: of the order of 1e-6 each from those in float64.
 const alike = 1e-4
 
-// curvatureCases makes the cases ready on all sides, and holds what these compute against each other: products that differ from lockstep's are of another
-// problem, and not to be timed.
-func curvatureCases(ctx context.Context, o options, s *sides, emit func(any) error, say func(string)) (cases [][]*entry, err error) {
+// measureCurvature takes one case after the other: makes it ready on all sides, holds what these compute against each other, measures it, and
+// lets it go. A product of 16 models and 8 vectors each takes hundreds of megabytes on every side.
+func measureCurvature(ctx context.Context, o options, s *sides, w *watch, emit func(any) error, say func(string)) error {
 	first := map[string][]byte{} // the words of the first vector's product, by case, side and threads
-	name := func(c curved, side string, threads int) string { return fmt.Sprint(c, side, threads) }
 	for _, c := range o.curvature {
 		if !o.wants(c) && !o.only.MatchString(bitsCase) {
 			continue
 		}
 		say("making ready " + c.String())
-		var want []float32
-		var truth []float64
-		if !c.Kept && c.Vectors == 1 {
-			if truth, err = s.torch[0].truth(c); err != nil {
-				return nil, err
-			}
+		cases, release, err := curvatureCase(ctx, o, s, c, first, emit)
+		if err == nil && o.wants(c) {
+			err = rounds(ctx, min(o.rounds, curvedRounds), cases, w, say, emit)
 		}
-		n := s.ternary.data.losses[c.Model].Model.D()
-		for i, threads := range slices.Compact([]int{o.threads, 1}) {
-			if i > 0 && (c.Kept || c.Vectors > 1) {
-				continue
-			}
-			var all []*entry
-			for _, side := range curvedSides {
-				if !side.takes(c) {
-					continue
-				}
-				fail := func(err error) error { return fmt.Errorf("%v, %s: %w", c, side.name, err) }
-				is, pid := side.is(s, i)
-				d, err := is.derive(ctx, c, side.way)
-				if err != nil {
-					return nil, fail(err)
-				}
-				got, err := d.products(ctx)
-				if err != nil {
-					return nil, fail(err)
-				}
-				if want == nil {
-					want = got
-				}
-				a := agreement{Case: "agree/" + c.String(), Side: side.name}
-				if a.Relative, err = farthest(got, want, n); err != nil {
-					return nil, fail(err)
-				}
-				if !(a.Relative < alike) {
-					return nil, fail(fmt.Errorf("a product is %.3g of its length away from lockstep's; want less than %v: it computes something else", a.Relative, alike))
-				}
-				if i == 0 && side.name != "lockstep" {
-					err = emit(a)
-				}
-				if i == 0 && truth != nil {
-					a.Case = "deviation/" + c.CurvatureSpec.String()
-					if a.Relative, err = farthest(got, truth, n); err != nil {
-						return nil, fail(err)
-					}
-					err = emit(a)
-				}
-				if err != nil {
-					return nil, err
-				}
-				first[name(c, side.name, threads)] = op.Bytes(op.Float32s(op.S(n), got[:n]...).W)
-				if err := compareProducts(c, side.name, threads, o.threads, func(c curved, threads int) []byte { return first[name(c, side.name, threads)] }, emit); err != nil {
-					return nil, err
-				}
-				all = append(all, rate(c.String(), side.name, threads, pid, "products/s", 1, d.burst, d.made, min(o.burst, 300*time.Millisecond)))
-			}
-			if o.wants(c) {
-				cases = append(cases, all)
-			}
+		if err = errors.Join(err, release()); err != nil {
+			return err
+		}
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// curvatureCase makes a case ready on all sides, on all threads and on one, and holds what these compute against each other: products that differ from lockstep's
+// are of another problem, and not to be timed.
+func curvatureCase(ctx context.Context, o options, s *sides, c curved, first map[string][]byte, emit func(any) error) (cases [][]*entry, release func() error, err error) {
+	var all []func() error
+	release = func() (err error) {
+		for _, f := range all {
+			err = errors.Join(err, f())
+		}
+		return err
+	}
+	name := func(c curved, side string, threads int) string { return fmt.Sprint(c, side, threads) }
+	var want []float32
+	var truth []float64
+	if !c.Kept && c.Vectors == 1 {
+		if truth, err = s.torch[0].truth(c); err != nil {
+			return nil, release, err
 		}
 	}
-	return cases, nil
+	n := s.ternary.data.losses[c.Model].Model.D()
+	for i, threads := range slices.Compact([]int{o.threads, 1}) {
+		if i > 0 && (c.Kept || c.Vectors > 1) {
+			continue
+		}
+		var entries []*entry
+		for _, side := range curvedSides {
+			if !side.takes(c) {
+				continue
+			}
+			fail := func(err error) ([][]*entry, func() error, error) {
+				return nil, release, fmt.Errorf("%v, %s: %w", c, side.name, err)
+			}
+			is, pid := side.is(s, i)
+			d, err := is.derive(ctx, c, side.way)
+			if err != nil {
+				return fail(err)
+			}
+			all = append(all, d.release)
+			got, err := d.products(ctx)
+			if err != nil {
+				return fail(err)
+			}
+			if want == nil {
+				want = got
+			}
+			if err := holdAgainst(c, side.name, i == 0, got, want, truth, n, emit); err != nil {
+				return fail(err)
+			}
+			first[name(c, side.name, threads)] = op.Bytes(op.Float32s(op.S(n), got[:n]...).W)
+			if err := compareProducts(c, side.name, threads, o.threads, func(c curved, threads int) []byte { return first[name(c, side.name, threads)] }, emit); err != nil {
+				return nil, release, err
+			}
+			entries = append(entries, rate(c.String(), side.name, threads, pid, "products/s", 1, d.burst, d.made, min(o.burst, 300*time.Millisecond)))
+		}
+		cases = append(cases, entries)
+	}
+	return cases, release, nil
+}
+
+// holdAgainst tells, of a side on all threads, how far its products are from lockstep's, and from those in float64 if there are any. Error: they are another problem's.
+func holdAgainst(c curved, side string, tell bool, got, want []float32, truth []float64, n int, emit func(any) error) (err error) {
+	a := agreement{Case: "agree/" + c.String(), Side: side}
+	if a.Relative, err = farthest(got, want, n); err != nil {
+		return err
+	}
+	if !(a.Relative < alike) {
+		return fmt.Errorf("a product is %.3g of its length away from lockstep's; want less than %v: it computes something else", a.Relative, alike)
+	}
+	if tell && side != "lockstep" {
+		err = emit(a)
+	}
+	if err != nil || !tell || truth == nil {
+		return err
+	}
+	a.Case = "deviation/" + c.CurvatureSpec.String()
+	if a.Relative, err = farthest(got, truth, n); err != nil {
+		return err
+	}
+	return emit(a)
 }
 
 // compareProducts tells how the first product of a case, on all threads, differs from that of the same vector of a model alone, and with no other

@@ -77,6 +77,10 @@ class Peer:
             done += each
         return {"done": done, "seconds": took}
 
+    def forget(self, id):
+        del self.ready[id]
+        return {}
+
     def serve(self):
         answers = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)  # what libraries print is no answer

@@ -30,14 +30,10 @@ func measureAll(ctx context.Context, o options, s *sides, w *watch, emit func(an
 	if err != nil {
 		return err
 	}
-	curved, err := curvatureCases(ctx, o, s, emit, say)
-	if err != nil {
-		return err
-	}
 	if err := rounds(ctx, o.rounds, append(training, matmul...), w, say, emit); err != nil {
 		return err
 	}
-	if err := rounds(ctx, min(o.rounds, curvedRounds), curved, w, say, emit); err != nil {
+	if err := measureCurvature(ctx, o, s, w, emit, say); err != nil {
 		return err
 	}
 	if err := rounds(ctx, (o.rounds+1)/2, jobCases(o, s), w, say, emit); err != nil {
