@@ -41,7 +41,9 @@ type Expect struct {
 }
 
 // OfPath tells whether it is an outcome of the cells' paths.
-func (e Expect) OfPath() bool { return slices.Contains([]string{"r90", "commutator", "delay", "training_accuracy"}, e.What) }
+func (e Expect) OfPath() bool {
+	return slices.Contains([]string{"r90", "commutator", "delay", "training_accuracy"}, e.What)
+}
 
 // OfScores tells whether it is one that is measured of the scores along the paths.
 func (e Expect) OfScores() bool { return e.What == "delay" || e.What == "training_accuracy" }
