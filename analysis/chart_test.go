@@ -240,3 +240,10 @@ func TestLowPicture(t *testing.T) {
 		t.Errorf("the names of the lines are %v apart", gap)
 	}
 }
+
+// A score of none is marked 0, also where the axis begins a little below it.
+func TestFifthsBeginAtZero(t *testing.T) {
+	if ticks := fifths(-0.02, 1.02); len(ticks) != 6 || ticks[0].Label != "0.0" || ticks[5].Label != "1.0" {
+		t.Errorf("%v", ticks)
+	}
+}

@@ -35,7 +35,7 @@ func fifths(lo, hi float64) (ticks []plot.Tick) {
 	if hi-lo > 2 {
 		return rounds(lo, hi)
 	}
-	for i := math.Ceil(lo * 5); i <= hi*5; i++ {
+	for i := math.Ceil(lo*5) + 0; i <= hi*5; i++ { // + 0: from just below 0, -0 would be marked
 		ticks = append(ticks, plot.Tick{Value: i / 5, Label: strconv.FormatFloat(i/5, 'f', 1, 64)})
 	}
 	return ticks
