@@ -144,6 +144,7 @@ type bound struct {
 	*chain
 	fixed, links []boundLink
 	helpers      []*bound // by member of a crew: see helper
+	pattern      *bound   // what they are copies of: this one's windows move while they are made
 }
 
 type boundLink struct {
@@ -205,7 +206,7 @@ func (b *bound) run(ws *workspace) {
 		return
 	}
 	if b.helpers == nil {
-		b.helpers = make([]*bound, len(ws.spaces))
+		b.helpers, b.pattern = make([]*bound, len(ws.spaces)), b.clone()
 	}
 	member := ws.member
 	ws.split(b.length, b.part, work, func(w *workspace, from, to int) {
@@ -221,14 +222,7 @@ func (b *bound) run(ws *workspace) {
 func (b *bound) helper(w *workspace) *bound {
 	h := b.helpers[w.member]
 	if h == nil {
-		h = &bound{chain: b.chain, fixed: slices.Clone(b.fixed), links: slices.Clone(b.links)}
-		for _, links := range [][]boundLink{h.fixed, h.links} {
-			for i := range links {
-				l := &links[i]
-				l.in, l.out = slices.Clone(l.in), slices.Clone(l.out)
-				l.now.in, l.now.out = slices.Clone(l.now.in), slices.Clone(l.now.out)
-			}
-		}
+		h = b.pattern.clone()
 		b.helpers[w.member] = h
 	}
 	buffers := w.Words(b.words())
@@ -252,6 +246,19 @@ func (b *bound) helper(w *workspace) *bound {
 		}
 	}
 	return h
+}
+
+// clone is a chain with operands and windows of its own, in the same memory.
+func (b *bound) clone() *bound {
+	c := &bound{chain: b.chain, fixed: slices.Clone(b.fixed), links: slices.Clone(b.links)}
+	for _, links := range [][]boundLink{c.fixed, c.links} {
+		for i := range links {
+			l := &links[i]
+			l.in, l.out = slices.Clone(l.in), slices.Clone(l.out)
+			l.now.in, l.now.out = slices.Clone(l.now.in), slices.Clone(l.now.out)
+		}
+	}
+	return c
 }
 
 // runParts runs the elements from from, where a part begins, to to.
