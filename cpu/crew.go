@@ -16,7 +16,6 @@ import (
 type crew struct {
 	threads int
 	cells   job           // blocks of cells
-	takers  atomic.Int32  // members that may take one: the first ones
 	busy    atomic.Int32  // members at work on one
 	kernels []job         // by member: parts of a kernel
 	here    []atomic.Bool // by member
@@ -28,29 +27,39 @@ func newCrew(threads int) *crew {
 
 // job is work in parts, of which each is taken once.
 type job struct {
-	state atomic.Uint64 // parts << 32 | the next one to take
+	// state is takers << 48 | parts << 24 | the next one to take: whoever exchanges it knows all three.
+	state atomic.Uint64
 	done  atomic.Int64
 	run   func(member, part int)
 	_     [64]byte // another job's words are on another cache line
 }
 
-// offer makes parts to be taken. Those of the job before must be done.
-func (j *job) offer(parts int, run func(member, part int)) {
+const (
+	mostParts  = 1<<24 - 1
+	mostTakers = 1<<16 - 1
+)
+
+// offer makes parts to be taken by the first so many members. Those of the job before must be done.
+func (j *job) offer(parts, takers int, run func(member, part int)) {
 	j.run = run
 	j.done.Store(0)
-	j.state.Store(uint64(parts) << 32)
+	j.state.Store(uint64(min(takers, mostTakers))<<48 | uint64(parts)<<24)
+}
+
+// left tells whether there is a part for a member.
+func left(state uint64, member int) bool {
+	return state&mostParts != state>>24&mostParts && member < int(state>>48)
 }
 
 // take runs a part, if one is left. Who has taken a part may read run: the job stays until the part is done.
 func (j *job) take(member int) bool {
 	for {
 		s := j.state.Load()
-		part := s & (1<<32 - 1)
-		if part == s>>32 {
+		if !left(s, member) {
 			return false
 		}
 		if j.state.CompareAndSwap(s, s+1) {
-			j.run(member, int(part))
+			j.run(member, int(s&mostParts))
 			j.done.Add(1)
 			return true
 		}
@@ -61,24 +70,30 @@ func (j *job) take(member int) bool {
 func (j *job) finish(member, parts int, meanwhile func() bool) {
 	for j.take(member) {
 	}
-	for spins := 0; j.done.Load() < int64(parts); spins++ {
+	since := time.Now()
+	for spins := 1; j.done.Load() < int64(parts); spins++ {
 		if meanwhile() {
-			spins = 0
-		} else if spins > 256 { // whoever has the part may have lost its processor
-			runtime.Gosched()
+			since, spins = time.Now(), 0
+		} else if spins%64 == 0 { // whoever has the part may have lost its processor, or have long to go
+			if time.Since(since) > patience {
+				time.Sleep(patience / 4)
+			} else {
+				runtime.Gosched()
+			}
 		}
 	}
 }
 
 // each runs f for 0 to n-1, on the first so many members.
 func (c *crew) each(n, takers int, f func(member, i int)) {
-	c.takers.Store(int32(takers))
-	c.cells.offer(n, func(member, i int) {
+	c.cells.offer(n, takers, func(member, i int) {
 		c.busy.Add(1)
 		f(member, i)
 		c.busy.Add(-1)
 	})
-	c.call(min(n, takers) - 1)
+	for m := 1; m < min(n, takers); m++ {
+		c.call(m)
+	}
 	c.cells.finish(0, n, func() bool { return c.help(0) })
 }
 
@@ -87,7 +102,7 @@ func (c *crew) free() int { return c.threads - int(c.busy.Load()) }
 
 // help takes a part of whatever there is; false: there is nothing.
 func (c *crew) help(member int) bool {
-	if member < int(c.takers.Load()) && c.cells.take(member) {
+	if c.cells.take(member) {
 		return true
 	}
 	for m := range c.kernels {
@@ -98,11 +113,20 @@ func (c *crew) help(member int) bool {
 	return false
 }
 
-// call has so many of the others come.
-func (c *crew) call(others int) {
-	for m := 1; m <= others; m++ {
-		if c.here[m].CompareAndSwap(false, true) {
-			go c.stay(m)
+// call has a member come, and tells whether it was away.
+func (c *crew) call(member int) bool {
+	if !c.here[member].CompareAndSwap(false, true) {
+		return false
+	}
+	go c.stay(member)
+	return true
+}
+
+// callSome has so many of those come that are away.
+func (c *crew) callSome(n int) {
+	for m := 1; m < c.threads && n > 0; m++ {
+		if c.call(m) {
+			n--
 		}
 	}
 }
@@ -134,12 +158,11 @@ func (c *crew) stay(member int) {
 
 // waits tells whether there is something to take.
 func (c *crew) waits(member int) bool {
-	left := func(j *job) bool { s := j.state.Load(); return s&(1<<32-1) != s>>32 }
-	if member < int(c.takers.Load()) && left(&c.cells) {
+	if left(c.cells.state.Load(), member) {
 		return true
 	}
 	for m := range c.kernels {
-		if m != member && left(&c.kernels[m]) {
+		if m != member && left(c.kernels[m].state.Load(), member) {
 			return true
 		}
 	}
@@ -163,7 +186,15 @@ func (s *crews) get(threads int) *crew {
 	return newCrew(threads)
 }
 
+// put takes a crew back, and lets go of what its jobs held. One whose run panicked is no good any more.
 func (s *crews) put(c *crew) {
+	if c.busy.Load() != 0 {
+		return
+	}
+	c.cells.run = nil
+	for m := range c.kernels {
+		c.kernels[m].run = nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, c)

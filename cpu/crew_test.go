@@ -87,8 +87,8 @@ func TestSpareThreads(t *testing.T) {
 	}
 }
 
-// attention is a step of a small attention network: the loss's gradient, and its Hessian times the gradient, by which a state moves. Its kernels are all those
-// that are cut.
+// attention is a step of a small attention network: the loss's gradient, and its Hessian times the gradient, by which a state moves. Most kinds of
+// kernels that are cut are among its kernels; the conformance tests and guard bands cut each of them.
 func attention(b *graph.Builder) {
 	const rows, positions, heads, width = 3, 5, 2, 18
 	do := b.Do
@@ -148,9 +148,13 @@ func TestCrew(t *testing.T) {
 				ran[i].Add(1)
 				at[member].Add(-1)
 			}
-			c.each(cells, min(threads, cells), func(member, cell int) {
-				c.kernels[member].offer(parts, func(other, part int) { run(other, cell*5+part) })
-				c.call(threads - 1)
+			takers := min(threads, cells, 1+round%3)
+			c.each(cells, takers, func(member, cell int) {
+				if member >= takers {
+					t.Errorf("member %d has a cell; %d may", member, takers)
+				}
+				c.kernels[member].offer(parts, threads, func(other, part int) { run(other, cell*5+part) })
+				c.callSome(threads - 1)
 				c.kernels[member].finish(member, parts, func() bool { return false })
 			})
 			for i := range cells {
@@ -169,6 +173,103 @@ func TestCrew(t *testing.T) {
 				if time.Since(since) > 20*time.Second {
 					t.Fatalf("member %d stays", m)
 				}
+			}
+		}
+	}
+}
+
+// Packs of many cells and of one take turns on an engine, and run side by side: nobody takes a cell for which there is no worker.
+func TestPacksInTurn(t *testing.T) {
+	defer cutSmall()()
+	prog := trace(t, attention)
+	e := engine(t, 8)
+	open := func(cells int) graph.Executable {
+		p, err := e.NewPack(cells, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range prog.In {
+			for c := range cells {
+				if err := p.Put(in.Name, prog.Types[in.V], c, make([]byte, 4*prog.Types[in.V].Words())); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		x, err := p.Compile(prog)
+		if err == nil {
+			err = x.Reset(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { x.Close(); p.Close() })
+		return x
+	}
+	many, few := open(16), open(1)
+	var wg sync.WaitGroup
+	for range 300 {
+		for _, x := range []graph.Executable{many, few} {
+			if err := x.Run(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, x := range []graph.Executable{many, few} {
+		wg.Go(func() {
+			for range 100 {
+				if err := x.Run(t.Context(), 1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, c := range e.crews.free {
+		if c.cells.run != nil {
+			t.Error("a crew that is free holds on to a pack")
+		}
+	}
+}
+
+// All threads that have no cell come when there is work for them.
+func TestWhoHasNoCellComes(t *testing.T) {
+	const threads, cells = 5, 2
+	c := newCrew(threads)
+	var came [threads]atomic.Bool
+	var at atomic.Int32
+	c.each(cells, cells, func(member, _ int) {
+		at.Add(1)
+		for at.Load() < cells { // both have one
+		}
+		for since := time.Now(); !(came[2].Load() && came[3].Load() && came[4].Load()); {
+			c.kernels[member].offer(threads, threads, func(other, _ int) { came[other].Store(true) })
+			c.callSome(c.free())
+			time.Sleep(50 * time.Microsecond)
+			c.kernels[member].finish(member, threads, func() bool { return false })
+			if time.Since(since) > 20*time.Second {
+				t.Error("not all that have no cell come")
+				return
+			}
+		}
+	})
+}
+
+// A chain's constants and spread rows are there for each member that runs a part of it.
+func TestCutChainsWithConstants(t *testing.T) {
+	prog := trace(t, func(b *graph.Builder) {
+		const rows, columns = 640, 48
+		x := b.State("x", b.Input("x0", op.T(op.F32, op.Cell, rows, columns)), op.Cell)
+		y := b.Do(op.Mul, x, b.Fill(0.75, rows, columns))
+		y = b.Do(op.Add, y, spread(b, b.Input("row", op.T(op.F32, op.Cell, columns)), x))
+		y = b.Do(op.Sub, y, spread(b, b.Input("column", op.T(op.F32, op.Cell, rows, 1)), x))
+		b.Next(x, b.Do(op.Tanh, y))
+	})
+	one := trained(t, prog, Options{Threads: 1}, 3)
+	defer cutSmall()()
+	for range 20 {
+		for _, threads := range []int{5, 8} { // of four cells
+			if got := trained(t, prog, Options{Threads: threads}, 3); !bytes.Equal(got, one) {
+				t.Fatalf("%d threads: %d of %d bytes differ from one thread's", threads, different(got, one), len(one))
 			}
 		}
 	}

@@ -165,7 +165,7 @@ func (w *workspace) splits(work int) bool {
 func (w *workspace) split(n, step, work int, f func(w *workspace, from, to int)) {
 	parts := 1
 	if w.splits(work) {
-		parts = min((n+step-1)/step, work/worthSplitting, partsEach*(1+w.crew.free()))
+		parts = min((n+step-1)/step, work/worthSplitting, partsEach*(1+w.crew.free()), mostParts)
 	}
 	if parts <= 1 { // or threads found cells in between
 		f(w, 0, n)
@@ -178,7 +178,7 @@ func (w *workspace) share(n, step, parts int, call bool, f func(w *workspace, fr
 	steps, c := (n+step-1)/step, w.crew
 	at := func(i int) int { return min(n, steps*i/parts*step) }
 	job := &c.kernels[w.member]
-	job.offer(parts, func(member, i int) {
+	job.offer(parts, c.threads, func(member, i int) {
 		s := w.spaces[member]
 		mark := s.used
 		s.part = true
@@ -186,7 +186,7 @@ func (w *workspace) share(n, step, parts int, call bool, f func(w *workspace, fr
 		s.used, s.part = mark, false
 	})
 	if call {
-		c.call(min(parts, 1+c.free(), runtime.GOMAXPROCS(0)) - 1)
+		c.callSome(min(parts-1, c.free(), runtime.GOMAXPROCS(0)-1))
 	}
 	job.finish(w.member, parts, func() bool { return false })
 }
