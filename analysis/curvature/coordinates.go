@@ -64,7 +64,8 @@ func (o *Objective) inBlock(b *graph.Builder, theta op.Value) coordinates {
 	var whole []op.Value
 	for i, p := range o.Model.Params() {
 		from, to := p.Offset, p.Offset+p.Len()
-		if k.Runs == 1 && k.Offset <= from && to <= k.Offset+k.Len {
+		// All of it, in one run or, of the only head, row by row.
+		if k.Runs == 1 && k.Offset <= from && to <= k.Offset+k.Len || k.Offset == from && k.Size() == p.Len() {
 			whole = append(whole, parts[i])
 		}
 		if k.Offset < from || k.Offset+(k.Runs-1)*k.Stride+k.Len > to || k.Size() == p.Len() {

@@ -3,8 +3,10 @@ package curvature_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"lockstep/analysis/curvature"
@@ -105,5 +107,76 @@ func TestResume(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A checkpoint with another bit is noticed, and not gone on with.
+func TestDamagedCheckpoint(t *testing.T) {
+	o := mlp(model.GELU, model.CrossEntropy)
+	a, err := o.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := &curvature.File{Path: filepath.Join(t.TempDir(), "checkpoint.safetensors")}
+	ctx, stop := context.WithCancel(t.Context())
+	s := session(t, a, curvature.Options{Keep: &stopping{file, 5, stop}})
+	if _, err := s.Lanczos(ctx, 20, curvature.Normal); !errors.Is(err, context.Canceled) {
+		t.Fatalf("stopped: error %v", err)
+	}
+	whole, err := os.ReadFile(file.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{len(whole) - 1, len(whole) - 40, len(whole) / 2} {
+		damaged := slices.Clone(whole)
+		damaged[at] ^= 4
+		if err := os.WriteFile(file.Path, damaged, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := session(t, a, curvature.Options{Keep: file}).Lanczos(t.Context(), 20, curvature.Normal); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("byte %d of %d is another one: error %v", at, len(whole), err)
+		}
+	}
+}
+
+// ending is a context that ends when it was asked so many times.
+type ending struct {
+	context.Context
+	left *int
+}
+
+func (c ending) Err() error {
+	if *c.left--; *c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A product that was stopped leaves nothing behind in the next one.
+func TestProductAfterOneThatWasStopped(t *testing.T) {
+	o := mlp(model.GELU, model.CrossEntropy)
+	o.Batch = 2
+	a, err := o.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := normals(3, a.N, 1)
+	s := session(t, a, curvature.Options{})
+	want, err := s.Multiply(t.Context(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := 0
+	for left := range 12 {
+		if _, err := s.Multiply(ending{t.Context(), &left}, v); err != nil {
+			stopped++
+		}
+		got, err := s.Multiply(t.Context(), v)
+		if err != nil || !slices.Equal(bitsOf(got), bitsOf(want)) {
+			t.Fatalf("after a product that was stopped it is another one, or error %v", err)
+		}
+	}
+	if stopped == 0 {
+		t.Error("no product was stopped")
 	}
 }

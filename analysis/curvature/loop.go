@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -62,7 +63,7 @@ func (s *Session) tell(done, of int) {
 	}
 }
 
-const checkpointFormat = "lockstep/curvature/1"
+const checkpointFormat = "lockstep/curvature/2"
 
 // identity names what a checkpoint belongs to.
 func (s *Session) identity(l loop) string {
@@ -86,22 +87,27 @@ func (s *Session) save(l loop, at int) error {
 		slots[st.name] = n
 		tensors = append(tensors, data.Tensor{Name: st.name, DType: st.t.DType, Shape: append([]int{n}, st.t.Shape.Dims()...)})
 	}
-	meta := map[string]string{"format": checkpointFormat, "identity": s.identity(l), "done": strconv.Itoa(at)}
-	return s.keep.Save(func(w io.Writer) error {
-		return data.WriteTensors(w, tensors, meta, func(t data.Tensor, w io.Writer) error {
-			n := slots[t.Name]
-			each := make([]byte, t.Bytes()/int64(n))
-			for c := range n {
-				if err := s.pack.Read(t.Name, c, each); err != nil {
-					return err
-				}
-				if _, err := w.Write(each); err != nil {
-					return err
-				}
+	fill := func(t data.Tensor, w io.Writer) error {
+		n := slots[t.Name]
+		each := make([]byte, t.Bytes()/int64(n))
+		for c := range n {
+			if err := s.pack.Read(t.Name, c, each); err != nil {
+				return err
 			}
-			return nil
-		})
-	})
+			if _, err := w.Write(each); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	sum := sha256.New()
+	for _, t := range tensors {
+		if err := fill(t, sum); err != nil {
+			return err
+		}
+	}
+	meta := map[string]string{"format": checkpointFormat, "identity": s.identity(l), "done": strconv.Itoa(at), "sha256": hex.EncodeToString(sum.Sum(nil))}
+	return s.keep.Save(func(w io.Writer) error { return data.WriteTensors(w, tensors, meta, fill) })
 }
 
 // load restores the states from a checkpoint of the loop, and tells how many steps it has done; -1: there is none of this loop.
@@ -116,6 +122,13 @@ func (s *Session) load(l loop) (at int, err error) {
 	defer t.Close()
 	if t.Meta["format"] != checkpointFormat || t.Meta["identity"] != s.identity(l) {
 		return -1, nil // of another estimation, which has ended or is not this one
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, t.Elements()); err != nil {
+		return -1, fmt.Errorf("curvature: the checkpoint: %w", err)
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != t.Meta["sha256"] {
+		return -1, errors.New("curvature: the checkpoint is damaged: its SHA-256 is not the one that it names; without its file the estimation begins anew")
 	}
 	if at, err = strconv.Atoi(t.Meta["done"]); err != nil || at < 0 || at > l.steps {
 		return -1, fmt.Errorf("curvature: the checkpoint says that %q of %d steps are done", t.Meta["done"], l.steps)

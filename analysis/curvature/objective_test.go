@@ -191,7 +191,18 @@ func TestMonteCarloFisher(t *testing.T) {
 
 // TestBlocks: restricted to a block the matrix is that block of the whole.
 func TestBlocks(t *testing.T) {
-	o := transformer()
+	one := transformer()
+	one.Model.Layers = slices.Clone(one.Model.Layers)
+	attention := one.Model.Layers[1].(model.Attention)
+	attention.Heads = 1 // whose columns are all
+	one.Model.Layers[1] = attention
+	for _, o := range []problem{transformer(), one} {
+		testBlocks(t, o)
+	}
+}
+
+func testBlocks(t *testing.T, o problem) {
+	t.Helper()
 	whole := o.explicit().hessian
 	for _, k := range o.Model.Blocks() {
 		o.Block = &k

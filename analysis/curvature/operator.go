@@ -189,8 +189,13 @@ func (s *Session) begin(ctx context.Context) error {
 	return s.product.Reset(ctx)
 }
 
-// multiply leaves the products of all cells' vectors.
-func (s *Session) multiply(ctx context.Context) error { return s.product.Run(ctx, s.Steps) }
+// multiply leaves the products of all cells' vectors. It is not stopped in the midst: the next one would begin with what the batches so far have added up.
+func (s *Session) multiply(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.product.Run(context.WithoutCancel(ctx), s.Steps)
+}
 
 // Multiply gives the products of the matrices with vectors f32[cells, N], one after the other.
 func (s *Session) Multiply(ctx context.Context, vectors []float32) ([]float32, error) {
