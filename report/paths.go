@@ -54,19 +54,12 @@ func momentChart(all []studies.CellPath, points []string, c studies.MomentColumn
 	least, last := math.Inf(1), 0.
 	for i, point := range points {
 		look := pointLook(i)
-		cells := studies.AtPoint(all, point)
-		for k, m := range cells[0].Moments {
-			sum, lo, hi := 0., math.Inf(1), math.Inf(-1)
-			for _, p := range cells {
-				if k >= len(p.Moments) { // its training ended before
-					continue
-				}
-				v := c.Of(p.Moments[k])
-				sum, lo, hi = sum+v/float64(len(cells)), min(lo, v), max(hi, v)
-			}
-			look.X, look.Y, look.Lo, look.Hi = append(look.X, float64(m.Step)), append(look.Y, sum), append(look.Lo, lo), append(look.Hi, hi)
-			least, last = min(least, lo), max(last, float64(m.Step))
+		course := studies.Along(studies.AtPoint(all, point), c.Of)
+		for k, step := range course.Steps {
+			look.X = append(look.X, float64(step))
+			least, last = min(least, course.Lo[k]), max(last, float64(step))
 		}
+		look.Y, look.Lo, look.Hi = course.Mean, course.Lo, course.Hi
 		ys = append(ys, look.Lo, look.Hi)
 		chart.Series = append(chart.Series, look)
 	}

@@ -42,7 +42,7 @@ func eigenvalues(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 			return fmt.Errorf("at step %d: %w", moments[i].Step, err)
 		}
 		for _, r := range ritz[:how.Eigenvalues] {
-			moments[i].Eigenvalues = append(moments[i].Eigenvalues, Eigenvalue{r.Value, r.Error})
+			moments[i].Eigenvalues = append(moments[i].Eigenvalues, Eigenvalue{Number(r.Value), Number(r.Error)})
 		}
 	}
 	return nil

@@ -39,21 +39,42 @@ type CellPath struct {
 	Declared string          `json:"declared"`
 }
 
-// Moment is what was measured at a snapshot: means over the pairs of batches, but for Defect.
+// Moment is what was measured at a snapshot: means over the pairs of batches, but for Defect and Norm.
 type Moment struct {
-	Step    int     `json:"step"`
-	Defect  float64 `json:"defect"`           // median of |commutator| / (|g_A| |g_B|)
-	Norm    float64 `json:"norm"`             // median of |commutator|
-	Share   float64 `json:"share,omitempty"`  // of the commutator's norm, in the span of the matrices' first components
-	Random  float64 `json:"random,omitempty"` // in random bases confined to the same matrices, mean over the trials
-	Entropy float64 `json:"entropy"`          // of the last attention layer at the last position, nats; 0 without attention
+	Step    int    `json:"step"`
+	Defect  Number `json:"defect"`           // median of |commutator| / (|g_A| |g_B|)
+	Norm    Number `json:"norm"`             // median of |commutator|
+	Share   Number `json:"share,omitempty"`  // of the commutator's norm, in the span of the matrices' first components
+	Random  Number `json:"random,omitempty"` // in random bases confined to the same matrices, mean over the trials
+	Entropy Number `json:"entropy"`          // of the last attention layer at the last position, nats; 0 without attention
 
 	Eigenvalues []Eigenvalue  `json:"eigenvalues,omitempty"` // the largest first
 	Scores      *sweep.Scores `json:"scores,omitempty"`
 }
 
+// Number is a float64 that JSON has as null where it is not finite, as of parameters that lead nowhere.
+type Number float64
+
+func (x Number) MarshalJSON() ([]byte, error) {
+	if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(x))
+}
+
+func (x *Number) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*x = Number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(x))
+}
+
 // Eigenvalue is one of the Hessian: one of the true ones is not farther from Value than Error, but for the rounding of products.
-type Eigenvalue struct{ Value, Error float64 }
+type Eigenvalue struct {
+	Value Number `json:"value"`
+	Error Number `json:"error"`
+}
 
 // TrainAccuracy is NaN where scores are not measured; so is TestAccuracy, and where there are no test rows.
 func (m Moment) TrainAccuracy() float64 {
@@ -96,12 +117,11 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 	for _, c := range cells {
 		whole += c.Steps/card.Snapshots + 1
 	}
-	for _, c := range cells {
+	for i, c := range cells {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *card.Path })
-		if at >= 0 {
+		if at := measured(have, c, card.Path); at >= 0 {
 			all = append(all, have[at])
 			done += len(have[at].Steps)
 			continue
@@ -120,7 +140,7 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 			return nil, fmt.Errorf("cell (%s): %w", c.Name(), err)
 		}
 		all = append(all, p)
-		text, err := json.MarshalIndent(all, "", " ")
+		text, err := json.MarshalIndent(append(all[:len(all):len(all)], later(have, cells[i+1:], card.Path)...), "", " ")
 		if err != nil {
 			return nil, err
 		}
@@ -129,6 +149,21 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 		}
 	}
 	return all, nil
+}
+
+// measured is where a cell's path is among those that a folder has; -1: nowhere.
+func measured(have []CellPath, c sweep.Cell, how *sweep.Path) int {
+	return slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *how })
+}
+
+// later are the paths that a folder has of cells whose turn has not come.
+func later(have []CellPath, cells []sweep.Cell, how *sweep.Path) (all []CellPath) {
+	for _, c := range cells {
+		if at := measured(have, c, how); at >= 0 {
+			all = append(all, have[at])
+		}
+	}
+	return all
 }
 
 // ReadPaths reads what a folder keeps of its cells' paths; none if it keeps nothing.
@@ -215,7 +250,7 @@ func hashFloats(h io.Writer, list []float32) {
 }
 
 func momentOf(step int, m trajectory.Moment, spans []directionsIn, random [][]directionsIn) Moment {
-	out := Moment{Step: step, Entropy: float64(m.Entropy)}
+	out := Moment{Step: step, Entropy: Number(m.Entropy)}
 	var defects, norms []float64
 	for k, v := range m.Commutators {
 		norm := 0.
@@ -224,13 +259,13 @@ func momentOf(step int, m trajectory.Moment, spans []directionsIn, random [][]di
 		}
 		norms = append(norms, math.Sqrt(norm))
 		defects = append(defects, math.Sqrt(norm)/(float64(m.GradientA[k])*float64(m.GradientB[k])))
-		out.Share += share(v, spans) / float64(len(m.Commutators))
+		out.Share += Number(share(v, spans) / float64(len(m.Commutators)))
 		for _, r := range random {
-			out.Random += share(v, r) / float64(len(m.Commutators)*len(random))
+			out.Random += Number(share(v, r) / float64(len(m.Commutators)*len(random)))
 		}
 	}
 	slices.Sort(defects)
 	slices.Sort(norms)
-	out.Defect, out.Norm = defects[len(defects)/2], norms[len(norms)/2]
+	out.Defect, out.Norm = Number(defects[len(defects)/2]), Number(norms[len(norms)/2])
 	return out
 }

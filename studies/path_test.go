@@ -2,6 +2,7 @@ package studies
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -84,7 +85,7 @@ func TestPaths(t *testing.T) {
 		}
 		for _, m := range p.Moments {
 			// Two of 64 directions in each of four matrices hold some sqrt(8 / D') of a commutator that leans nowhere, D' being the parameters in which it lies.
-			if !(m.Random > 0.02 && m.Random < 0.35 && m.Share > 0 && m.Share < 1 && m.Defect > 0 && m.Entropy >= 0 && m.Entropy < math.Log(2)+1e-6) {
+			if !(m.Random > 0.02 && m.Random < 0.35 && m.Share > 0 && m.Share < 1 && m.Defect > 0 && m.Entropy >= 0 && m.Entropy < Number(math.Log(2)+1e-6)) {
 				t.Errorf("%+v", m)
 			}
 		}
@@ -185,8 +186,8 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k, m := range p.Moments {
-			if k > 0 {
-				continue // the matrix of one snapshot, by its columns, will do
+			if k != 0 && k != len(p.Moments)-1 {
+				continue // the matrices of two snapshots, by their columns, will do
 			}
 			x, y := cells[i].TrainingRows()
 			o := curvature.Objective{Model: cells[i].Model, Loss: cells[i].Loss(), X: firstRows(x, 20), Y: firstRows(y, 20), Theta: thetas[k : k+1], Kind: curvature.Hessian}
@@ -214,12 +215,12 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 			}
 			all := eigen.Values(nil)
 			for _, v := range m.Eigenvalues {
-				near := slices.ContainsFunc(all, func(x float64) bool { return math.Abs(x-v.Value) <= v.Error+1e-5*all[len(all)-1] })
+				near := slices.ContainsFunc(all, func(x float64) bool { return math.Abs(x-float64(v.Value)) <= float64(v.Error)+1e-5*all[len(all)-1] })
 				if !near {
 					t.Errorf("%v is no eigenvalue of the Hessian at step %d: they are %v", v, m.Step, all)
 				}
 			}
-			if !(m.Eigenvalues[0].Value > m.Eigenvalues[1].Value && math.Abs(m.Eigenvalues[0].Value-all[len(all)-1]) < 0.1*all[len(all)-1]) {
+			if !(m.Eigenvalues[0].Value > m.Eigenvalues[1].Value && math.Abs(float64(m.Eigenvalues[0].Value)-all[len(all)-1]) < 0.1*all[len(all)-1]) {
 				t.Errorf("the largest are %v; want %v", m.Eigenvalues, all[len(all)-2:])
 			}
 		}
@@ -255,6 +256,50 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 	alone, err := MeasurePaths(t.Context(), one, card, cells, other, nil)
 	if err != nil || !reflect.DeepEqual(alone, paths) {
 		t.Errorf("one thread measures something else: %v", err)
+	}
+}
+
+// Cells of which some have diverged: what is left of them is shown and averaged as what it is, kept, and no finding.
+func TestPathsOfUnequalLength(t *testing.T) {
+	text := strings.Replace(grokCard, "lr = 0.02", "lr = \"$lr\"", 1)
+	text = strings.Replace(text, "[[arms]]\nname = \"top\"", "axes = {lr = [0.02, 1e38]}\n[[arms]]\nname = \"top\"", 1)
+	text = strings.Replace(text, "rule = {project", "rule = {lr = 0.02, project", 1)
+	card, cells, results, e, dir := pathRunOf(t, text, 2)
+	paths, err := MeasurePaths(t.Context(), e, card, cells, dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diverged := results[2]
+	if !diverged.Declared.Diverged || len(paths[2].Moments) >= len(paths[0].Moments) {
+		t.Fatalf("cell (%s) did not diverge: %+v", diverged.Name(), diverged.Declared)
+	}
+	findings, err := Judge(card, results, paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings[1:] {
+		if f.Expect.OfPath() && f.Expect.Arm == "whole" && f.OK {
+			t.Errorf("of cells that diverged it is as expected: %+v", f)
+		}
+	}
+	mixed := []CellPath{paths[2], paths[0]} // the one that ended early first
+	c := Along(mixed, Moment.TrainAccuracy)
+	n := len(paths[2].Moments)
+	if len(c.Steps) != 4 || c.Cells[0] != 2 || c.Cells[3] != 1 || c.Mean[3] != paths[0].Moments[3].TrainAccuracy() || c.Lo[3] != c.Mean[3] || n > 3 {
+		t.Errorf("%+v", c)
+	}
+	if table := PathTables(mixed); !strings.Contains(table, "12 ") {
+		t.Errorf("the last step is not shown:\n%s", table)
+	}
+	bad := slices.Clone(paths[:1])
+	bad[0].Moments = []Moment{{Step: 0, Defect: Number(math.NaN()), Norm: Number(math.Inf(1))}}
+	kept, err := json.Marshal(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again []CellPath
+	if err := json.Unmarshal(kept, &again); err != nil || !math.IsNaN(float64(again[0].Moments[0].Norm)) {
+		t.Errorf("what is not finite comes back as %+v, error %v", again, err)
 	}
 }
 

@@ -24,6 +24,10 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 				continue
 			}
 			p := paths[at]
+			if r.Declared.Diverged {
+				f.Problem = fmt.Errorf("seed %d diverged at step %d", r.Seed, r.Declared.Steps)
+				continue
+			}
 			if e.What == "training_accuracy" {
 				seeds = append(seeds, p.Moments[len(p.Moments)-1].TrainAccuracy())
 				continue
@@ -79,8 +83,8 @@ func (p CellPath) meanR90(matrices []string) float64 {
 // meanShares are the means over the snapshots.
 func (p CellPath) meanShares() (components, random float64) {
 	for _, m := range p.Moments {
-		components += m.Share / float64(len(p.Moments))
-		random += m.Random / float64(len(p.Moments))
+		components += float64(m.Share) / float64(len(p.Moments))
+		random += float64(m.Random) / float64(len(p.Moments))
 	}
 	return components, random
 }

@@ -2,6 +2,7 @@ package studies
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -97,32 +98,64 @@ func MomentColumns(how sweep.Path) (all []MomentColumn) {
 		all = append(all, MomentColumn{"training accuracy", "%.4f", true, Moment.TrainAccuracy}, MomentColumn{"test accuracy", "%.4f", true, Moment.TestAccuracy})
 	}
 	for i := range how.Eigenvalues {
-		all = append(all, MomentColumn{fmt.Sprintf("eigenvalue %d", i+1), "%.4g", false, func(m Moment) float64 { return m.Eigenvalues[i].Value }})
+		all = append(all, MomentColumn{fmt.Sprintf("eigenvalue %d", i+1), "%.4g", false, func(m Moment) float64 { return float64(m.Eigenvalues[i].Value) }})
 	}
-	all = append(all, MomentColumn{"commutator", "%.3g", false, func(m Moment) float64 { return m.Norm }},
-		MomentColumn{"commutator / (|g_A| |g_B|)", "%.3g", false, func(m Moment) float64 { return m.Defect }})
+	all = append(all, MomentColumn{"commutator", "%.3g", false, func(m Moment) float64 { return float64(m.Norm) }},
+		MomentColumn{"commutator / (|g_A| |g_B|)", "%.3g", false, func(m Moment) float64 { return float64(m.Defect) }})
 	if how.Components > 0 {
-		all = append(all, MomentColumn{"share in components", "%.3f", true, func(m Moment) float64 { return m.Share }},
-			MomentColumn{"in random ones", "%.3f", true, func(m Moment) float64 { return m.Random }},
-			MomentColumn{"ratio", "%.1f", false, func(m Moment) float64 { return m.Share / m.Random }})
+		all = append(all, MomentColumn{"share in components", "%.3f", true, func(m Moment) float64 { return float64(m.Share) }},
+			MomentColumn{"in random ones", "%.3f", true, func(m Moment) float64 { return float64(m.Random) }},
+			MomentColumn{"ratio", "%.1f", false, func(m Moment) float64 { return float64(m.Share / m.Random) }})
 	}
-	return append(all, MomentColumn{"attention entropy, nats", "%.3f", false, func(m Moment) float64 { return m.Entropy }})
+	return append(all, MomentColumn{"attention entropy, nats", "%.3f", false, func(m Moment) float64 { return float64(m.Entropy) }})
 }
 
-// momentTable shows means over the cells, at a few snapshots.
+// Course is how a thing that is measured goes along the training: at each step the mean over the cells that have come so far, the least and the most.
+type Course struct {
+	Steps        []int
+	Mean, Lo, Hi []float64
+	Cells        []int // that the mean is over
+}
+
+// Along is the course of something over cells, of which some may have ended before others.
+func Along(paths []CellPath, of func(Moment) float64) (c Course) {
+	at := map[int][]float64{}
+	for _, p := range paths {
+		for _, m := range p.Moments {
+			at[m.Step] = append(at[m.Step], of(m))
+		}
+	}
+	for _, step := range slices.Sorted(maps.Keys(at)) {
+		v := at[step]
+		c.Steps, c.Cells = append(c.Steps, step), append(c.Cells, len(v))
+		c.Mean, c.Lo, c.Hi = append(c.Mean, stat.Mean(v, nil)), append(c.Lo, slices.Min(v)), append(c.Hi, slices.Max(v))
+	}
+	return c
+}
+
+// momentTable shows means over the cells, at a few snapshots, the last one among them.
 func momentTable(b *strings.Builder, paths []CellPath) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	columns := MomentColumns(paths[0].Measured)
+	var courses []Course
 	fmt.Fprint(t, "step")
 	for _, c := range columns {
 		fmt.Fprint(t, "\t", c.Name)
+		courses = append(courses, Along(paths, c.Of))
 	}
 	fmt.Fprintln(t)
-	moments := paths[0].Moments
-	for i := 0; i < len(moments); i += max(1, len(moments)/10) {
-		fmt.Fprint(t, moments[i].Step)
-		for _, c := range columns {
-			fmt.Fprintf(t, "\t"+c.Format, mean(paths, func(p CellPath) float64 { return c.Of(p.Moments[min(i, len(p.Moments)-1)]) }))
+	steps := courses[0].Steps
+	every := max(1, (len(steps)+9)/10)
+	for i, step := range steps {
+		if i%every != 0 && i != len(steps)-1 {
+			continue
+		}
+		fmt.Fprint(t, step)
+		for k, c := range columns {
+			fmt.Fprintf(t, "\t"+c.Format, courses[k].Mean[i])
+		}
+		if n := courses[0].Cells[i]; n < len(paths) {
+			fmt.Fprintf(t, "\tof %d cells", n)
 		}
 		fmt.Fprintln(t)
 	}
@@ -132,12 +165,18 @@ func momentTable(b *strings.Builder, paths []CellPath) {
 	}
 }
 
-// worst is the largest error of an eigenvalue, as a share of its moment's largest magnitude; 0 if none is measured.
+// worst is the largest error of an eigenvalue, as a share of the largest magnitude of its moment's; 0 if none is measured.
 func worst(paths []CellPath) (e float64) {
 	for _, p := range paths {
 		for _, m := range p.Moments {
+			most := 0.
 			for _, v := range m.Eigenvalues {
-				e = max(e, v.Error/math.Abs(m.Eigenvalues[0].Value))
+				most = max(most, math.Abs(float64(v.Value)))
+			}
+			for _, v := range m.Eigenvalues {
+				if most > 0 {
+					e = max(e, float64(v.Error)/most)
+				}
 			}
 		}
 	}
