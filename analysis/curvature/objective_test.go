@@ -11,6 +11,7 @@ import (
 	"lockstep/cpu"
 	"lockstep/model"
 	"lockstep/op"
+	"lockstep/optest/reference"
 	"lockstep/subspace"
 )
 
@@ -174,17 +175,76 @@ func TestMonteCarloFisher(t *testing.T) {
 				mean[i] += x / draws
 			}
 		}
-		scale := 1.
-		if loss == model.SquaredError {
-			scale = 1 // (o - y)^2 is -log of a normal density of variance 1/2, whose Fisher matrix is 2 J'J
-		}
 		dot, norm := 0., 0.
 		for i := range want {
 			dot += float64(mean[i]) * want[i]
 			norm += want[i] * want[i]
 		}
-		if r := dot / norm / scale; !(math.Abs(r-1) < 0.1) {
+		// Of squared error too: (o - y)^2 is -log of a normal density of variance 1/2, whose Fisher matrix is 2 J'J.
+		if r := dot / norm; !(math.Abs(r-1) < 0.1) {
 			t.Errorf("%s: the mean of %d draws is %.3f of the Fisher matrix's product", loss, draws, r)
+		}
+	}
+}
+
+// drawn is the problem with the targets that a Fisher matrix of its seed draws, from its own outputs in float64 and the noise of each batch.
+func (o problem) drawn() problem {
+	theta := make([]number, o.Model.D())
+	for k, v := range o.Theta[0] {
+		theta[k].A = float64(v)
+	}
+	n := reference.New(o.Model, theta)
+	rows, out, batch := o.Y.At(0), o.Model.Out(), o.Batch
+	if o.Loss == model.SquaredError {
+		out = o.Y.At(1)
+	}
+	if batch == 0 {
+		batch = rows
+	}
+	key := op.Key(o.Seed, "fisher")
+	y := op.New(o.Y.Type)
+	for from := 0; from < rows; from += batch {
+		noise := op.New(op.T(op.F32, op.Shared, batch, out))
+		in := []op.Tensor{op.Words32(op.U32, op.S(2), key[:]...), op.Words32(op.U32, op.S(), uint32(from))}
+		if o.Loss == model.CrossEntropy {
+			op.Uniform{To: op.S(batch, out), Hi: op.B(1)}.Law([]op.Tensor{noise}, in)
+		} else {
+			op.Normal{To: op.S(batch, out)}.Law([]op.Tensor{noise}, in)
+		}
+		for r := from; r < min(from+batch, rows); r++ {
+			best, label := math.Inf(-1), 0
+			for c, z := range n.Outputs(o.X.F()[r*o.X.At(1) : (r+1)*o.X.At(1)]) {
+				e := float64(noise.F()[(r-from)*out+c])
+				if o.Loss == model.SquaredError {
+					y.SetF(r*out+c, float32(z.A-math.Sqrt2*e/2)) // the loss's slope is 2 (z - y)
+				} else if v := z.A - math.Log(-math.Log(e)); v > best {
+					best, label = v, c
+				}
+			}
+			if o.Loss == model.CrossEntropy {
+				y.W[r] = uint32(label)
+			}
+		}
+	}
+	o.Y = y
+	return o
+}
+
+// TestFisher: a product agrees with the explicit matrix of the gradients at the targets that were drawn, in batches that divide the rows, and not.
+func TestFisher(t *testing.T) {
+	for name, o := range map[string]problem{"cross-entropy": mlp(model.Tanh, model.CrossEntropy), "squared error": mlp(model.Tanh, model.SquaredError), "transformer": transformer()} {
+		v := normals(9, o.Model.D(), 1)
+		o.Kind = curvature.Fisher
+		for _, batch := range []int{0, 2} {
+			for o.Seed = range uint64(2) {
+				if o.Batch = batch; name == "transformer" && (batch == 0 || o.Seed > 0) {
+					continue // its explicit matrix takes a while
+				}
+				want := o.drawn().explicit().empirical
+				if d := off(o.product(t, v), times(want, v), want, v); !(d < 1e-5) {
+					t.Errorf("%s, seed %d in batches of %d: off by %.2g of |M| |v|; want 1e-5", name, o.Seed, batch, d)
+				}
+			}
 		}
 	}
 }

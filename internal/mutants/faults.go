@@ -63,6 +63,7 @@ var faults = []fault{
 	{"who has no cell counts as busy", "cpu/crew.go", "c.busy.Add(-1)", "c.busy.Add(0)", "./cpu", "TestCrew"},
 	{"a step off the eigenspace is one on it", "model/project.go", "if p.Onto == top {", "if p.Onto != \"\" {", "./model", "TestProjectedSteps"},
 	{"a renewed vector keeps its part along the others", "model/project.go", "do(op.Select{}, itself, b.Fill(0, 1, p.K), c)", "do(op.Select{}, itself, c, b.Fill(0, 1, p.K))", "./model", "TestProjectedSteps"},
+	{"every batch draws the same targets", "analysis/curvature/objective.go", "t := at\n\t\tif t == 0 {", "t := at - at\n\t\tif t == 0 {", "./analysis/curvature", "TestFisher"},
 	{"eigenvalues of a path are of other rows", "studies/eigenvalues.go", "W: t.W[:n*width]", "W: t.W[len(t.W)-n*width:]", "./studies", "TestEigenvaluesAndScoresOfPaths"},
 	{"inactive cells go on", "cpu/worker.go", "return a == 0 || w.tensor(a, i).W[0] != 0", "return a == 0 || i >= 0", "./cpu ./optest", "TestActive"},
 	{"once nodes never refreshed", "graph/once.go", "if o.seen[i] != *v {", "if o.seen[i] != *v && i < 0 {", "./cpu ./optest", "TestOnceIsRefreshed"},
