@@ -12,7 +12,8 @@ import (
 // happen in tiny subspaces?, arXiv 2405.16002, section 4: Dom-SGD and Bulk-SGD). The zero value confines nothing.
 //
 // The eigenspace is followed along the training, by simultaneous power iterations with deflation: a State E f32[K, D] of orthonormal rows, of which
-// each step renews one, in turn, by a Hessian-vector product of the step's own loss. It is that of the K eigenvalues of largest magnitude.
+// each step renews one, in turn, by a Hessian-vector product of the step's own loss. It is that of the K eigenvalues of largest magnitude. K is at most
+// the number of parameters: no more rows are orthonormal.
 type Projection struct {
 	Onto string // top: the eigenspace; bulk: what is orthogonal to it; "": no projection
 	K    int    // dimensions of the eigenspace
@@ -33,6 +34,8 @@ func (p Projection) check() error {
 	switch {
 	case p.Onto == "" && p.K == 0:
 		return nil
+	case p.Onto == "":
+		return fmt.Errorf("project.onto is missing; it is %s or %s", top, bulk)
 	case p.Onto != top && p.Onto != bulk:
 		return nearest.Unknown("project.onto", p.Onto, Projections())
 	case p.K < 1 || p.K > maxProjected:

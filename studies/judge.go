@@ -61,6 +61,15 @@ func Judge(card *sweep.Card, results []sweep.Result, paths []CellPath) (all []Fi
 
 // Check tells before any training whether the cells of a card, once trained, can be held against what it expects.
 func Check(card *sweep.Card, cells []sweep.Cell) error {
+	for _, c := range cells {
+		switch p := card.Path; {
+		case p == nil:
+		case p.Lanczos > c.Model.D():
+			return fmt.Errorf("%s: path.lanczos is %d; the model of cell (%s) has %d parameters, and the process as many steps at most", card.Name, p.Lanczos, c.Name(), c.Model.D())
+		case c.TestRows() == 0 && slices.ContainsFunc(card.Expect, func(e sweep.Expect) bool { return e.What == "delay" && e.Arm == c.Arm }):
+			return fmt.Errorf("%s: a delay between training and test rows is expected of arm %s, whose data have no test rows", card.Name, c.Arm)
+		}
+	}
 	loss := 0.0
 	results := make([]sweep.Result, len(cells))
 	for i, c := range cells {

@@ -303,6 +303,25 @@ func TestPathsOfUnequalLength(t *testing.T) {
 	}
 }
 
+// What can only be told with a card's cells is told before any of them is trained.
+func TestPathsAreCheckedFirst(t *testing.T) {
+	for _, c := range []struct{ from, to, want string }{
+		{"lanczos = 6", "lanczos = 296", "path.lanczos is 296; the model of cell (arm whole, seed 0) has 295 parameters"},
+	} {
+		card, err := sweep.ParseCard("grok.toml", []byte(strings.Replace(grokCard, c.from, c.to, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := card.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(card, cells); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q for %q: error %v; want %q", c.to, c.from, err, c.want)
+		}
+	}
+}
+
 // TestPathCards: what a card can get wrong of its path.
 func TestPathCards(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{

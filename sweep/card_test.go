@@ -189,7 +189,8 @@ func TestRefused(t *testing.T) {
 		{"d = [4, 5]", "d = {grid = [1, 99999, 99999]}, e = {grid = [1, 99999, 99999]}", "arm subspace: the card has more than 1000000 cells"},
 		// projections
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'rest', k = 2}}", `rule: unknown project.onto "rest"`},
-		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {k = 2}}", `rule: unknown project.onto ""`},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {k = 2}}", "rule: project.onto is missing; it is top or bulk"},
+		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {}}", "rule.project: k is missing"},
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top'}}", "rule.project: k is missing"},
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top', k = 161}}", "rule.project.k: k = 161 is above D = 160"},
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003, project = {onto = 'top', kk = 2}}", `unknown key "kk"; nearest is "k"`},

@@ -100,7 +100,7 @@ func rules() (all []choice[model.Rule]) {
 				*rule.Number(key) = r.decimal(key, numberDefaults[key])
 			}
 			rule.Schedule = choose(r.table("schedule"), "schedule type", "constant", schedules())
-			rule.Project = readProjection(r.table("project"))
+			rule.Project = readProjection(r.table("project"), r.n.get("project") != nil)
 			return rule
 		}})
 	}
@@ -108,8 +108,8 @@ func rules() (all []choice[model.Rule]) {
 }
 
 // readProjection reads project = {onto, k}; a table that is not there projects nothing.
-func readProjection(r *reader) (p model.Projection) {
-	if p.Onto = r.text("onto", ""); p.Onto != "" || len(r.n.keys) > 0 {
+func readProjection(r *reader, given bool) (p model.Projection) {
+	if p.Onto = r.text("onto", ""); p.Onto != "" || given {
 		p.K = r.count("k")
 	}
 	r.done()

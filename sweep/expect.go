@@ -105,7 +105,7 @@ func readOne(r *reader, arms []arm) (e Expect) {
 	}
 	if e.What == "delay" {
 		if e.Level, _ = r.decimal("level", "").Rat().Float64(); !(e.Level > 0 && e.Level <= 1) {
-			r.fail("level", errors.New("it is an accuracy, above 0 and at most 1"))
+			r.fail("level", errors.New("it is missing or out of range; it is an accuracy, above 0 and at most 1"))
 		}
 	}
 	if e.What == "d_int90" {

@@ -82,6 +82,9 @@ func (c Cell) TrainingRows() (x, y op.Tensor) {
 	return x, y
 }
 
+// TestRows is the number of rows that the cell is tested on.
+func (c Cell) TestRows() int { return c.set.Test() }
+
 // DataName is what the cell is trained on, as a ledger names it: data.Set.Title.
 func (c Cell) DataName() string { return c.set.Title() }
 
