@@ -1,7 +1,9 @@
 package curvature
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -24,4 +26,82 @@ func (o *Objective) Gradient() (*graph.Program, error) {
 		loss := b.Do(op.Reshape{To: op.S()}, b.Do(op.Sum{Axes: op.List(0)}, o.Loss.PerRow(b, outputs, y)))
 		o.leave(b, c.together(b.Gradient(loss, c.wrt...)))
 	})
+}
+
+const (
+	rowIn      = "data.row" // u32[1] per cell
+	rowsAtOnce = 64         // of each model: their gradients are in memory together
+)
+
+// RowGradients gives the gradient of every row's own loss, [models][rows][Size]: per-example gradients, whose mean is the gradient, and the mean of whose outer
+// products is the empirical Fisher matrix. A row is a cell of its own, so its gradient has the bits that it has beside any others. Kind and Batch
+// do not matter. Error: what Check says, data without inputs, the engine's.
+func (o *Objective) RowGradients(ctx context.Context, e graph.Engine) (all [][][]float32, err error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if o.Model.In == 0 {
+		return nil, errors.New("curvature: gradients of the rows of data without inputs, in which no row stands for itself")
+	}
+	all = make([][][]float32, len(o.Theta))
+	for from := 0; from < o.rows(); from += rowsAtOnce {
+		if err := o.rowGradients(ctx, e, from, min(from+rowsAtOnce, o.rows()), all); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// rowGradients appends those of some rows, of each model.
+func (o *Objective) rowGradients(ctx context.Context, e graph.Engine, from, to int, all [][][]float32) (err error) {
+	n := to - from
+	groups := graph.Groups{op.Model: make([]int, n*len(all))}
+	for c := range groups[op.Model] {
+		groups[op.Model][c] = c / n
+	}
+	pack, err := e.NewPack(n*len(all), groups)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pack.Close()) }()
+	if err := o.bind(pack, n); err != nil {
+		return err
+	}
+	for c := range n * len(all) {
+		if err := pack.Put(rowIn, op.T(op.U32, op.Cell, 1), c, op.Bytes([]uint32{uint32(from + c%n)})); err != nil {
+			return err
+		}
+	}
+	program, err := graph.Trace(func(b *graph.Builder) {
+		theta, row := b.Input(thetaIn, op.T(op.F32, Over(n), o.Model.D())), b.Input(rowIn, op.T(op.U32, op.Cell, 1))
+		x, y, _ := o.data(b, 0)
+		c := o.coordinates(b, theta)
+		outputs := o.Model.ObserveParts(b, c.parts, b.Do(op.Gather{}, x, row), func(int, string, op.Value) {})
+		loss := b.Do(op.Reshape{To: op.S()}, o.Loss.PerRow(b, outputs, b.Do(op.Gather{}, y, row)))
+		b.OutputOver(Product, c.together(b.Gradient(loss, c.wrt...)), op.Cell)
+	})
+	if err != nil {
+		return fmt.Errorf("curvature: %w", err)
+	}
+	exe, err := pack.Compile(program)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, exe.Close()) }()
+	if err := exe.Reset(ctx); err != nil {
+		return err
+	}
+	if err := exe.Run(ctx, 1); err != nil {
+		return err
+	}
+	each := make([]byte, 4*o.Size())
+	for c := range n * len(all) {
+		if err := pack.Read(Product, c, each); err != nil {
+			return err
+		}
+		g := op.New(op.T(op.F32, op.Cell, o.Size()))
+		op.PutWords(g.W, each)
+		all[c/n] = append(all[c/n], g.F())
+	}
+	return nil
 }

@@ -187,6 +187,51 @@ func TestMonteCarloFisher(t *testing.T) {
 	}
 }
 
+// TestRowGradients: per-example gradients are those in float64, of several models at once the bits of each alone, and of a block the block's.
+func TestRowGradients(t *testing.T) {
+	e := engine(t, cpu.Options{Threads: 2})
+	for name, o := range map[string]problem{"mlp": mlp(model.Tanh, model.CrossEntropy), "squared error": mlp(model.GELU, model.SquaredError), "transformer": transformer()} {
+		want := o.explicit().slopes
+		alone, err := o.RowGradients(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(alone) != 1 || len(alone[0]) != len(want) {
+			t.Fatalf("%s: gradients of %d rows of %d models", name, len(alone[0]), len(alone))
+		}
+		for r, g := range alone[0] {
+			d := make([]float64, len(g))
+			for i, x := range g {
+				d[i] = float64(x) - want[r][i]
+			}
+			if !(size(d) <= 1e-5*size(want[r])) {
+				t.Errorf("%s, row %d: off by %.2g of its length", name, r, size(d)/size(want[r]))
+			}
+		}
+		block := o.Model.Blocks()[0]
+		o.Theta = append([][]float32{normals(8, o.Model.D(), 0.5)}, o.Theta...)
+		both, err := o.RowGradients(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Block = &block
+		part, err := o.RowGradients(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r, g := range alone[0] {
+			if !slices.Equal(bitsOf(both[1][r]), bitsOf(g)) || slices.Equal(bitsOf(both[0][r]), bitsOf(g)) {
+				t.Errorf("%s, row %d: beside another model it is another gradient, or the other's", name, r)
+			}
+			for i, at := range block.Offsets() {
+				if part[1][r][i] != g[at] {
+					t.Fatalf("%s, row %d: number %d of block %s is %v; want %v", name, r, i, block.Name, part[1][r][i], g[at])
+				}
+			}
+		}
+	}
+}
+
 // drawn is the problem with the targets that a Fisher matrix of its seed draws, from its own outputs in float64 and the noise of each batch.
 func (o problem) drawn() problem {
 	theta := make([]number, o.Model.D())

@@ -12,12 +12,15 @@ import (
 type number = truth.Hyperdual
 
 // matrices64 are the explicit matrices of the mean loss.
-type matrices64 struct{ hessian, ggn, empirical [][]float64 }
+type matrices64 struct {
+	hessian, ggn, empirical [][]float64
+	slopes                  [][]float64 // [rows][D]: the gradient of each row's loss
+}
 
 // explicit evaluates the network once for each pair of parameters.
 func (o problem) explicit() matrices64 {
 	D, rows := o.Model.D(), o.Y.At(0)
-	m := matrices64{square(D), square(D), square(D)}
+	m := matrices64{square(D), square(D), square(D), nil}
 	theta := func(i, j int) []number {
 		t := make([]number, D)
 		for k, v := range o.Theta[0] {
@@ -63,6 +66,7 @@ func (o problem) explicit() matrices64 {
 			m.hessian[j][i] = m.hessian[i][j]
 		}
 	}
+	m.slopes = slopes
 	for r := range rows {
 		h := square(len(outputs[r]))
 		total := 0.
