@@ -168,7 +168,7 @@ type portion struct {
 }
 
 // cut runs f on portions of the product, see workspace.split: on some entries of a batch; of one product on some columns, as whole panels, or,
-// where there are few panels for the threads, on some rows, for which each thread packs all of B.
+// where there are few panels, on some rows, for which each thread packs all of B.
 func (p *product) cut(w *workspace, work int, f func(w *workspace, q portion)) {
 	rows, panels := len(p.tiles.whole), p.N/p.tiles.panel()
 	switch whole := (portion{product: p, to: p.N}); {
