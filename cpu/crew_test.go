@@ -90,7 +90,7 @@ func TestSpareThreads(t *testing.T) {
 // attention is a step of a small attention network: the loss's gradient, and its Hessian times the gradient, by which a state moves. Most kinds of
 // kernels that are cut are among its kernels; the conformance tests and guard bands cut each of them.
 func attention(b *graph.Builder) {
-	const rows, positions, heads, width = 3, 5, 2, 18
+	const rows, positions, heads, width = 9, 5, 2, 18 // rows enough for a product to be cut by them
 	do := b.Do
 	x := b.State("x", b.Input("x0", op.T(op.F32, op.Cell, rows*positions, heads*width)), op.Cell)
 	var parts []op.Value
@@ -175,6 +175,20 @@ func TestCrew(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A member that still looks out after a run takes no cell of the next one, if that has fewer workers.
+func TestWhoHasNoWorkerTakesNoCell(t *testing.T) {
+	c, ran := newCrew(4), 0
+	c.cells.offer(3, 2, func(_, _ int) { ran++ })
+	for _, member := range []int{2, 3} {
+		if c.help(member) || c.waits(member) {
+			t.Errorf("member %d, of whom none has a worker, has a cell", member)
+		}
+	}
+	if !c.waits(1) || !c.help(1) || !c.help(0) || !c.help(1) || c.help(0) || c.waits(1) || ran != 3 {
+		t.Errorf("of three cells those with a worker take %d", ran)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"lockstep/analysis/curvature"
 	"lockstep/cpu"
+	"lockstep/op"
 	"lockstep/sweep"
 )
 
@@ -190,7 +191,10 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 				continue // the matrices of two snapshots, by their columns, will do
 			}
 			x, y := cells[i].TrainingRows()
-			o := curvature.Objective{Model: cells[i].Model, Loss: cells[i].Loss(), X: firstRows(x, 20), Y: firstRows(y, 20), Theta: thetas[k : k+1], Kind: curvature.Hessian}
+			first := func(t op.Tensor) op.Tensor {
+				return op.Tensor{Type: op.T(t.DType, op.Shared, 20, t.At(1)), W: t.W[:20*t.At(1)]}
+			}
+			o := curvature.Objective{Model: cells[i].Model, Loss: cells[i].Loss(), X: first(x), Y: first(y), Theta: thetas[k : k+1], Kind: curvature.Hessian}
 			matrix, err := o.Operator()
 			if err != nil {
 				t.Fatal(err)
