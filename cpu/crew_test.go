@@ -178,6 +178,31 @@ func TestCrew(t *testing.T) {
 	}
 }
 
+// onZeros is a program on a pack of cells whose inputs are +0, at its beginning.
+func onZeros(t *testing.T, e *Engine, prog *graph.Program, cells int) graph.Executable {
+	t.Helper()
+	p, err := e.NewPack(cells, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range prog.In {
+		for c := range cells {
+			if err := p.Put(in.Name, prog.Types[in.V], c, make([]byte, 4*prog.Types[in.V].Words())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x, err := p.Compile(prog)
+	if err == nil {
+		err = x.Reset(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close(); p.Close() })
+	return x
+}
+
 // A member that still looks out after a run takes no cell of the next one, if that has fewer workers.
 func TestWhoHasNoWorkerTakesNoCell(t *testing.T) {
 	c, ran := newCrew(4), 0
@@ -197,29 +222,7 @@ func TestPacksInTurn(t *testing.T) {
 	defer cutSmall()()
 	prog := trace(t, attention)
 	e := engine(t, 8)
-	open := func(cells int) graph.Executable {
-		p, err := e.NewPack(cells, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, in := range prog.In {
-			for c := range cells {
-				if err := p.Put(in.Name, prog.Types[in.V], c, make([]byte, 4*prog.Types[in.V].Words())); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		x, err := p.Compile(prog)
-		if err == nil {
-			err = x.Reset(t.Context())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { x.Close(); p.Close() })
-		return x
-	}
-	many, few := open(16), open(1)
+	many, few := onZeros(t, e, prog, 16), onZeros(t, e, prog, 1)
 	var wg sync.WaitGroup
 	for range 300 {
 		for _, x := range []graph.Executable{many, few} {
@@ -295,22 +298,7 @@ func TestStoppedCrew(t *testing.T) {
 	prog := trace(t, attention)
 	for range 20 {
 		e := engine(t, 4)
-		p, err := e.NewPack(1, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, in := range prog.In {
-			if err := p.Put(in.Name, prog.Types[in.V], 0, make([]byte, 4*prog.Types[in.V].Words())); err != nil {
-				t.Fatal(err)
-			}
-		}
-		x, err := p.Compile(prog)
-		if err == nil {
-			err = x.Reset(t.Context())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := onZeros(t, e, prog, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		go stop()
 		if err := x.Run(ctx, 1<<20); err != context.Canceled {
@@ -322,7 +310,5 @@ func TestStoppedCrew(t *testing.T) {
 		if n := len(e.crews.free); n != 1 {
 			t.Fatalf("%d crews are free after the runs; want the one that both had", n)
 		}
-		x.Close()
-		p.Close()
 	}
 }

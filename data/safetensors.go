@@ -3,7 +3,9 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,6 +60,32 @@ type safeEntry struct {
 	DType   string   `json:"dtype"`
 	Shape   []int    `json:"shape"`
 	Offsets [2]int64 `json:"data_offsets"`
+}
+
+const safeSum = "sha256"
+
+// SumTensors adds to meta the SHA-256 of what fill writes, which TensorsFile.Whole holds a file against. Errors: those of fill.
+func SumTensors(tensors []Tensor, meta map[string]string, fill func(t Tensor, w io.Writer) error) error {
+	sum := sha256.New()
+	for _, t := range tensors {
+		if err := fill(t, sum); err != nil {
+			return err
+		}
+	}
+	meta[safeSum] = hex.EncodeToString(sum.Sum(nil))
+	return nil
+}
+
+// Whole tells whether the elements have the SHA-256 that the file names. Error: they have not, or cannot be read.
+func (t *TensorsFile) Whole() error {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, t.Elements()); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != t.Meta[safeSum] {
+		return errors.New("it is damaged: its SHA-256 is not the one that it names")
+	}
+	return nil
 }
 
 // WriteTensors writes a safetensors file of the given tensors, whose elements fill writes, one tensor after the other.

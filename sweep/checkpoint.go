@@ -1,13 +1,10 @@
 package sweep
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"math"
@@ -134,20 +131,15 @@ func (j *job) writeCheckpoint(path string) error {
 		}
 		return nil
 	}
-	sum := sha256.New()
-	for _, t := range tensors {
-		if err := fill(t, sum); err != nil {
-			return err
-		}
+	meta := map[string]string{"format": checkpointFormat, "law": strconv.Itoa(op.Version), "cells": string(cells)}
+	if err := data.SumTensors(tensors, meta, fill); err != nil {
+		return err
 	}
-	meta := map[string]string{"format": checkpointFormat, "law": strconv.Itoa(op.Version), "cells": string(cells), "sha256": sumOf(sum)}
 	if err := files.MakeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return files.Write(path, func(w io.Writer) error { return data.WriteTensors(w, tensors, meta, fill) })
 }
-
-func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // checkpoints are those in a folder.
 type checkpoints struct {
@@ -195,12 +187,8 @@ func readCheckpoint(path string) (ids []string, steps []uint32, err error) {
 	if law := f.Meta["law"]; law != strconv.Itoa(op.Version) {
 		return nil, nil, fmt.Errorf("%s follows law %q; this build follows law %d", path, law, op.Version)
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f.Elements()); err != nil {
+	if err := f.Whole(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if sumOf(sum) != f.Meta["sha256"] {
-		return nil, nil, fmt.Errorf("%s is damaged: its SHA-256 is not the one that it names", path)
 	}
 	if err := json.Unmarshal([]byte(f.Meta["cells"]), &ids); err != nil {
 		return nil, nil, fmt.Errorf("%s is damaged: %w", path, err)

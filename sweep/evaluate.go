@@ -41,8 +41,8 @@ func (c Cell) evaluate(ctx context.Context, e graph.Engine, thetas [][]float32) 
 	if err != nil {
 		return nil, err
 	}
-	j := &job{packPlan: plan, worker: &worker{runner: newRunner(Options{Engine: e}, nil), engine: e}, capacity: plan.capacity(), seeds: plan.seeds()}
-	if j.pack, err = e.NewPack(len(thetas), graph.Groups{op.Seed: j.seeds}); err != nil {
+	j, err := plan.alone(e)
+	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.pack.Close()) }()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -250,7 +251,7 @@ func summed(b []byte) []byte {
 	if _, err := io.Copy(sum, c.Elements()); err != nil {
 		return b
 	}
-	return bytes.Replace(b, []byte(c.Meta["sha256"]), []byte(sumOf(sum)), 1)
+	return bytes.Replace(b, []byte(c.Meta["sha256"]), []byte(hex.EncodeToString(sum.Sum(nil))), 1)
 }
 
 // startedJob is a pack of the tiny card with its training program.

@@ -67,8 +67,8 @@ func NewTraining(ctx context.Context, cells []Cell, e graph.Engine) (t *Training
 	if err != nil {
 		return nil, err
 	}
-	j := &job{packPlan: plan, worker: &worker{runner: newRunner(Options{Engine: e}, nil), engine: e}, capacity: plan.capacity(), seeds: plan.seeds()}
-	if j.pack, err = e.NewPack(len(cells), graph.Groups{op.Seed: j.seeds}); err != nil {
+	j, err := plan.alone(e)
+	if err != nil {
 		return nil, err
 	}
 	t = &Training{job: j}
@@ -90,6 +90,13 @@ func NewTraining(ctx context.Context, cells []Cell, e graph.Engine) (t *Training
 	}
 	t.exe, err = j.start(ctx, step)
 	return t, err
+}
+
+// alone is the pack by itself on an engine, of no sweep.
+func (plan *packPlan) alone(e graph.Engine) (j *job, err error) {
+	j = &job{packPlan: plan, worker: &worker{runner: newRunner(Options{Engine: e}, nil), engine: e}, capacity: plan.capacity(), seeds: plan.seeds()}
+	j.pack, err = e.NewPack(len(plan.cells), graph.Groups{op.Seed: j.seeds})
+	return j, err
 }
 
 // onePack plans the only pack of the cells.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -100,13 +99,10 @@ func (s *Session) save(l loop, at int) error {
 		}
 		return nil
 	}
-	sum := sha256.New()
-	for _, t := range tensors {
-		if err := fill(t, sum); err != nil {
-			return err
-		}
+	meta := map[string]string{"format": checkpointFormat, "identity": s.identity(l), "done": strconv.Itoa(at)}
+	if err := data.SumTensors(tensors, meta, fill); err != nil {
+		return err
 	}
-	meta := map[string]string{"format": checkpointFormat, "identity": s.identity(l), "done": strconv.Itoa(at), "sha256": hex.EncodeToString(sum.Sum(nil))}
 	return s.keep.Save(func(w io.Writer) error { return data.WriteTensors(w, tensors, meta, fill) })
 }
 
@@ -123,12 +119,8 @@ func (s *Session) load(l loop) (at int, err error) {
 	if t.Meta["format"] != checkpointFormat || t.Meta["identity"] != s.identity(l) {
 		return -1, nil // of another estimation, which has ended or is not this one
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, t.Elements()); err != nil {
-		return -1, fmt.Errorf("curvature: the checkpoint: %w", err)
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != t.Meta["sha256"] {
-		return -1, errors.New("curvature: the checkpoint is damaged: its SHA-256 is not the one that it names; without its file the estimation begins anew")
+	if err := t.Whole(); err != nil {
+		return -1, fmt.Errorf("curvature: the checkpoint: %w; without its file the estimation begins anew", err)
 	}
 	if at, err = strconv.Atoi(t.Meta["done"]); err != nil || at < 0 || at > l.steps {
 		return -1, fmt.Errorf("curvature: the checkpoint says that %q of %d steps are done", t.Meta["done"], l.steps)
