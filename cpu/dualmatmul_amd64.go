@@ -36,25 +36,7 @@ func (p *product) runDual(w *workspace, terms int, c, dc []float32, a, b operand
 		clear(dc)
 		return
 	}
-	p.cut(w, 3*p.Batch*p.M*p.N*terms, func(w *workspace, p portion) {
-		a, b, c, dc := a.from(p.a), b.from(p.b), c[p.c:], dc[p.c:]
-		var buf, bufA operandsAB
-		for i := range b {
-			buf[i] = floats(w.Words(p.packed(terms)))
-			bufA[i] = floats(w.Words(p.packedA(terms)))
-		}
-		var one [1]band
-		bands := one[:0]
-		for e := range p.Batch {
-			for r := 0; r < terms; r += op.Chunk {
-				k := min(op.Chunk, terms-r)
-				bands = p.bands(bands[:0], e, r, k, a, bufA)
-				for j := p.from; j < p.to; j += p.tiles.panel() {
-					q := p.packPanel(e, j, r, k, b, buf)
-					p.tilePanel(p.tiles, q, bands, c)
-					p.tilePanel(tangents, q, bands, dc)
-				}
-			}
-		}
+	p.cut(w, 3*p.Batch*p.M*p.N*terms, func(w *workspace, q portion) {
+		q.run(w, terms, [2][]float32{c[q.to:], dc[q.to:]}, a.from(q.ofA), b, [2]*tileSet{p.tiles, tangents})
 	})
 }

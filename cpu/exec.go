@@ -244,14 +244,36 @@ func (x *exec) muster() (dismiss func()) {
 	}
 }
 
-// perSlot runs nodes once for each slot of their domain.
+// perSlot runs nodes once for each slot of their domain: all of a slot, in order, before the next slot, whose values would displace those of this
+// one. A domain's nodes read what is shared, and what its own slot has; those of cells read all.
 func (x *exec) perSlot(nodes []compiled) {
-	for _, n := range nodes {
-		cells := x.p.slots.Speakers(n.domain)
+	for _, d := range x.domains() {
+		own := nodesOf(nodes, d)
+		if len(own) == 0 {
+			continue
+		}
+		cells := x.p.slots.Speakers(d)
 		x.each(len(cells), func(w *worker, i int) {
-			w.run(n.kernel, x.homes(n.Out, cells[i]), x.homes(n.In, cells[i]))
+			for _, n := range own {
+				w.run(n.kernel, x.homes(n.Out, cells[i]), x.homes(n.In, cells[i]))
+			}
 		})
 	}
+}
+
+// domains are those of the pack: the shared one first, the cells' last.
+func (x *exec) domains() []op.Domain {
+	groups := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
+	return append(append([]op.Domain{op.Shared}, groups...), op.Cell)
+}
+
+func nodesOf(nodes []compiled, d op.Domain) (own []compiled) {
+	for _, n := range nodes {
+		if n.domain == d {
+			own = append(own, n)
+		}
+	}
+	return own
 }
 
 // refresh runs the once nodes if what they read, or an array that holds their results, has changed since they last ran.
@@ -316,9 +338,8 @@ func (x *exec) apart(ctx context.Context, steps int) error {
 
 // together takes all cells through a step before the next one.
 func (x *exec) together(ctx context.Context, steps int) error {
-	// The groups' states are replaced before the shared ones, which they may read.
-	domains := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
-	domains = append(domains, op.Shared)
+	domains := x.domains()
+	slices.Reverse(domains) // the groups' states are replaced before the shared ones, which they may read
 	for range steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -329,7 +350,7 @@ func (x *exec) together(ctx context.Context, steps int) error {
 			w.take(blocks[b])
 			w.advance(true)
 		})
-		for _, d := range domains {
+		for _, d := range domains[1:] {
 			for _, cell := range x.p.slots.Speakers(d) {
 				x.pool[0].cells = []int{cell}
 				x.pool[0].output(0, d)

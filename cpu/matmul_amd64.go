@@ -119,12 +119,24 @@ func spans(m, most int) [2]span {
 	return [2]span{{m % blocks, m/blocks + 1}, {blocks - m%blocks, m / blocks}}
 }
 
-// product is one matrix product.
+// product is one matrix product, or a batch of them.
 type product struct {
 	op.MatDims
-	cm    int  // stride of the rows of C
-	on    bool // C holds the chains of the terms before, of one chunk, and they go on
-	tiles *tileSet
+	cm      int  // stride of the rows of C
+	a, b, c lies // the entries of the batch
+	on      bool // C holds the chains of the terms before, of one chunk, and they go on
+	tiles   *tileSet
+}
+
+// lies is how the entries of a batch lie in an operand or a result: that of head h of example i at the word i outer + h inner. Entries that follow
+// one another are examples of one head.
+type lies struct{ heads, outer, inner int }
+
+func (l lies) at(e int) int {
+	if l.heads == 1 {
+		return e * l.outer
+	}
+	return e/l.heads*l.outer + e%l.heads*l.inner
 }
 
 // operandsAB are an operand and, for a tangent, its tangent.
@@ -136,7 +148,7 @@ func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
 	if d.BBatch == 0 && d.AK == 1 && d.ABatch == d.M*d.AM { // the rows of all batch entries follow one another
 		d.M, d.Batch = d.M*d.Batch, 1
 	}
-	return &product{MatDims: d, cm: d.N, tiles: t}
+	return &product{MatDims: d, cm: d.N, a: lies{1, d.ABatch, 0}, b: lies{1, d.BBatch, 0}, c: lies{1, d.M * d.N, 0}, tiles: t}
 }
 
 // terms is the number of terms to execute; klen is the operand of this name, if there is one.
@@ -150,46 +162,48 @@ func (p *product) terms(klen []op.Tensor) int {
 // run computes C = A B over the first terms.
 func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 	if terms == 0 || p.M == 0 || p.N == 0 { // of no term, so not on
-		for i := range p.Batch * p.M {
-			clear(c[i*p.cm:][:p.N])
+		for e := range p.Batch {
+			for i := range p.M {
+				clear(c[p.c.at(e)+i*p.cm:][:p.N])
+			}
 		}
 		return
 	}
 	p.cut(w, p.Batch*p.M*p.N*terms, func(w *workspace, q portion) {
-		q.columns(w, terms, q.from, q.to, c[q.c:], a.from(q.a), b.from(q.b))
+		q.run(w, terms, [2][]float32{c[q.to:]}, a.from(q.ofA), b, [2]*tileSet{p.tiles})
 	})
 }
 
-// portion is a product that is a part of another: where its operands and its result begin in those of the whole, and which columns it computes.
+// portion is a part of a product: some entries of its batch, some columns, and some rows, which are those of another product.
 type portion struct {
 	*product
-	a, b, c  int
-	from, to int
+	ofA, to     int // where the rows begin in A, and in C
+	first, last int // entries
+	from, end   int // columns
 }
 
 // cut runs f on portions of the product, see workspace.split: on some entries of a batch; of one product on some columns, as whole panels, or,
 // where there are few panels, on some rows, for which each thread packs all of B.
 func (p *product) cut(w *workspace, work int, f func(w *workspace, q portion)) {
 	rows, panels := len(p.tiles.whole), p.N/p.tiles.panel()
-	switch whole := (portion{product: p, to: p.N}); {
+	switch whole := (portion{product: p, last: p.Batch, end: p.N}); {
 	case p.Batch > 1:
 		w.split(p.Batch, 1, work, func(w *workspace, from, to int) {
-			q, some := whole, *p
-			some.Batch = to - from
-			q.product, q.a, q.b, q.c = &some, from*p.ABatch, from*p.BBatch, from*p.M*p.cm
+			q := whole
+			q.first, q.last = from, to
 			f(w, q)
 		})
 	case panels < 4 && p.M > 4*rows:
 		w.split(p.M, rows, work, func(w *workspace, from, to int) {
 			q, some := whole, *p
 			some.M = to - from
-			q.product, q.a, q.c = &some, from*p.AM, from*p.cm
+			q.product, q.ofA, q.to = &some, from*p.AM, from*p.cm
 			f(w, q)
 		})
 	default:
 		w.split(p.N, p.tiles.panel(), work, func(w *workspace, from, to int) {
 			q := whole
-			q.from, q.to = from, to
+			q.from, q.end = from, to
 			f(w, q)
 		})
 	}
@@ -205,30 +219,80 @@ func (o operandsAB) from(n int) operandsAB {
 	return o
 }
 
-// columns computes the columns of C from from to to, which begin with whole panels.
-func (p *product) columns(w *workspace, terms, from, to int, c []float32, a, b operandsAB) {
-	if p.rowPays(to-from, b) {
-		for e := range p.Batch {
-			p.row(w, e, terms, from, to, c, a[0], b[0])
+// run computes the portion of one result, or two, each by its tiles: those of MatMul, of MatMulJVP, or both.
+func (q portion) run(w *workspace, terms int, c [2][]float32, a, b operandsAB, tiles [2]*tileSet) {
+	if q.rowPays(q.end-q.from, b) {
+		for e := q.first; e < q.last; e++ {
+			q.row(w, e, terms, q.from, q.end, c[0], a[0], b[0])
 		}
 		return
 	}
 	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {
-			buf[i] = floats(w.Words(p.packed(terms)))
-			bufA[i] = floats(w.Words(p.packedA(terms)))
+			buf[i] = floats(w.Words(q.packed(terms)))
+			bufA[i] = floats(w.Words(q.packedA(terms)))
 		}
+	}
+	if q.last-q.first > 1 && q.end-q.from <= q.tiles.panel() && terms <= op.Chunk && len(bufA[0]) == 0 {
+		q.small(terms, c, a, b, buf, tiles)
+		return
 	}
 	var one [1]band // enough, and no allocation, where A is not packed
 	bands := one[:0]
-	for e := range p.Batch {
+	for e := q.first; e < q.last; e++ {
 		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
 			k := min(op.Chunk, terms-r)
-			bands = p.bands(bands[:0], e, r, k, a, bufA)
-			for j := from; j < to; j += p.tiles.panel() {
-				p.panel(e, j, r, k, bands, c, b, buf)
+			bands = q.bands(bands[:0], e, r, k, a, bufA)
+			for j := q.from; j < q.end; j += q.tiles.panel() {
+				panel := q.packPanel(e, j, r, k, b, buf)
+				for i, t := range tiles {
+					if t != nil {
+						q.tilePanel(t, panel, bands, c[i])
+					}
+				}
 			}
+		}
+	}
+}
+
+// small computes a portion of many entries, of one panel and one chunk each: what all have in common is found once.
+func (q portion) small(terms int, c [2][]float32, a, b, buf operandsAB, tiles [2]*tileSet) {
+	var kernels [2][]tileKernel
+	cols, last, add := q.end-q.from, 0, 0
+	for i, t := range tiles {
+		if t != nil {
+			kernels[i], last = t.kernels(cols)
+		}
+	}
+	if q.on {
+		add = -1
+	}
+	blocks := spans(q.M, len(kernels[0])) // tiles of a tangent have the same
+	for e := q.first; e < q.last; e++ {
+		atA, atB, atC := q.a.at(e), q.b.at(e)+q.from*q.BN, q.c.at(e)+q.from
+		var panel [2]*float32
+		var bk int
+		for i := range b {
+			if b[i] != nil {
+				panel[i], bk = q.pack(b[i][atB:], buf[i], terms, cols)
+			}
+		}
+		row := 0
+		for _, s := range blocks {
+			if s.blocks == 0 {
+				continue
+			}
+			x, dx := &a[0][atA+row*q.AM], (*float32)(nil)
+			if a[1] != nil {
+				dx = &a[1][atA+row*q.AM]
+			}
+			for i, k := range kernels {
+				if k != nil {
+					k[s.rows-1](s.blocks, terms, x, dx, q.AM, q.AK, panel[0], panel[1], bk, &c[i][atC+row*q.cm], q.cm, add, last, panel[0], 0)
+				}
+			}
+			row += s.blocks * s.rows
 		}
 	}
 }
@@ -243,7 +307,7 @@ type band struct {
 // bands appends the bands of k terms from r on, of entry e of the batch: those that are packed into buf, and what is left of A.
 func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
 	row, size := 0, p.tiles.panel()
-	at := func(x []float32) *float32 { return &x[e*p.ABatch+row*p.AM+r*p.AK] }
+	at := func(x []float32) *float32 { return &x[p.a.at(e)+row*p.AM+r*p.AK] }
 	for ; len(buf[0]) > 0 && row+size <= p.M; row += size {
 		b := band{row: row, m: size, am: 1, ak: size}
 		for i := range a {
@@ -266,13 +330,6 @@ func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
 	return append(bands, b)
 }
 
-// panel computes what k terms from r on give to the columns of C from j on, of entry e of the batch. buf is for packed panels;
-// nothing, if they are used as they lie.
-func (p *product) panel(e, j, r, k int, bands []band, c []float32, b, buf operandsAB) {
-	q := p.packPanel(e, j, r, k, b, buf)
-	p.tilePanel(p.tiles, q, bands, c)
-}
-
 // packedPanel is a panel of B, and of its tangent if there is one, as the kernels of tiles take them.
 type packedPanel struct {
 	e, j, r, k, cols int
@@ -282,16 +339,18 @@ type packedPanel struct {
 	step             int
 }
 
+// packPanel makes ready the panel of k terms from r on and of the columns from j on, of entry e of the batch. buf is for packed panels; nothing, if they
+// are used as they lie.
 func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
 	q := packedPanel{e: e, j: j, r: r, k: k, cols: min(p.N-j, p.tiles.panel())}
 	for i := range b {
 		if b[i] != nil {
-			q.from[i], q.bk = p.pack(b[i][e*p.BBatch+r*p.BK+j*p.BN:], buf[i], k, q.cols)
+			q.from[i], q.bk = p.pack(b[i][p.b.at(e)+r*p.BK+j*p.BN:], buf[i], k, q.cols)
 		}
 	}
 	q.ahead = q.from[0]
 	if p.BN == 1 && j+p.tiles.panel() < p.N && 4*p.K*p.N > fetchedAhead { // the next panel
-		q.ahead, q.step = &b[0][e*p.BBatch+r*p.BK+j+p.tiles.panel()], p.BK
+		q.ahead, q.step = &b[0][p.b.at(e)+r*p.BK+j+p.tiles.panel()], p.BK
 	}
 	return q
 }
@@ -312,7 +371,7 @@ func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c []flo
 				if da != nil {
 					da = skip(da, row*x.am)
 				}
-				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[(e*p.M+x.row+row)*p.cm+j], p.cm, add, last, ahead, step)
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[p.c.at(e)+(x.row+row)*p.cm+j], p.cm, add, last, ahead, step)
 				row += s.blocks * s.rows
 			}
 		}

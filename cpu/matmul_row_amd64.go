@@ -75,10 +75,10 @@ func (p *product) row(w *workspace, e, terms, from, to int, c, a, b []float32) {
 	}
 	for ; from < to; from += width {
 		n := min(width, to-from)
-		out := c[e*p.cm+from:][:n]
+		out := c[p.c.at(e)+from:][:n]
 		for r := 0; r < terms; r += op.Chunk {
 			k := min(op.Chunk, terms-r)
-			x, y, chain := a[e*p.ABatch+r*p.AK:], b[e*p.BBatch+r*p.BK+from*p.BN:], out
+			x, y, chain := a[p.a.at(e)+r*p.AK:], b[p.b.at(e)+r*p.BK+from*p.BN:], out
 			if r > 0 {
 				chain = later[:n]
 			}
