@@ -17,12 +17,16 @@ func init() {
 			if o.With != 3 || p.M < fewRows {
 				return nil
 			}
-			return func(w *workspace, out, in []op.Tensor) {
-				n := len(in) - 2
-				a, b := operandsAB{in[0].F(), in[n].F()}, operandsAB{in[1].F(), in[n+1].F()}
-				p.runDual(w, p.terms(in[2:n]), out[0].F(), out[1].F(), a, b, tangents)
-			}
+			return p.kernelDual(tangents)
 		})
+	}
+}
+
+func (p *product) kernelDual(tangents *tileSet) kernel {
+	return func(w *workspace, out, in []op.Tensor) {
+		n := len(in) - 2
+		a, b := operandsAB{in[0].F(), in[n].F()}, operandsAB{in[1].F(), in[n+1].F()}
+		p.runDual(w, p.terms(in[2:n]), out[0].F(), out[1].F(), a, b, tangents)
 	}
 }
 

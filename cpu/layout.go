@@ -46,6 +46,7 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}, updated: map[op.Value]op.Value{}}
 	if e.fuses() {
 		l.copyTransposed(e, slots)
+		l.foldHeads(e)
 		l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
 		for i := range l.t.Groups {
 			if g := &l.t.Groups[i]; g.Len > 0 {

@@ -16,11 +16,14 @@ import (
 func init() {
 	for _, t := range matmulTiles {
 		twin(t.family, func(o op.MatMul, in []op.Type) kernel {
-			p := newProduct(o, in[0].Shape, in[1].Shape, t)
-			return func(w *workspace, out, in []op.Tensor) {
-				p.run(w, p.terms(in[2:]), out[0].F(), operandsAB{in[0].F(), nil}, operandsAB{in[1].F(), nil})
-			}
+			return newProduct(o, in[0].Shape, in[1].Shape, t).kernel()
 		})
+	}
+}
+
+func (p *product) kernel() kernel {
+	return func(w *workspace, out, in []op.Tensor) {
+		p.run(w, p.terms(in[2:]), out[0].F(), operandsAB{in[0].F(), nil}, operandsAB{in[1].F(), nil})
 	}
 }
 
@@ -64,6 +67,7 @@ type tileSet struct {
 	narrow         []tileKernel // of one vector, or a part of it
 	packRows       func(dst, src *float32, k, stride int)
 	packTransposed func(dst, src *float32, k, stride, n int)
+	fetch          func(p *float32, lines int)
 }
 
 var matmulTiles = []*tileSet{
@@ -75,7 +79,7 @@ var matmulTiles = []*tileSet{
 			matmul1x8tailAVX2, matmul2x8tailAVX2, matmul3x8tailAVX2, matmul4x8tailAVX2, matmul5x8tailAVX2, matmul6x8tailAVX2,
 			matmul7x8tailAVX2, matmul8x8tailAVX2, matmul9x8tailAVX2, matmul10x8tailAVX2, matmul11x8tailAVX2, matmul12x8tailAVX2,
 		},
-		packRowsAVX2, packTransposedAVX2,
+		packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
 	},
 	{
 		"avx512", 16,
@@ -91,7 +95,7 @@ var matmulTiles = []*tileSet{
 			matmul1x16tailAVX512, matmul2x16tailAVX512, matmul3x16tailAVX512, matmul4x16tailAVX512, matmul5x16tailAVX512, matmul6x16tailAVX512,
 			matmul7x16tailAVX512, matmul8x16tailAVX512, matmul9x16tailAVX512, matmul10x16tailAVX512, matmul11x16tailAVX512, matmul12x16tailAVX512,
 		},
-		packRowsAVX512, packTransposedAVX512,
+		packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
 	},
 }
 
@@ -141,6 +145,19 @@ func (l lies) at(e int) int {
 
 // operandsAB are an operand and, for a tangent, its tangent.
 type operandsAB [2][]float32
+
+// fetch brings what the next example has of x into the caches, a part with each head of this one: the rows of a head lie too far apart for the
+// processor to guess the next.
+func (l lies) fetch(t *tileSet, x []float32, e int) {
+	const most = 8 << 10 / 4 // words of an example: more would displace what is needed now
+	if l.heads == 1 || l.outer > most {
+		return
+	}
+	share := l.outer / l.heads
+	if at := (e/l.heads+1)*l.outer + e%l.heads*share; at+share <= len(x) && share >= 16 {
+		t.fetch(&x[at], share/16)
+	}
+}
 
 // newProduct is the product of operands of shapes a and b.
 func newProduct(o op.MatMul, a, b op.Shape, t *tileSet) *product {
@@ -271,6 +288,11 @@ func (q portion) small(terms int, c [2][]float32, a, b, buf operandsAB, tiles [2
 	blocks := spans(q.M, len(kernels[0])) // tiles of a tangent have the same
 	for e := q.first; e < q.last; e++ {
 		atA, atB, atC := q.a.at(e), q.b.at(e)+q.from*q.BN, q.c.at(e)+q.from
+		for i := range c {
+			q.a.fetch(q.tiles, a[i], e)
+			q.b.fetch(q.tiles, b[i], e)
+			q.c.fetch(q.tiles, c[i], e)
+		}
 		var panel [2]*float32
 		var bk int
 		for i := range b {

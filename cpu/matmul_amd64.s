@@ -7240,6 +7240,34 @@ done:
 	VZEROUPPER
 	RET
 
+// func fetchLinesAVX2(p *float32, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchLinesAVX2(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        line
+	VZEROUPPER
+	RET
+
+// func fetchLinesAVX512(p *float32, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchLinesAVX512(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        line
+	VZEROUPPER
+	RET
+
 // func matmulRow1AVX2(c *float32, a *float32, b *float32, bk int, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·matmulRow1AVX2(SB), NOSPLIT, $0-40

@@ -158,6 +158,16 @@ func packTransposedAVX2(dst *float32, src *float32, k int, stride int, n int)
 //go:noescape
 func packTransposedAVX512(dst *float32, src *float32, k int, stride int, n int)
 
+// fetchLinesAVX2 brings lines of 64 bytes, the first at p, into the caches.
+//
+//go:noescape
+func fetchLinesAVX2(p *float32, lines int)
+
+// fetchLinesAVX512 brings lines of 64 bytes, the first at p, into the caches.
+//
+//go:noescape
+func fetchLinesAVX512(p *float32, lines int)
+
 // matmulRow1AVX2 sets c[j] to the chain fma(a[i], b[i*bk+j], c[j]) for i < 1, ascending, for j < n.
 //
 //go:noescape

@@ -7,11 +7,14 @@ import "lockstep/op"
 func init() {
 	for _, t := range matmulJVPTiles {
 		twin(t.family, func(o op.MatMulJVP, in []op.Type) kernel {
-			p := newProduct(op.MatMul(o), in[0].Shape, in[1].Shape, t)
-			return func(w *workspace, out, in []op.Tensor) {
-				p.run(w, p.terms(in[4:]), out[0].F(), operandsAB{in[0].F(), in[2].F()}, operandsAB{in[1].F(), in[3].F()})
-			}
+			return newProduct(op.MatMul(o), in[0].Shape, in[1].Shape, t).kernelJVP()
 		})
+	}
+}
+
+func (p *product) kernelJVP() kernel {
+	return func(w *workspace, out, in []op.Tensor) {
+		p.run(w, p.terms(in[4:]), out[0].F(), operandsAB{in[0].F(), in[2].F()}, operandsAB{in[1].F(), in[3].F()})
 	}
 }
 
@@ -24,7 +27,7 @@ var matmulJVPTiles = []*tileSet{
 			matmuljvp1x8tailAVX2, matmuljvp2x8tailAVX2, matmuljvp3x8tailAVX2, matmuljvp4x8tailAVX2, matmuljvp5x8tailAVX2, matmuljvp6x8tailAVX2,
 			matmuljvp7x8tailAVX2, matmuljvp8x8tailAVX2, matmuljvp9x8tailAVX2, matmuljvp10x8tailAVX2, matmuljvp11x8tailAVX2, matmuljvp12x8tailAVX2,
 		},
-		packRowsAVX2, packTransposedAVX2,
+		packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
 	},
 	{
 		"avx512", 16,
@@ -40,6 +43,6 @@ var matmulJVPTiles = []*tileSet{
 			matmuljvp1x16tailAVX512, matmuljvp2x16tailAVX512, matmuljvp3x16tailAVX512, matmuljvp4x16tailAVX512, matmuljvp5x16tailAVX512, matmuljvp6x16tailAVX512,
 			matmuljvp7x16tailAVX512, matmuljvp8x16tailAVX512, matmuljvp9x16tailAVX512, matmuljvp10x16tailAVX512, matmuljvp11x16tailAVX512, matmuljvp12x16tailAVX512,
 		},
-		packRowsAVX512, packTransposedAVX512,
+		packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
 	},
 }

@@ -37,6 +37,7 @@ func matmul(c *build.Context) {
 	tiles(c, false)
 	widths(c, packRows)
 	widths(c, packTransposed)
+	widths(c, fetchLines)
 	matmulRow(c)
 }
 
@@ -318,6 +319,19 @@ func packTransposed(v *code) {
 	}
 	storeTransposed(c, x, dst, pitch)
 	c.Label("done")
+	end(c)
+}
+
+// fetchLines generates the request for some memory that is soon needed.
+func fetchLines(v *code) {
+	c := v.Context
+	v.begin("fetchLines", "p *float32, lines int", "brings lines of 64 bytes, the first at p, into the caches.")
+	p, lines := load(c, "p", 0), load(c, "lines", 0)
+	c.Label("line")
+	c.PREFETCHT0(mem(p, 0))
+	c.ADDQ(operand.U8(64), p)
+	c.DECQ(lines)
+	c.JNZ(operand.LabelRef("line"))
 	end(c)
 }
 
