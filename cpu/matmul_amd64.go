@@ -3,6 +3,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"lockstep/op"
@@ -65,9 +66,16 @@ type tileSet struct {
 	whole          []tileKernel // of two vectors
 	wide           []tileKernel // of two vectors, the second in part
 	narrow         []tileKernel // of one vector, or a part of it
+	half           []tileKernel // of half a vector, or a part of it: two of these take the time of a whole one
+	apart          int          // words from one row of B to the next, up to which it is faster not to pack it: measured on Zen 4, where 512 bits are two passes of a unit
 	packRows       func(dst, src *float32, k, stride int)
 	packTransposed func(dst, src *float32, k, stride, n int)
 	fetch          func(p *float32, lines int)
+}
+
+var matmulHalf = []tileKernel{
+	matmul1x8tailAVX2, matmul2x8tailAVX2, matmul3x8tailAVX2, matmul4x8tailAVX2, matmul5x8tailAVX2, matmul6x8tailAVX2,
+	matmul7x8tailAVX2, matmul8x8tailAVX2, matmul9x8tailAVX2, matmul10x8tailAVX2, matmul11x8tailAVX2, matmul12x8tailAVX2,
 }
 
 var matmulTiles = []*tileSet{
@@ -75,11 +83,8 @@ var matmulTiles = []*tileSet{
 		"avx2", 8,
 		[]tileKernel{matmul1x16AVX2, matmul2x16AVX2, matmul3x16AVX2, matmul4x16AVX2, matmul5x16AVX2, matmul6x16AVX2},
 		[]tileKernel{matmul1x16tailAVX2, matmul2x16tailAVX2, matmul3x16tailAVX2, matmul4x16tailAVX2, matmul5x16tailAVX2, matmul6x16tailAVX2},
-		[]tileKernel{
-			matmul1x8tailAVX2, matmul2x8tailAVX2, matmul3x8tailAVX2, matmul4x8tailAVX2, matmul5x8tailAVX2, matmul6x8tailAVX2,
-			matmul7x8tailAVX2, matmul8x8tailAVX2, matmul9x8tailAVX2, matmul10x8tailAVX2, matmul11x8tailAVX2, matmul12x8tailAVX2,
-		},
-		packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
+		matmulHalf,
+		nil, 0, packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
 	},
 	{
 		"avx512", 16,
@@ -95,7 +100,7 @@ var matmulTiles = []*tileSet{
 			matmul1x16tailAVX512, matmul2x16tailAVX512, matmul3x16tailAVX512, matmul4x16tailAVX512, matmul5x16tailAVX512, matmul6x16tailAVX512,
 			matmul7x16tailAVX512, matmul8x16tailAVX512, matmul9x16tailAVX512, matmul10x16tailAVX512, matmul11x16tailAVX512, matmul12x16tailAVX512,
 		},
-		packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
+		matmulHalf, math.MaxInt, packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
 	},
 }
 
@@ -105,6 +110,8 @@ func (t *tileSet) panel() int { return 2 * t.lanes }
 // kernels are those for a panel of so many columns, and the columns of its last vector.
 func (t *tileSet) kernels(cols int) (byRows []tileKernel, last int) {
 	switch {
+	case cols <= t.lanes/2 && t.half != nil:
+		return t.half, cols
 	case cols <= t.lanes:
 		return t.narrow, cols
 	case cols < t.panel():
@@ -247,7 +254,7 @@ func (q portion) run(w *workspace, terms int, c [2][]float32, a, b operandsAB, t
 	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {
-			buf[i] = floats(w.Words(q.packed(terms)))
+			buf[i] = floats(w.Words(q.packed(terms, tiles)))
 			bufA[i] = floats(w.Words(q.packedA(terms)))
 		}
 	}
@@ -406,13 +413,23 @@ const fetchedAhead = 256 << 10
 
 // packed is the number of words of a packed panel; 0 where panels are used as they lie. A panel whose columns are not
 // contiguous must be packed. For others it pays if many rows use it and B is too large for the first-level cache, in
-// which the rows of a panel, far apart, would displace each other.
-func (p *product) packed(terms int) int {
+// which the rows of a panel, far apart, would displace each other; unless they spread over all of it, and the tiles get along with that.
+func (p *product) packed(terms int, tiles [2]*tileSet) int {
 	const firstLevel = 24 << 10 // bytes
-	if p.BN == 1 && (p.M < 24 || 4*p.K*p.N <= firstLevel) {
+	if p.BN == 1 && (p.M < 24 || 4*p.K*p.N <= firstLevel || p.spread(tiles)) {
 		return 0
 	}
 	return p.tiles.panel() * (min(op.Chunk, terms) + 7) // packTransposed writes 8 terms at a time
+}
+
+// spread tells whether all tiles take rows of B as they lie: not those at multiples of 256 bytes, which share a part of a cache's sets.
+func (p *product) spread(tiles [2]*tileSet) bool {
+	for _, t := range tiles {
+		if t != nil && (p.BK%64 == 0 || p.BK > t.apart) {
+			return false
+		}
+	}
+	return true
 }
 
 // packedA is the number of words of a chunk of A that is packed into bands; 0 where it is used as it lies. It pays where the terms of

@@ -65,6 +65,7 @@ func BenchmarkMatMul(b *testing.B) {
 		{m: 32, k: 32, n: 32}, {m: 64, k: 64, n: 64}, {m: 512, k: 512, n: 512}, {512, 512, 512, op.MatMul{TA: true}}, {512, 512, 512, op.MatMul{TB: true}},
 		{m: 128, k: 64, n: 64}, {m: 128, k: 64, n: 10}, {64, 128, 64, op.MatMul{TA: true}}, {64, 128, 10, op.MatMul{TA: true}},
 		{128, 64, 64, op.MatMul{TB: true}}, {128, 10, 64, op.MatMul{TB: true}},
+		{m: 128, k: 784, n: 200}, {m: 128, k: 784, n: 300}, {m: 128, k: 784, n: 488}, {m: 128, k: 300, n: 784}, {m: 128, k: 784, n: 1000}, {784, 128, 200, op.MatMul{TA: true}}, {m: 2048, k: 64, n: 64}, {64, 2048, 64, op.MatMul{TA: true}},
 		{m: 1, k: 100, n: 8970}, {1, 8970, 100, op.MatMul{TB: true}}, {m: 8, k: 100, n: 8970}, {m: 32, k: 100, n: 8970}, {m: 128, k: 300, n: 8970}, {32, 8970, 100, op.MatMul{TB: true}},
 	} {
 		x, y := normals(r, sided(s.TA, s.m, s.k)...), normals(r, sided(s.TB, s.k, s.n)...)
