@@ -210,7 +210,7 @@ func (f *fuser) spread(n op.Node) (grain int, ok bool) {
 func (f *fuser) sink() {
 	for i := range f.groups {
 		g := &f.groups[i]
-		if g.Len == 0 || len(g.Work(f.Tape)) == 1 {
+		if g.Len == 0 || g.Len <= f.Part && len(g.Work(f.Tape)) == 1 { // whole, one reads what Once writes out just as well
 			continue
 		}
 		var copies []op.Node
