@@ -19,8 +19,8 @@ import (
 // u32, little endian), the header - a Python dict of descr, fortran_order and shape, filled with spaces - then the elements.
 const npyMagic = "\x93NUMPY"
 
-// npyTypes: the element types that are read and written; one line per entry. Wider and big-endian ones are refused with
-// the conversion to make, because a conversion is a rounding, which is the user's to choose.
+// npyTypes: the element types that are read, and written as the first of their kind; one line per entry. Wider floats and big-endian types are
+// refused with the conversion to make, because a conversion is a rounding, which is the user's to choose.
 var npyTypes = []struct {
 	descr string
 	dtype op.DType
@@ -31,12 +31,14 @@ var npyTypes = []struct {
 	{"<i4", op.I32, 4},
 	{"|b1", op.Bool, 1},
 	{"|i1", op.I8, 1},
+	{"<u8", op.U32, 8}, // of numbers that fit: no rounding
+	{"<i8", op.I32, 8},
 }
 
 // npyMost bounds a header in bytes: those of six axes have some 128.
 const npyMost = 1 << 20
 
-// ReadNPY reads a tensor from an NPY file of little-endian f4, u4, i4, b1 or i1 in C order, of up to six axes. Every NaN
+// ReadNPY reads a tensor from an NPY file of little-endian f4, u4, i4, b1 or i1, or of u8 or i8 whose numbers fit 32 bits, in C order, of up to six axes. Every NaN
 // becomes the canonical one. Errors: those of the file system, and FileError. A file that is not what its header says costs
 // no more memory than its header.
 func ReadNPY(path string) (op.Tensor, error) {
@@ -84,6 +86,11 @@ func decodeNPY(name string, f io.ReaderAt, size, free int64) (op.Tensor, error) 
 				t.SetInt8(i, int8(body[0]))
 			default:
 				t.W[i] = binary.LittleEndian.Uint32(body)
+				if head.bytes == 8 {
+					if n := int64(binary.LittleEndian.Uint64(body)); head.dtype == op.I32 && n != int64(int32(n)) || head.dtype == op.U32 && n != int64(uint32(n)) {
+						return op.Tensor{}, r.fail(head.end+8*i, fmt.Sprintf("a number of more than 32 bits, element %d", i), "numbers that fit 32 bits")
+					}
+				}
 			}
 		}
 	}

@@ -62,6 +62,23 @@ func TestNPYForms(t *testing.T) {
 	}
 }
 
+// TestNPYWide: numpy's own integers, where they fit.
+func TestNPYWide(t *testing.T) {
+	for descr, want := range map[string]op.Tensor{
+		"<i8": op.Words32(op.I32, op.S(2), 7, 0x80000000),
+		"<u8": op.Words32(op.U32, op.S(2), 7, 0x80000000),
+	} {
+		sign := byte(0)
+		if descr == "<i8" {
+			sign = 255
+		}
+		got, err := DecodeNPY("a.npy", npy(header(descr, "False", "(2,)"), 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, sign, sign, sign, sign))
+		if err != nil || got.Type != want.Type || !slices.Equal(got.W, want.W) {
+			t.Errorf("%s: %v, error %v; want %v", descr, got, err, want)
+		}
+	}
+}
+
 func tensors() []op.Tensor {
 	var ts []op.Tensor
 	for _, d := range []op.DType{op.F32, op.U32, op.I32, op.Bool, op.I8} {
@@ -137,8 +154,11 @@ func TestNPYDamaged(t *testing.T) {
 		{npy("{'descr': '<f4"), 20, "a string without an end"},
 		{npy("{descr: 1}"), 11, "expected a quoted string"},
 		{npy("{'descr' '<f4'}"), 19, "expected :"},
-		{npy(header("<f8", "False", "(2,)")), 20, `elements of type "<f8"; expected one of <f4, <u4, <i4, |b1, |i1: convert with numpy.save(path, a.astype('<f4'))`},
-		{npy(header("<i8", "False", "(2,)")), 20, "a.astype('<i4')"},
+		{npy(header("<f8", "False", "(2,)")), 20, `elements of type "<f8"; expected one of <f4, <u4, <i4, |b1, |i1, <u8, <i8: convert with numpy.save(path, a.astype('<f4'))`},
+		{npy(header(">i8", "False", "(2,)")), 20, "a.astype('<i4')"},
+		{npy(header("<i8", "False", "(2,)"), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0), 76, "a number of more than 32 bits, element 1"},
+		{npy(header("<u8", "False", "(1,)"), 0, 0, 0, 0, 1, 0, 0, 0), 68, "a number of more than 32 bits, element 0"},
+		{npy(header("<u8", "False", "(1,)"), 255, 255, 255, 255, 255, 255, 255, 255), 68, "a number of more than 32 bits, element 0"},
 		{npy(header(">u4", "False", "(2,)")), 20, "a.astype('<u4')"},
 		{npy(header("|O", "False", "(2,)")), 20, `elements of type "|O"`},
 		{npy(header("<f4", "True", "(2,)"), make([]byte, 8)...), 44, "Fortran order; expected C order: numpy.save(path, numpy.ascontiguousarray(a))"},

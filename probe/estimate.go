@@ -54,9 +54,11 @@ type Estimation struct {
 
 // View is what is made of declared results for reading. It is no part of what an estimation is: another look at the same results.
 type View struct {
-	Top, Bottom int     // eigenvalues to tell
-	Sigma, C    float64 // of a density; of the effective dimension (0: none)
-	At          int     // points of a density
+	Top    int     `json:"top"`    // eigenvalues to tell, from above
+	Bottom int     `json:"bottom"` // and from below
+	Sigma  float64 `json:"sigma"`  // of a density, as a share of its width
+	C      float64 `json:"c"`      // of the effective dimension; 0: there is none
+	At     int     `json:"points"` // of a density
 }
 
 // How an estimation runs, never what it gives.
@@ -206,6 +208,9 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 			return nil, err
 		}
 	}
+	if problems, fine := r.Problems(); fine == 0 {
+		return nil, fmt.Errorf("no matrix gave a result: %s", problems[0])
+	}
 	r.finish()
 	if f != nil {
 		err = f.finish(r, how.Page)
@@ -230,13 +235,6 @@ func (e *Estimation) snapshots(ctx context.Context, f *folder, how How, told fun
 	}
 	if t, err = train(ctx, e.Cells, how.Engine, e.Points, how.Recorded, told); err != nil {
 		return t, err
-	}
-	for _, s := range t.Snapshots {
-		for i, theta := range s.Theta {
-			if err := Finite(fmt.Sprintf("the parameters of cell (%s) at %s", e.Cells[i].Name(), s.At), theta); err != nil {
-				return t, err
-			}
-		}
 	}
 	if f != nil {
 		err = f.saveTrained(t)

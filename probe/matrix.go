@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 
 	"lockstep/analysis/curvature"
 	"lockstep/internal/nearest"
@@ -133,8 +134,8 @@ func (m *Matrix) Objective(theta [][]float32, block *model.Block) *curvature.Obj
 	return o
 }
 
-// Conventions say in words what the numbers are of.
-func (m *Matrix) Conventions() []string {
+// Conventions say in words what the numbers are of: of the block of such a name, of each by EachBlock, or of all parameters by "".
+func (m *Matrix) Conventions(block string) []string {
 	what := map[curvature.Kind]string{
 		curvature.Hessian:         "Hessian of the loss",
 		curvature.GaussNewton:     "generalised Gauss-Newton matrix J^T H J",
@@ -146,10 +147,22 @@ func (m *Matrix) Conventions() []string {
 	if m.Subspace > 0 {
 		vectors = fmt.Sprintf("vectors are coordinates in the span of P [%d, %d], the %s map of seed %d: the matrix is P^T M P", c.Model.D(), m.Subspace, c.Map.Type, c.Seed)
 	}
+	switch block {
+	case wholeOfModel:
+	case EachBlock:
+		vectors += "; of each block of the parameters alone"
+	default:
+		vectors += fmt.Sprintf("; of the block %s of the parameters alone", block)
+	}
+	exact := "products are float32, off by some 1e-7 of |M| |v|"
+	if c.Loss() == model.CrossEntropy && (m.Kind == curvature.Hessian || m.Kind == curvature.GaussNewton) {
+		exact += fmt.Sprintf("; where the mean loss L is small, by up to %s / L", strings.Replace(fmt.Sprint(curvature.Fitted), "e-0", "e-", 1))
+	}
 	return []string{
 		fmt.Sprintf("matrix: %s, of %s; the mean over %d rows: their sum, divided by %d once, at the end", what, c.Loss(), m.Rows, m.Rows),
 		fmt.Sprintf("rows are taken in batches of %d, in the order of the data, and the sums of batches added in ascending order", m.Batch),
 		vectors,
+		exact,
 	}
 }
 

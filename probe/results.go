@@ -55,7 +55,8 @@ type Results struct {
 	Units       []UnitResult `json:"units"`
 	Digest      string       `json:"digest"` // curvature.Digest over all that is declared
 
-	parts []curvature.Declared
+	parts    []curvature.Declared
+	diverged map[string][]error // by point: of each model, what is wrong with its parameters
 }
 
 // ModelName tells which cell a model is.
@@ -83,6 +84,7 @@ type ModelResult struct {
 	Density   *DensityOf   `json:"density,omitempty"`
 	Effective *Mean        `json:"effective_dimension,omitempty"`
 	Trace     *Mean        `json:"trace,omitempty"`
+	Problem   string       `json:"problem,omitempty"` // why there is none of these: of this model, which says nothing of the others
 }
 
 // Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, but for the rounding of products.
@@ -109,7 +111,7 @@ type Mean struct {
 }
 
 func newResults(e *Estimation, t trained) *Results {
-	r := &Results{Identity: e.identity(), Conventions: e.Conventions(), Points: t.Snapshots, Compared: t.Compared, View: e.View}
+	r := &Results{Identity: e.identity(), Conventions: e.Conventions(e.Block), Points: t.Snapshots, Compared: t.Compared, View: e.View}
 	models := len(e.Cells)
 	if e.Params != nil {
 		models = len(e.Params)
@@ -121,8 +123,17 @@ func newResults(e *Estimation, t trained) *Results {
 		}
 		r.Models = append(r.Models, ModelName{c.Name(), c.ID(), c.Seed, c.Model.D()})
 	}
+	r.diverged = map[string][]error{}
 	r.parts = []curvature.Declared{{Name: string(r.Identity.canonical())}}
 	for _, s := range t.Snapshots {
+		for m, theta := range s.Theta {
+			if err := Finite("its parameters", theta); err != nil {
+				if r.diverged[s.At] == nil {
+					r.diverged[s.At] = make([]error, len(s.Theta))
+				}
+				r.diverged[s.At][m] = err
+			}
+		}
 		for _, h := range s.Hash {
 			r.parts = append(r.parts, curvature.Declared{Name: "parameters at " + s.At + ": " + h})
 		}
@@ -130,7 +141,7 @@ func newResults(e *Estimation, t trained) *Results {
 	return r
 }
 
-// add takes up a unit, and derives what is for reading.
+// add takes up a unit, and derives what is for reading. A model that gives nothing, such as one whose training diverged, has a Problem.
 func (r *Results) add(e *Estimation, u unit) error {
 	if len(u.Models) != len(r.Models) {
 		return fmt.Errorf("at %s, %s: results of %d models; want %d", u.At, blockName(u.Block), len(u.Models), len(r.Models))
@@ -143,19 +154,33 @@ func (r *Results) add(e *Estimation, u unit) error {
 		case Spectrum, Density:
 			out.T, err = e.deriveRitz(&x, u.Size)
 		default:
-			x.Trace = d.trace()
-			if f := x.Trace.Mean; math.IsNaN(f) || math.IsInf(f, 0) {
-				err = fmt.Errorf("its trace is %v: the products were not finite", f)
-			}
+			x.Trace, err = d.trace()
+		}
+		if at := r.diverged[u.At]; at != nil && at[m] != nil {
+			err = at[m]
 		}
 		if err != nil {
-			return fmt.Errorf("cell (%s) at %s, %s: %w", r.Models[m].Cell, u.At, blockName(u.Block), err)
+			x = ModelResult{Declared: d, Problem: err.Error()}
 		}
 		out.Models[m] = x
 		r.parts = append(r.parts, d.parts(fmt.Sprintf("at %s, block %q, model %d", u.At, u.Block, m))...)
 	}
 	r.Units = append(r.Units, out)
 	return nil
+}
+
+// Problems are what models have instead of results, and how many matrices have results.
+func (r *Results) Problems() (all []string, fine int) {
+	for _, u := range r.Units {
+		for m, x := range u.Models {
+			if x.Problem == "" {
+				fine++
+				continue
+			}
+			all = append(all, fmt.Sprintf("%s at %s, %s: %s", r.Who(m), u.At, blockName(u.Block), x.Problem))
+		}
+	}
+	return all, fine
 }
 
 func (r *Results) finish() { r.Digest = curvature.Digest(r.parts...) }
@@ -219,15 +244,24 @@ func (e *Estimation) deriveRitz(x *ModelResult, size int) (steps int, err error)
 }
 
 // trace estimates it of the samples.
-func (d declared) trace() *Mean {
+func (d declared) trace() (*Mean, error) {
+	var e curvature.Estimate
 	if d.Parts == nil {
-		return meanOf(curvature.Samples(floats(d.Samples)).Estimate())
+		e = curvature.Samples(floats(d.Samples)).Estimate()
+	} else {
+		var each curvature.Estimates
+		for _, p := range d.Parts {
+			each = append(each, curvature.PlusPlus{Known: float32(p.Known), Samples: floats(p.Samples)})
+		}
+		if err := each.Check(); err != nil {
+			return nil, err
+		}
+		e = each.Estimate()
 	}
-	var each curvature.Estimates
-	for _, p := range d.Parts {
-		each = append(each, curvature.PlusPlus{Known: float32(p.Known), Samples: floats(p.Samples)})
+	if finite(e.Mean) == nil {
+		return nil, fmt.Errorf("its trace is %v: the products were not finite", e.Mean)
 	}
-	return meanOf(each.Estimate())
+	return meanOf(e), nil
 }
 
 func meanOf(e curvature.Estimate) *Mean {

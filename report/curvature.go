@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type curvaturePage struct {
 	Pictures    *pictures
 	Summary     table
 	Eigenvalues *table
+	Problems    []string // of matrices that have no result
 	Conventions []string
 	Compared    string
 	Models      table
@@ -69,11 +71,12 @@ func makeCurvaturePage(card string, r *probe.Results) (p curvaturePage, err erro
 		p.Facts = append(p.Facts, fact{"subspace", fmt.Sprintf("%d dimensions", id.Subspace)})
 	}
 	p.Conventions = append(p.Conventions[:len(p.Conventions):len(p.Conventions)],
-		"an eigenvalue is no farther from a value than its error, but for the rounding of float32 products; errors and intervals are derived")
+		"an eigenvalue is no farther from a value than its error, which holds some rounding of float32 products, 2^-22 of the largest; errors and intervals are derived")
 	if p.Pictures, err = picturesOf(r); err != nil {
 		return p, err
 	}
 	p.Summary, p.Eigenvalues = curvatureTables(r)
+	p.Problems, _ = r.Problems()
 	p.Models = table{Columns: []column{{"model", false}, {"seed", true}, {"parameters", true}, {"identity", false}}}
 	for m, x := range r.Models {
 		p.Models.Rows = append(p.Models.Rows, []string{r.Who(m), strconv.FormatUint(x.Seed, 10), strconv.Itoa(x.D), x.ID})
@@ -124,6 +127,10 @@ func curvatureTables(r *probe.Results) (t table, all *table) {
 	for _, u := range r.Units {
 		for m, x := range u.Models {
 			head := []string{u.At, r.Who(m), blockTitle(u.Block), strconv.Itoa(u.Size)}
+			if x.Problem != "" {
+				t.Rows = append(t.Rows, append(head, slices.Repeat([]string{none}, len(t.Columns)-len(head))...))
+				continue
+			}
 			t.Rows = append(t.Rows, append(head, numbersOf(&u, &x)...))
 			for _, end := range []struct {
 				name   string

@@ -32,9 +32,14 @@ type story struct {
 	t     int // size of T
 }
 
+// first is the first point that has a result.
+func (s *story) first() *probe.ModelResult {
+	return s.gave[slices.IndexFunc(s.gave, func(x *probe.ModelResult) bool { return x.Problem == "" })]
+}
+
 // bottom is how many of the smallest eigenvalues are not among the largest: a small T has few.
 func (s *story) bottom() int {
-	x := s.gave[0]
+	x := s.first()
 	return max(0, min(len(x.Bottom), s.t-len(x.Top)))
 }
 
@@ -61,7 +66,9 @@ func stories(r *probe.Results) (all []*story) {
 			}
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(s *story) bool {
+		return !slices.ContainsFunc(s.gave, func(x *probe.ModelResult) bool { return x.Problem == "" })
+	})
 }
 
 // picturesOf draws what there is to see; nil: nothing, such as one trace.
@@ -126,7 +133,7 @@ func (p *pictures) makeKey(r *probe.Results, s *story, several bool) error {
 	if r.Identity.Method != probe.Spectrum {
 		return nil
 	}
-	top, bottom := len(s.gave[0].Top), s.bottom()
+	top, bottom := len(s.first().Top), s.bottom()
 	if !several {
 		if top > 0 && bottom > 0 {
 			return errors.Join(add(endLook(0), "the largest"), add(endLook(1), "the smallest"))
@@ -219,7 +226,7 @@ func eigenvaluesAlong(r *probe.Results, s *story) (c analysis.Chart, err error) 
 		ys = append(ys, look.Y)
 		c.Series = append(c.Series, look)
 	}
-	n := len(s.gave[0].Top)
+	n := len(s.first().Top)
 	for i := n - 1; i >= 0; i-- {
 		line(func(x *probe.ModelResult) []probe.Eigenvalue { return x.Top }, i, analysis.Series{Color: rankColor(i, n), Glyph: 1})
 	}
@@ -280,6 +287,13 @@ func tracesAlong(r *probe.Results, s *story) (c analysis.Chart, err error) {
 	look := analysis.Series{Color: analysis.Hue(0), Glyph: 1}
 	c.X, look.X = along(s.steps)
 	for _, x := range s.gave {
+		if x.Trace == nil {
+			look.Y = append(look.Y, math.NaN())
+			if s.first().Trace.Lo != nil {
+				look.Lo, look.Hi = append(look.Lo, math.NaN()), append(look.Hi, math.NaN())
+			}
+			continue
+		}
 		look.Y = append(look.Y, x.Trace.Mean)
 		if x.Trace.Lo != nil && x.Trace.Hi != nil { // of one sample there is no interval, at any point
 			look.Lo, look.Hi = append(look.Lo, *x.Trace.Lo), append(look.Hi, *x.Trace.Hi)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"lockstep/analysis/curvature"
 	"lockstep/graph"
@@ -38,8 +40,8 @@ func eigenvalues(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 		hashFloats(h, t.Alpha)
 		hashFloats(h, t.Beta)
 		ritz, err := t.Ritz()
-		if err != nil {
-			return fmt.Errorf("at step %d: %w", moments[i].Step, err)
+		if err != nil { // parameters that lead nowhere, which says nothing of the other moments
+			ritz = slices.Repeat([]curvature.Ritz{{Value: math.NaN(), Error: math.NaN()}}, how.Eigenvalues)
 		}
 		for _, r := range ritz[:how.Eigenvalues] {
 			moments[i].Eigenvalues = append(moments[i].Eigenvalues, Eigenvalue{Number(r.Value), Number(r.Error)})

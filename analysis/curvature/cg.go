@@ -3,6 +3,8 @@ package curvature
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -40,8 +42,14 @@ func (s *Session) Solve(ctx context.Context, b []float32, damping, tolerance flo
 	case !(damping >= 0) || !(tolerance > 0) || steps < 1:
 		return nil, fmt.Errorf("curvature: conjugate gradients with damping %v, tolerance %v and %d steps; want 0 or more, above 0, and at least 1", damping, tolerance, steps)
 	}
-	for c := range s.cells() {
-		x := op.Float32s(op.S(1, s.N), b[c*s.N:(c+1)*s.N]...)
+	unit := make([]float64, s.cells()) // a power of two for each: whatever the size of b, the sums of its squares are near 1
+	for c := range unit {
+		rhs := slices.Clone(b[c*s.N : (c+1)*s.N])
+		unit[c] = powerOfTwo(rhs)
+		for i := range rhs {
+			rhs[i] = float32(float64(rhs[i]) / unit[c])
+		}
+		x := op.Float32s(op.S(1, s.N), rhs...)
 		if err := s.pack.Put(cgB, s.vector(), c, op.Bytes(x.W)); err != nil {
 			return nil, err
 		}
@@ -58,7 +66,19 @@ func (s *Session) Solve(ctx context.Context, b []float32, damping, tolerance flo
 	if err := s.each(ctx, fmt.Sprintf("%s, damping %v, %d steps", name, damping, steps), steps, step); err != nil {
 		return nil, err
 	}
-	return s.solutions(ctx, b, damping)
+	return s.solutions(ctx, b, unit, damping)
+}
+
+// powerOfTwo is the largest that is at most the largest magnitude of x; 1 where there is no such.
+func powerOfTwo(x []float32) float64 {
+	most := 0.
+	for _, v := range x {
+		most = max(most, math.Abs(float64(v)))
+	}
+	if !(most > 0) || math.IsInf(most, 0) {
+		return 1
+	}
+	return math.Ldexp(1, math.Ilogb(most))
 }
 
 func (s *Session) cgStep(b *graph.Builder, tolerance float32) {
@@ -92,7 +112,7 @@ func (s *Session) cgStep(b *graph.Builder, tolerance float32) {
 }
 
 // solutions reads what there is, and measures its residuals.
-func (s *Session) solutions(ctx context.Context, b []float32, damping float32) ([]Solution, error) {
+func (s *Session) solutions(ctx context.Context, b []float32, unit []float64, damping float32) ([]Solution, error) {
 	x, err := s.read(cgX, s.N)
 	if err != nil {
 		return nil, err
@@ -105,6 +125,9 @@ func (s *Session) solutions(ctx context.Context, b []float32, damping float32) (
 	if err != nil {
 		return nil, err
 	}
+	for i := range x {
+		x[i] = float32(float64(x[i]) * unit[i/s.N])
+	}
 	ax, err := s.Multiply(ctx, x)
 	if err != nil {
 		return nil, err
@@ -116,7 +139,7 @@ func (s *Session) solutions(ctx context.Context, b []float32, damping float32) (
 			d := float64(b[at+i]) - float64(ax[at+i]) - float64(damping)*float64(x[at+i])
 			sum, size = sum+d*d, size+float64(b[at+i])*float64(b[at+i])
 		}
-		all[c] = Solution{x[at : at+s.N], ratio(sum, size), int(counts[c]), stops[c] != 0}
+		all[c] = Solution{X: x[at : at+s.N], Residual: ratio(sum, size), Steps: int(counts[c]), Negative: stops[c] != 0}
 	}
 	return all, nil
 }

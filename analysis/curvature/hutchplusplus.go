@@ -3,6 +3,7 @@ package curvature
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"lockstep/graph"
 	"lockstep/op"
@@ -19,6 +20,18 @@ func (p PlusPlus) Value() float64 { return float64(p.Known) + Samples(p.Samples)
 
 // Estimates are those of the cells of one model.
 type Estimates []PlusPlus
+
+// Check is an error for estimates of a matrix that is too small, by its quadratic forms: the rows of its sketch are not of unit length.
+func (all Estimates) Check() error {
+	size := 0.
+	for _, p := range all {
+		size = max(size, math.Abs(float64(p.Known)))
+		for _, x := range p.Samples {
+			size = max(size, math.Abs(float64(x)))
+		}
+	}
+	return measurable(size)
+}
 
 // Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest.
 func (all Estimates) Estimate() Estimate {

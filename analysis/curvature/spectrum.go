@@ -11,7 +11,8 @@ import (
 // Ritz is an eigenvalue of T, which is near one of A.
 type Ritz struct {
 	Value float64
-	// Error: an eigenvalue of A is not farther from Value, but for the rounding of products (Parlett 1998, section 13.2: the norm of the residual of its vector).
+	// Error: an eigenvalue of A is not farther from Value: the norm of the residual of its vector (Parlett 1998, section 13.2), what was left of the
+	// vectors at which the process began again among it, and 2^-22 of Scale for the rounding of products.
 	Error float64
 	// Weight is the squared first entry of its unit vector: how much of the first vector of the process lies in its direction.
 	Weight float64
@@ -19,23 +20,42 @@ type Ritz struct {
 	Vector []float64
 }
 
-// Ritz gives the eigenvalues of T, the largest first. They are derived: float64, by the QR method of gonum.
+// smallest is the size of the smallest matrices that estimators take: of the products of smaller ones, float32 sums of squares lose bits. Of too large
+// ones they are infinite.
+const smallest = 0x1p-50
+
+// measurable is an error for a matrix that is too small, by a number of its size.
+func measurable(size float64) error {
+	if size != 0 && size < smallest {
+		return fmt.Errorf("curvature: the matrix is of a size of %.3g; below 2^-50 float32 sums of squares of its products lose bits: scale the loss by a power of two", size)
+	}
+	return nil
+}
+
+// rounding is what products and the process lose, in units of Scale.
+const rounding = 0x1p-22
+
+// Ritz gives the eigenvalues of T, the largest first. They are derived: float64, by the QR method of gonum. Errors: products, or
+// sums of their squares, that were not finite; a matrix whose size, Scale, is below 2^-50, whose T float32 arithmetic spoils.
 func (t Tridiagonal) Ritz() ([]Ritz, error) {
 	m := len(t.Alpha)
-	for _, v := range slices.Concat(t.Alpha, t.Beta) {
+	for _, v := range slices.Concat(t.Alpha, t.Beta, []float32{t.Scale}) {
 		if v-v != 0 {
-			return nil, fmt.Errorf("curvature: a tridiagonal matrix with an entry %v: the products were not finite", v)
+			return nil, fmt.Errorf("curvature: a tridiagonal matrix with an entry %v: products, or sums of their squares, were not finite", v)
 		}
 	}
+	if err := measurable(float64(t.Scale)); err != nil {
+		return nil, err
+	}
 	a := mat.NewSymDense(m, nil)
-	broke := 0.
+	var broke []int // where the process began again
 	for i, v := range t.Alpha {
 		a.SetSym(i, i, float64(v))
 		if i+1 < m {
 			a.SetSym(i, i+1, float64(t.Beta[i]))
 		}
 		if t.Beta[i] == 0 {
-			broke = float64(breakdown) * float64(t.Scale)
+			broke = append(broke, i)
 		}
 	}
 	var e mat.EigenSym
@@ -47,7 +67,11 @@ func (t Tridiagonal) Ritz() ([]Ritz, error) {
 	all := make([]Ritz, m)
 	for i, v := range e.Values(nil) {
 		u := mat.Col(nil, i, &vectors)
-		all[m-1-i] = Ritz{v, math.Abs(float64(t.Beta[m-1])*u[m-1]) + broke, u[0] * u[0], u}
+		left := math.Abs(float64(t.Beta[m-1])*u[m-1]) + rounding*float64(t.Scale)
+		for _, b := range broke {
+			left += math.Abs(u[b]) * float64(breakdown) * float64(t.Scale)
+		}
+		all[m-1-i] = Ritz{v, left, u[0] * u[0], u}
 	}
 	return all, nil
 }

@@ -98,7 +98,7 @@ func curvatureCommand() *cli.Command {
 				Name:        probe.Density,
 				Usage:       "estimate the density of all eigenvalues by stochastic Lanczos quadrature",
 				ArgsUsage:   curvatureArgs,
-				Description: "Example: lockstep curvature density studies/intrinsic-digits.toml --cell 84 --c 0.1 --out out/density" + resumes,
+				Description: "Example: lockstep curvature density studies/intrinsic-digits.toml --cell 84 -c 0.1 --out out/density" + resumes,
 				Flags: estimateFlags(vectors(8), steps(),
 					&cli.Float64Flag{Name: "sigma", Value: 0.02, Usage: "smooth by a normal density of standard deviation `S`, as a share of the spectrum's width"},
 					&cli.Float64Flag{Name: "c", Usage: "also estimate the effective dimension, the sum of v / (v + `C`) over positive eigenvalues v"}),
@@ -255,7 +255,7 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	case c.IsSet("params") && c.IsSet("at"):
 		return nil, how, errors.New("--at with --params: given parameters are of no training")
 	case c.IsSet("c") && !(c.Float64("c") > 0):
-		return nil, how, fmt.Errorf("--c %v: want above 0", c.Float64("c"))
+		return nil, how, fmt.Errorf("-c %v: want above 0", c.Float64("c"))
 	}
 	for _, name := range []string{"steps", "vectors", "rounds"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
@@ -266,6 +266,9 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		if c.Int(name) < 0 {
 			return nil, how, fmt.Errorf("--%s %d: want 0 or more", name, c.Int(name))
 		}
+	}
+	if method == probe.Spectrum && c.Int("top") == 0 && c.Int("bottom") == 0 {
+		return nil, how, errors.New("--top 0 with --bottom 0: want at least one eigenvalue")
 	}
 	card, cells, recorded, err := cardCells(c, c.Args().First())
 	if err != nil {

@@ -17,7 +17,7 @@ func printResults(w io.Writer, r *probe.Results) error {
 		fmt.Fprintln(w, line)
 	}
 	if r.Identity.Method != probe.Trace {
-		fmt.Fprintln(w, "an eigenvalue is no farther from a value than its error, but for the rounding of products (float32: some 1e-7 of the largest); values are float64, of declared tridiagonal matrices T")
+		fmt.Fprintln(w, "an eigenvalue is no farther from a value than its error, which holds some rounding of products, 2^-22 of the largest; values are float64, of declared tridiagonal matrices T")
 	} else {
 		fmt.Fprintln(w, "estimates are float64, of declared quadratic forms; intervals are Student's t")
 	}
@@ -35,7 +35,7 @@ func printResults(w io.Writer, r *probe.Results) error {
 		}
 	case r.Identity.Method == probe.Spectrum:
 		fmt.Fprintln(t, "at\tcell\tblock\tsize\tT\tlargest\terror\tsmallest\terror")
-		each(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
+		fine(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d", u.At, who, blockOf(u), u.Size, u.T)
 			for _, end := range [][]probe.Eigenvalue{m.Top, m.Bottom} {
 				if len(end) == 0 {
@@ -48,29 +48,38 @@ func printResults(w io.Writer, r *probe.Results) error {
 		})
 	case r.Identity.Method == probe.Density:
 		fmt.Fprintln(t, "at\tcell\tblock\tsize\tT\tfrom\tto\tsigma\teffective dimension")
-		each(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
+		fine(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 			d := m.Density
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.4g\t%.4g\t%.3g\t%s\n", u.At, who, blockOf(u), u.Size, u.T, d.Least(), d.Greatest(), d.Sigma, effective(r, m.Effective))
 		})
 	default:
 		fmt.Fprintln(t, "at\tcell\tblock\tsize\ttrace\tstandard error\t95 % interval\tsamples")
-		each(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
+		fine(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.7g\t%s\t[%s, %s]\t%d\n", u.At, who, blockOf(u), u.Size, m.Trace.Mean, short3(m.Trace.Error), short5(m.Trace.Lo), short5(m.Trace.Hi), m.Trace.Samples)
 		})
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	problems, has := r.Problems()
+	if len(problems) > 0 {
+		fmt.Fprintf(w, "\n%d of %d matrices have no result:\n", len(problems), len(problems)+has)
+		for _, p := range problems {
+			fmt.Fprintln(w, "  "+p)
+		}
+	}
 	_, err := fmt.Fprintf(w, "\ndigest %s\n", r.Digest)
 	return err
 }
 
-// each calls f for every model of every unit.
-func each(r *probe.Results, f func(u *probe.UnitResult, who string, m *probe.ModelResult)) {
+// fine calls f for every model of every unit that has a result.
+func fine(r *probe.Results, f func(u *probe.UnitResult, who string, m *probe.ModelResult)) {
 	for i := range r.Units {
 		u := &r.Units[i]
 		for m := range u.Models {
-			f(u, r.Who(m), &u.Models[m])
+			if u.Models[m].Problem == "" {
+				f(u, r.Who(m), &u.Models[m])
+			}
 		}
 	}
 }
@@ -84,7 +93,7 @@ func blockOf(u *probe.UnitResult) string {
 
 // printSpectra prints the largest and the smallest eigenvalues side by side.
 func printSpectra(w io.Writer, r *probe.Results) (err error) {
-	each(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
+	fine(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 		fmt.Fprintf(w, "at %s, %s, %s: T is %d x %d, of a matrix of size %d\n", u.At, who, blockOf(u), u.T, u.T, u.Size)
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintln(t, "rank\tlargest\terror\tsmallest\terror\t")
@@ -107,7 +116,7 @@ func printSpectra(w io.Writer, r *probe.Results) (err error) {
 
 func effective(r *probe.Results, m *probe.Mean) string {
 	if m == nil {
-		return "(--c asks for it)"
+		return "(-c asks for it)"
 	}
 	return fmt.Sprintf("%.4g at c = %g, 95 %% [%s, %s]", m.Mean, r.View.C, short5(m.Lo), short5(m.Hi))
 }

@@ -28,6 +28,9 @@ type productResult struct {
 	Size        int      `json:"size"`    // of the matrix
 	Rows        int      `json:"rows"`
 	Batch       int      `json:"batch"`
+	Block       string   `json:"block,omitempty"`    // "": all parameters
+	Subspace    int      `json:"subspace,omitempty"` // dimensions; 0: none
+	Seed        uint64   `json:"seed"`               // of what the Fisher matrix draws
 	Parameters  string   `json:"parameters"` // where they are from
 	Conventions []string `json:"conventions"`
 	Out         string   `json:"out"`
@@ -88,8 +91,8 @@ func curvatureProduct(c *cli.Context) error {
 		return err
 	}
 	defer engine.Close()
-	r := productResult{Card: card, Kind: string(m.Kind), Models: models, Vectors: vectors, Size: m.Size(block), Rows: m.Rows, Batch: m.Batch, Parameters: c.String("params"),
-		Conventions: m.Conventions(), Out: c.String("o")}
+	r := productResult{Card: card, Kind: string(m.Kind), Models: models, Vectors: vectors, Size: m.Size(block), Rows: m.Rows, Batch: m.Batch, Block: c.String("block"), Subspace: m.Subspace, Seed: m.Seed, Parameters: c.String("params"),
+		Conventions: m.Conventions(c.String("block")), Out: c.String("o")}
 	for _, cell := range m.Cells {
 		r.Cells = append(r.Cells, cell.Name())
 	}

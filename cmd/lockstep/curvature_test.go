@@ -313,6 +313,7 @@ func TestCurvatureRefuses(t *testing.T) {
 		{rows + file("x63.npy", random(1, 1, 7, 63)) + " --labels " + ok7, "wants inputs f32[rows, 64]"},
 		{"curvature spectrum " + card + " --at 26", "no step of these trainings"},
 		{"curvature spectrum " + card + " --at begin", `"begin" is no step`},
+		{"curvature spectrum " + card + " --top 0 --bottom 0", "at least one eigenvalue"},
 		{"curvature spectrum " + card + " --steps 0", "--steps 0"},
 		{"curvature spectrum " + card + " --params " + v + " --at 0", "--at with --params"},
 		{"curvature spectrum " + card + " --resume", "--out DIR"},
@@ -324,7 +325,7 @@ func TestCurvatureRefuses(t *testing.T) {
 		{"curvature spectrum " + in(""), "no ledger"},
 		{"curvature spectrum", "takes one card"},
 		{"curvature density " + card + " --sigma 0", "sigma 0"},
-		{"curvature density " + card + " --c 0", "--c 0"},
+		{"curvature density " + card + " -c 0", "-c 0"},
 		{"curvature density " + card + " --vectors 0", "--vectors 0"},
 		{"curvature trace " + card + " --method hutch+", `nearest is "hutch++"`},
 		{"curvature trace " + card + " --method hutch++ --rounds 2", "2 rounds"},
@@ -433,6 +434,40 @@ func TestCurvatureOfASweep(t *testing.T) {
 	for _, c := range []struct{ more, want string }{{"--set steps=31", "whose card is what it was"}, {"--out " + out, "holds a sweep"}} {
 		if status, _, stderr := lockstep(append([]string{"curvature", "trace", out}, strings.Fields(c.more)...)...); status != 1 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: status %d, %s", c.more, status, stderr)
+		}
+	}
+}
+
+// A cell whose training diverged says why it has no result, and takes none from the others: with --resume, too.
+func TestCurvatureOfADivergedCell(t *testing.T) {
+	dir := t.TempDir()
+	card := write(t, dir, "card.toml", strings.NewReplacer("tanh", "relu", `rule = {type = "adam", lr = 0.01}`, `rule = {type = "sgd", lr = "$lr"}
+axes = {lr = [0.01, 1e30]}`).Replace(smallNetwork))
+	for _, method := range [][]string{{"spectrum", "--steps", "12"}, {"density", "--steps", "8", "--vectors", "2"}, {"trace", "--rounds", "2"}, {"trace", "--method", "hutch++", "--rounds", "6"}} {
+		out := filepath.Join(dir, strings.Join(method, ""))
+		args := slices.Concat([]string{"curvature", method[0], card, "--at", "0,end"}, method[1:])
+		whole := must(t, slices.Concat(args, []string{"--cell", "all", "--out", out})...)
+		if !strings.Contains(whole, "2 of 8 matrices have no result") || !strings.Contains(whole, "lr = 1e30") || !strings.Contains(whole, "not finite") {
+			t.Errorf("%s:\n%s", method, whole)
+		}
+		again := must(t, slices.Concat(args, []string{"--cell", "all", "--out", out, "--resume"})...)
+		if again != whole {
+			t.Errorf("%s, resumed:\n%s\nwant\n%s", method, again, whole)
+		}
+		page, err := os.ReadFile(filepath.Join(out, probe.PageFile))
+		if err != nil || !strings.Contains(string(page), "Without a result") {
+			t.Errorf("%s: the page has no word of it (%v)", method, err)
+		}
+		got, want := resultsOf(t, must(t, slices.Concat(args, []string{"--cell", "all", "--out", out, "--resume", "--json"})...)), resultsOf(t, must(t, slices.Concat(args, []string{"--cell", "0", "--json"})...))
+		for i := range want.Units {
+			a, b := got.Units[i].Models[0], want.Units[i].Models[0]
+			if x, y := fmt.Sprint(a.Top, a.Trace), fmt.Sprint(b.Top, b.Trace); a.Problem != "" || method[0] == "spectrum" && x != y || fmt.Sprint(a.Declared) != fmt.Sprint(b.Declared) {
+				t.Errorf("%s: cell 0 beside the others %s, alone %s", method, x, y)
+			}
+		}
+		status, _, stderr := lockstep(slices.Concat(args[:3], []string{"--at", "end"}, method[1:], []string{"--cell", "2"})...)
+		if status != 1 || !strings.Contains(stderr, "no matrix gave a result") {
+			t.Errorf("%s of that cell alone: status %d, %s", method, status, stderr)
 		}
 	}
 }
