@@ -118,7 +118,7 @@ func (l *layout) foldHeads(e *Engine) {
 type folding struct {
 	*layout
 	e       *Engine
-	readers map[op.Value][]int // the nodes of the step that read a value; -1: somebody else, a view, or what a step leaves
+	readers map[op.Value][]int // the nodes of the step that read a value, views of it among them; -1: what a step leaves
 	made    map[op.Value]int   // the node that makes it
 	fold    map[op.Value]bool  // results of transposes that go
 }
@@ -129,11 +129,7 @@ func (f *folding) look() {
 			f.made[v] = i
 		}
 		for _, v := range n.In {
-			by := i
-			if f.t.View[n.Out[0]].Of != 0 {
-				by = -1
-			}
-			f.readers[v] = append(f.readers[v], by)
+			f.readers[v] = append(f.readers[v], i)
 		}
 	}
 	for _, v := range f.t.Roots() {
@@ -183,19 +179,22 @@ func (f *folding) mask(n op.Node) (in uint32) {
 	return in
 }
 
-// served tells whether all that read a transpose's result can do without.
+// served tells whether all that read a transpose's result can do without: each is a product that reads its tangent, or of which it is the tangent, likewise.
 func (f *folding) served(v op.Value) bool {
 	for _, i := range f.readers[v] {
-		if i < 0 {
+		if i < 0 || headed(f.t.Step[i].Op, 0, false) == nil {
 			return false
 		}
 		n := f.t.Step[i]
-		in := f.mask(n)
-		if in == 0 || !f.e.has(headed(n.Op, in, false), f.types(n, in)) {
-			return false
-		}
 		for k := range 2 {
-			if t := tangentOf(n.Op, k, len(n.In)); t > 0 && in>>k&1 != in>>t&1 {
+			in, t := uint32(1)<<k, tangentOf(n.Op, k, len(n.In))
+			if n.In[k] != v && (t == 0 || n.In[t] != v) {
+				continue
+			}
+			if t > 0 {
+				in |= 1 << t
+			}
+			if !f.fold[n.In[k]] || !f.fold[n.In[max(k, t)]] || !f.e.has(headed(n.Op, in, false), f.types(n, in)) {
 				return false
 			}
 		}

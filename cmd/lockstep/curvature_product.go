@@ -31,7 +31,7 @@ type productResult struct {
 	Block       string   `json:"block,omitempty"`    // "": all parameters
 	Subspace    int      `json:"subspace,omitempty"` // dimensions; 0: none
 	Seed        uint64   `json:"seed"`               // of what the Fisher matrix draws
-	Parameters  string   `json:"parameters"` // where they are from
+	Parameters  string   `json:"parameters"`         // where they are from
 	Conventions []string `json:"conventions"`
 	Out         string   `json:"out"`
 	SHA256      string   `json:"sha256"` // of OUT's elements, float32 little endian

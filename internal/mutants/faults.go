@@ -45,6 +45,9 @@ var faults = []fault{
 
 	// curvature and paths
 	{"Lanczos vectors are made orthogonal to none", "analysis/curvature/lanczos.go", "for range 2 {", "for range 0 {", "./analysis/curvature", "TestMultiplicities"},
+	{"matrices too small for float32 sums are measured", "analysis/curvature/spectrum.go", "size != 0 && size < smallest", "size < 0", "./analysis/curvature", "TestSizes"},
+	{"right-hand sides are taken at their size", "analysis/curvature/cg.go", "return math.Ldexp(1, math.Ilogb(most))", "return 1", "./analysis/curvature", "TestSolveSizes"},
+	{"a result of a model whose parameters are not finite", "probe/results.go", "x = ModelResult{Declared: d, Problem: err.Error()}", "return err", "./cmd/lockstep", "TestCurvatureOfADivergedCell"},
 	{"a product begins with the sum of the one before", "analysis/curvature/objective.go", "b.Do(op.Select{}, first, part, b.Do(op.Add, sum, part))", "b.Do(op.Select{}, first, b.Do(op.Add, sum, part), b.Do(op.Add, sum, part))", "./analysis/curvature", "TestPack"},
 	{"rows that are not there count", "analysis/curvature/objective.go", "if there == 0 {", "if true || there == 0 {", "./analysis/curvature", "TestProducts"},
 	{"a resumed estimation begins anew", "analysis/curvature/loop.go", "	return at, nil\n}", "	return -1, nil\n}", "./analysis/curvature", "TestResume"},
@@ -55,7 +58,7 @@ var faults = []fault{
 	{"NaN not canonical: data are bound as they come", "cpu/pack.go", "op.Canonical(w)", "_ = w", "./cpu", "TestConformance"},
 	{"a row put into a state that is replaced before", "cpu/layout.go", "if rows == other.In || ", "if rows == -1 || ", "./cpu", "TestUpdates"},
 	{"states replaced one after the other", "cpu/exec.go", "x.staged = append(x.staged, states[root] && ", "x.staged = append(x.staged, false && states[root] && ", "./cpu ./optest", "TestStatesAreReplacedTogether"},
-	{"a part of a product begins where the whole does", "cpu/matmul_amd64.go", "q.product, q.a, q.c = &some, from*p.AM, from*p.cm", "q.product, q.a, q.c = &some, 0, from*p.cm", "./cpu", "TestCutKernels"},
+	{"a part of a product begins where the whole does", "cpu/matmul_amd64.go", "q.product, q.ofA, q.to = &some, from*p.AM, from*p.cm", "q.product, q.ofA, q.to = &some, 0, from*p.cm", "./cpu", "TestCutKernels"},
 	{"who helps with a chain stays in another cell", "cpu/chain.go", "o.w = from[i].w", "o.w = append(o.w, from[i].w...)[:len(from[i].w)]", "./cpu", "TestCutChainsWithConstants"},
 	{"who helps with a chain has no constants", "cpu/chain.go", "[][]boundLink{h.fixed, h.links}", "[][]boundLink{nil, h.links}", "./cpu", "TestCutChainsWithConstants"},
 	{"a cell is taken by who has no worker", "cpu/crew.go", "&& member < int(state>>48)", "&& member < 1<<20", "./cpu", "TestWhoHasNoWorkerTakesNoCell"},
@@ -88,6 +91,9 @@ var faults = []fault{
 	{"few columns of a row that begin where the first do", "cpu/matmul_row_amd64.go", "&b[j], bk, k, columns", "&b[0], bk, k, columns", "./cpu", "TestMatMulRow"},
 	{"few columns that begin anew where chains go on", "cpu/matmul_row_amd64.go", "case !p.on && n <= fewColumns", "case n <= fewColumns", "./cpu", "TestMatMulJoint"},
 	{"a plan without copies", "cpu/engine.go", "if !outs[v] {", "if !outs[v] && (l.copied == 0 || !l.isOnce(v)) {", "./cpu", "TestCopies"},
+	{"a transpose goes of which a tangent's primal needs what it gives", "cpu/heads.go", "if !f.fold[n.In[k]] || ", "if ", "./cpu", "TestHeads"},
+	{"the results of a dual go one without the other", "cpu/heads.go", "slices.Contains(to, 0) || ", "to[0] == 0 || ", "./cpu", "TestHeads"},
+	{"heads that follow one another", "cpu/matmul_amd64.go", "return e/l.heads*l.outer + e%l.heads*l.inner", "return e * l.inner", "./cpu", "TestHeads"},
 	{"a copy for cells that share a matrix", "cpu/copies.go", "len(slots.Of(op.Cell)) > count", "len(slots.Of(op.Cell)) > 2*count", "./cpu", "TestCopies"},
 	{"a copy of a matrix that steps change", "cpu/copies.go", "passing[s.In] = true", "passing[s.In] = false", "./cpu", "TestCopies"},
 	{"copies as large as they come", "cpu/copies.go", "l.copied+its > mostCopied", "its < 0", "./cpu", "TestCopies"},
