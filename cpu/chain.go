@@ -53,17 +53,19 @@ func newChain(t *graph.Tape, g *graph.Group, variants []string) *chain {
 			l.in = append(l.in, r)
 		}
 		fixed := c.spread(t, &l, variants)
-		out := ref{v: n.Out[0], buffer: -1, repeat: 1}
-		if slices.Contains(g.Inner, n.Out[0]) {
-			if len(free) > 0 && !fixed {
-				out.buffer, free = free[len(free)-1], free[:len(free)-1]
-			} else {
-				out.buffer, c.buffers = c.buffers, c.buffers+1
+		for _, v := range n.Out {
+			out := ref{v: v, buffer: -1, repeat: 1}
+			if slices.Contains(g.Inner, v) {
+				if len(free) > 0 && !fixed {
+					out.buffer, free = free[len(free)-1], free[:len(free)-1]
+				} else {
+					out.buffer, c.buffers = c.buffers, c.buffers+1
+				}
+				buffer[v] = out.buffer
 			}
-			buffer[n.Out[0]] = out.buffer
+			l.out = append(l.out, out)
 		}
-		l.out = []ref{out}
-		if fixed && out.buffer >= 0 {
+		if fixed && l.out[0].buffer >= 0 {
 			c.fixed = append(c.fixed, l)
 			last[n.Out[0]] = len(nodes) // every part reads it
 			continue

@@ -47,6 +47,13 @@ var chains = map[string]func(b *graph.Builder, x, row, column, number op.Value) 
 		cube := b.Do(op.Reshape{To: op.S(1, rows, columns)}, x)
 		return []op.Value{b.Do(op.Neg, b.Do(op.Add, cube, spread(b, half, cube))), b.Do(op.Neg, b.Do(op.Mul, x, half))}
 	},
+	"with tangents": func(b *graph.Builder, x, row, _, _ op.Value) []op.Value { // two results of a node: one stays inside, both do, none does
+		dx := b.Do(op.Add, x, spread(b, row, x))
+		tanh := b.Emit(op.DualMap[op.Unary]{Of: op.Tanh, With: 1}, x, dx)
+		sigmoid := b.Emit(op.DualMap[op.Sigmoid]{With: 1}, tanh[0], tanh[1])
+		gelu := b.Emit(op.DualMap[op.Gelu]{With: 1}, sigmoid[0], b.Do(op.Mul, sigmoid[1], sigmoid[0]))
+		return []op.Value{gelu[0], gelu[1], tanh[1]}
+	},
 	"from inside": func(b *graph.Builder, x, _, _, _ op.Value) []op.Value { // a broadcast of a result waits for the chain
 		y := b.Do(op.Mul, x, x)
 		s := b.Do(op.Sum{Axes: op.List(0)}, y)

@@ -44,6 +44,11 @@ func stripRsqrtAVX2(y *uint32, x *uint32, n int)
 //go:noescape
 func stripGeluAVX2(y *uint32, x *uint32, n int)
 
+// stripDualGeluAVX2 sets y and dy to gelu(x) and its tangent, for n > 0 words.
+//
+//go:noescape
+func stripDualGeluAVX2(y *uint32, dy *uint32, x *uint32, dx *uint32, n int)
+
 // stripExpAVX512 sets y to exp(x), for n > 0 words.
 //
 //go:noescape
@@ -83,3 +88,18 @@ func stripRsqrtAVX512(y *uint32, x *uint32, n int)
 //
 //go:noescape
 func stripGeluAVX512(y *uint32, x *uint32, n int)
+
+// stripDualTanhAVX512 sets y and dy to tanh(x) and its tangent, for n > 0 words.
+//
+//go:noescape
+func stripDualTanhAVX512(y *uint32, dy *uint32, x *uint32, dx *uint32, n int)
+
+// stripDualSigmoidAVX512 sets y and dy to 1 / (1 + exp(-x)) and its tangent, for n > 0 words.
+//
+//go:noescape
+func stripDualSigmoidAVX512(y *uint32, dy *uint32, x *uint32, dx *uint32, n int)
+
+// stripDualGeluAVX512 sets y and dy to gelu(x) and its tangent, for n > 0 words.
+//
+//go:noescape
+func stripDualGeluAVX512(y *uint32, dy *uint32, x *uint32, dx *uint32, n int)

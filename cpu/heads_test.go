@@ -2,8 +2,6 @@ package cpu
 
 import (
 	"bytes"
-	"context"
-	"slices"
 	"testing"
 
 	"lockstep/graph"
@@ -119,12 +117,7 @@ func TestHeads(t *testing.T) {
 		}, 1},
 	} {
 		prog := trace(t, c.body)
-		e := engine(t, 1)
-		slots, err := slotsOf(headCells, headGroups)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := e.layOut(prog, slots)
+		l := engine(t, 1).layOut(prog, trainedSlots(t))
 		left := 0
 		for _, n := range l.t.Step {
 			if n.Op == headsApart {
@@ -134,81 +127,15 @@ func TestHeads(t *testing.T) {
 		if left != c.left {
 			t.Errorf("%s: %d transposes are left; want %d", name, left, c.left)
 		}
-		want := headOutputs(t, prog, Options{NoFuse: true, Variants: []string{Law}})
+		want := trained(t, prog, Options{NoFuse: true, Variants: []string{Law}}, 2)
 		for _, variants := range [][]string{nil, {"avx2", "go", Law}} {
 			for _, threads := range []int{1, 3} {
-				if !slices.Contains(Variants(), "avx2") {
-					t.Skip("no AVX2 here")
-				}
-				for out, got := range headOutputs(t, prog, Options{Threads: threads, Variants: variants}) {
-					if !bytes.Equal(got, want[out]) {
-						t.Errorf("%s, variants %v, %d threads: output %q is not that of the laws", name, variants, threads, out)
-					}
+				if got := trained(t, prog, Options{Threads: threads, Variants: variants}, 2); !bytes.Equal(got, want) {
+					t.Errorf("%s, variants %v, %d threads: %d of %d bytes differ from the laws'", name, variants, threads, different(got, want), len(want))
 				}
 			}
 		}
 	}
-}
-
-const headCells = 4
-
-var headGroups = graph.Groups{op.Model: {0, 0, 1, 1}}
-
-// headOutputs are the outputs of all cells after two steps.
-func headOutputs(t *testing.T, prog *graph.Program, how Options) map[string][]byte {
-	t.Helper()
-	e, err := New(how)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := e.NewPack(headCells, headGroups)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	for i, in := range prog.In {
-		kind := prog.Types[in.V]
-		n := 1
-		switch kind.Domain {
-		case op.Cell:
-			n = headCells
-		case op.Model:
-			n = 2
-		}
-		for slot := range n {
-			x := op.New(kind)
-			for k := range x.W {
-				if kind.DType == op.U32 {
-					x.W[k] = uint32(slot + 2)
-				} else {
-					x.SetF(k, float32((k*k*7+slot*31+i*17)%53)/26-1)
-				}
-			}
-			if err := p.Put(in.Name, kind, slot, op.Bytes(x.W)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	x, err := p.Compile(prog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer x.Close()
-	if err := x.Reset(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.Run(context.Background(), 2); err != nil {
-		t.Fatal(err)
-	}
-	all := map[string][]byte{}
-	for _, o := range prog.Out {
-		b := make([]byte, headCells*4*prog.OutType(o).Words())
-		if err := p.ReadAll(o.Name, b); err != nil {
-			t.Fatal(err)
-		}
-		all[o.Name] = b
-	}
-	return all
 }
 
 // TestHeadsLaw: the op is its product between transposes.

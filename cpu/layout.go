@@ -177,6 +177,9 @@ func (l *layout) update(g graph.Group) map[op.Value]op.Value {
 	nodes := g.Work(l.t)
 	for i, n := range nodes {
 		v := n.Out[0]
+		if len(n.Out) > 1 {
+			return nil
+		}
 		if slices.Contains(g.Inner, v) {
 			continue
 		}

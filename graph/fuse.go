@@ -118,7 +118,10 @@ func (f *fuser) addApart(n op.Node) {
 		}
 		joint := leastCommonMultiple(grain, g.Grain)
 		if length > 0 && length == g.Len && joint <= f.Part && f.room(g, n) && !(spreads && inside) {
-			g.Nodes, g.Grain, f.from[n.Out[0]] = append(g.Nodes, n), joint, i
+			g.Nodes, g.Grain = append(g.Nodes, n), joint
+			for _, v := range n.Out {
+				f.from[v] = i
+			}
 			return
 		}
 	}
@@ -146,7 +149,9 @@ func (f *fuser) add(n op.Node) {
 		switch {
 		case length == g.Len && joint <= f.Part && f.room(g, n) && !(spreads && depends):
 			g.Nodes, g.Grain = append(g.Nodes, n), joint
-			f.inside[n.Out[0]] = true
+			for _, v := range n.Out {
+				f.inside[v] = true
+			}
 			return
 		case depends && f.View[n.Out[0]].Of != 0: // a view of a result
 			g.Nodes = append(g.Nodes, n)
@@ -160,14 +165,17 @@ func (f *fuser) add(n op.Node) {
 	f.groups = append(f.groups, Group{Nodes: []op.Node{n}, Len: length, Grain: max(grain, 1)})
 	f.open, f.inside = -1, nil
 	if length > 0 {
-		f.open, f.inside = len(f.groups)-1, map[op.Value]bool{n.Out[0]: true}
+		f.open, f.inside = len(f.groups)-1, map[op.Value]bool{}
+		for _, v := range n.Out {
+			f.inside[v] = true
+		}
 	}
 }
 
 // joins is the number of elements of a chain that the node may be part of, and what divides its parts; 0 of other nodes.
 func (f *fuser) joins(n op.Node) (length, grain int) {
 	out := f.P.Types[n.Out[0]]
-	if len(n.Out) != 1 || out.Domain != op.Cell || out.Len() < f.Smallest || out.Words() != out.Len() {
+	if out.Domain != op.Cell || out.Len() < f.Smallest || out.Words() != out.Len() {
 		return 0, 0
 	}
 	if _, ok := n.Op.(op.Pointwise); ok {
@@ -255,9 +263,10 @@ func (f *fuser) sink() {
 	for i := range f.groups {
 		g := &f.groups[i]
 		for _, n := range g.Work(f.Tape) {
-			v := n.Out[0]
-			if g.Len > 0 && users[v] == i+1 && !slices.Contains(g.Inner, v) {
-				g.Inner = append(g.Inner, v)
+			for _, v := range n.Out {
+				if g.Len > 0 && users[v] == i+1 && !slices.Contains(g.Inner, v) {
+					g.Inner = append(g.Inner, v)
+				}
 			}
 		}
 	}

@@ -55,6 +55,9 @@ func estimateFlags(own ...cli.Flag) []cli.Flag {
 	}, matrixFlags())
 }
 
+// What a trace takes by default. Hutch++ takes as many products, but one after the other: a sketch is the better the larger it is.
+const traceVectors, traceRounds = 8, 8
+
 const curvatureArgs = "CARD.toml|DIR"
 
 func curvatureCommand() *cli.Command {
@@ -109,8 +112,9 @@ func curvatureCommand() *cli.Command {
 				Usage:       "estimate the trace, and the diagonal, by random vectors",
 				ArgsUsage:   curvatureArgs,
 				Description: "Example: lockstep curvature trace studies/intrinsic-digits.toml --cell 84 --method hutch++ --block each" + resumes,
-				Flags: estimateFlags(vectors(8),
-					&cli.IntFlag{Name: "rounds", Value: 8, Usage: "multiply `N` times: a trace takes vectors times rounds products"},
+				Flags: estimateFlags(
+					&cli.IntFlag{Name: "vectors", Value: traceVectors, Usage: "multiply `K` random vectors of each model at a time; by hutch++ each of them has a sketch of its own", DefaultText: fmt.Sprintf("%d; by hutch++ 1", traceVectors)},
+					&cli.IntFlag{Name: "rounds", Value: traceRounds, Usage: "multiply `N` times: a trace takes vectors times rounds products", DefaultText: fmt.Sprintf("%d; by hutch++ %d", traceRounds, traceVectors*traceRounds)},
 					&cli.StringFlag{Name: "method", Value: probe.Hutchinson, Usage: "`METHOD`: " + strings.Join(probe.Estimators(), " or ")},
 					&cli.BoolFlag{Name: "diagonal", Usage: "also write the diagonal to -o"},
 					&cli.StringFlag{Name: "o", Usage: "write the diagonal to `FILE.npy`, f32 [points, models, D] without axes of one"}),
@@ -281,6 +285,14 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	e = &probe.Estimation{Matrix: m, Method: method, Block: c.String("block"), Steps: c.Int("steps"), Vectors: max(1, c.Int("vectors")), Rounds: c.Int("rounds"),
 		Estimator: c.String("method"), Diagonal: c.Bool("diagonal"),
 		View: probe.View{Top: c.Int("top"), Bottom: c.Int("bottom"), Sigma: c.Float64("sigma"), C: c.Float64("c"), At: densityPoints}}
+	if method == probe.Trace && e.Estimator == probe.HutchPlus {
+		if !c.IsSet("vectors") {
+			e.Vectors = 1
+		}
+		if !c.IsSet("rounds") {
+			e.Rounds = max(traceRounds, traceVectors*traceRounds/e.Vectors)
+		}
+	}
 	if e.Params, err = paramsOf(c, m.Cells); err != nil {
 		return nil, how, err
 	}

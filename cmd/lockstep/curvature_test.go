@@ -491,7 +491,11 @@ func TestCurvatureEstimates(t *testing.T) {
 			t.Errorf("at %s: the diagonal %v sums to %v; the trace is %+v", u.At, d.Type, sum, m)
 		}
 	}
-	plus := run("trace", "--at", "0", "--method", "hutch++", "--rounds", "30")
+	least, most := run("trace", "--at", "0").Units[0].Models[0].Trace, run("trace", "--at", "0", "--method", "hutch++").Units[0].Models[0].Trace
+	if least.Samples != 64 || most.Samples != 22 || !(*most.Error < *least.Error/2) { // 64 products each
+		t.Errorf("without further flags hutchinson %v +- %v of %d samples, hutch++ %v +- %v of %d", least.Mean, *least.Error, least.Samples, most.Mean, *most.Error, most.Samples)
+	}
+	plus := run("trace", "--at", "0", "--method", "hutch++", "--vectors", "8", "--rounds", "30")
 	a, b := trace.Units[0].Models[0].Trace, plus.Units[0].Models[0].Trace
 	if off := math.Abs(a.Mean - b.Mean); off > 4*math.Hypot(*a.Error, *b.Error) || !(*b.Error < *a.Error) {
 		t.Errorf("hutchinson %v +- %v, hutch++ %v +- %v", a.Mean, *a.Error, b.Mean, *b.Error)

@@ -25,11 +25,26 @@ var unaryFunctions = []strip{
 	{"stripGelu", "x", "gelu(x)", first(gelu)},
 }
 
+// Activations with their tangents, op.DualMap: what both need is computed once.
+var dualActivations = []dualStrip{
+	{"stripDualTanh", "x, dx", "tanh(x) and its tangent", dualTangent},
+	{"stripDualSigmoid", "x, dx", "1 / (1 + exp(-x)) and its tangent", dualSigmoid},
+	{"stripDualGelu", "x, dx", "gelu(x) and its tangent", dualGelu},
+}
+
 // functions generates the kernels of functions.
 func functions(c *build.Context) {
 	widths(c, func(k *code) {
 		for _, s := range unaryFunctions {
 			s.generateAbreast(k, 2)
+		}
+		for _, s := range dualActivations {
+			switch {
+			case k.lanes() == 16:
+				s.generateAbreast(k, 2)
+			case s.name == "stripDualGelu":
+				s.generateAbreast(k, 1) // it takes most of AVX2's 16 registers; the others are slower so than strips one after the other
+			}
 		}
 	})
 }
@@ -259,17 +274,59 @@ func inverseRoot(k *code, x reg.VecVirtual) reg.VecVirtual {
 	return k.canonical(x, x, x)
 }
 
-// gelu rounds where op.Gelu's expansion does.
-func gelu(k *code, x reg.VecVirtual) reg.VecVirtual {
+// geluTanh is the tanh in gelu. It rounds where op.Gelu's expansion does, and keeps x.
+func geluTanh(k *code, x reg.VecVirtual) reg.VecVirtual {
 	u := k.reg()
 	k.VMULPS(x, x, u)
 	k.VMULPS(x, u, u)
 	k.VMULPS(k.number(math.Float32bits(0.044715)), u, u)
 	k.VADDPS(u, x, u)
 	k.VMULPS(k.number(math.Float32bits(0.7978846)), u, u)
-	t := tangent(k, u)
+	return tangent(k, u)
+}
+
+func gelu(k *code, x reg.VecVirtual) reg.VecVirtual {
+	t := geluTanh(k, x)
 	k.VADDPS(k.number(one), t, t)
 	k.VMULPS(k.number(half), x, x)
 	k.VMULPS(t, x, x)
 	return k.canonical(x, x, x)
+}
+
+// The tangents below round where the JVPs of the ops do. A NaN stays one through all of it, so only what is stored is made canonical.
+
+func dualTangent(k *code, x, dx reg.VecVirtual) (y, dy reg.VecVirtual) {
+	y, v := tangent(k, x), k.reg()
+	k.VMULPS(y, y, v) // dx * (1 - y * y)
+	k.VSUBPS(v, k.fresh(one), v)
+	k.VMULPS(v, dx, dx)
+	return y, k.canonical(dx, dx, dx)
+}
+
+func dualSigmoid(k *code, x, dx reg.VecVirtual) (y, dy reg.VecVirtual) {
+	y, v := sigmoid(k, x), k.fresh(one)
+	k.VSUBPS(y, v, v) // dx * (y * (1 - y))
+	k.VMULPS(v, y, v)
+	k.VMULPS(v, dx, dx)
+	return y, k.canonical(dx, dx, dx)
+}
+
+func dualGelu(k *code, x, dx reg.VecVirtual) (y, dy reg.VecVirtual) {
+	t := geluTanh(k, x)
+	b, v, h := k.reg(), k.reg(), k.reg()
+	k.VMULPS(t, t, b) // b = 1 - t * t
+	k.VSUBPS(b, k.fresh(one), b)
+	k.VADDPS(k.number(one), t, t)                         // 1 + t
+	k.VMULPS(x, x, v)                                     // v = u'
+	k.VMULPS(k.number(math.Float32bits(0.134145)), v, v)  //
+	k.VADDPS(k.number(one), v, v)                         //
+	k.VMULPS(k.number(math.Float32bits(0.7978846)), v, v) //
+	k.VMULPS(k.number(half), x, h)                        // h = 0.5 * x
+	k.VMULPS(b, h, b)                                     // c = (h * b) * v
+	k.VMULPS(v, b, b)                                     //
+	k.VMULPS(t, h, h)                                     // y = h * (1 + t)
+	k.VMULPS(k.number(half), t, t)                        // a = 0.5 * (1 + t)
+	k.VADDPS(b, t, t)                                     // dx * (a + c)
+	k.VMULPS(t, dx, dx)                                   //
+	return k.canonical(h, h, h), k.canonical(dx, dx, dx)
 }

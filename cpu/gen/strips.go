@@ -21,6 +21,12 @@ type strip struct {
 // A body computes the result in a register from registers with the operands, which it may overwrite.
 type body func(k *code, x []reg.VecVirtual) reg.VecVirtual
 
+// A dualStrip is a strip with a result and its tangent, of an operand and its tangent, which the body may overwrite.
+type dualStrip struct {
+	name, in, doc string
+	body          func(k *code, x, dx reg.VecVirtual) (y, dy reg.VecVirtual)
+}
+
 var elementwise = []strip{
 	{"stripAdd", "a, b", "a + b", arithmetic((*build.Context).VADDPS)},
 	{"stripSub", "a, b", "a - b", arithmetic((*build.Context).VSUBPS)},
@@ -118,21 +124,41 @@ func (s strip) generate(k *code) { s.generateAbreast(k, 1) }
 
 // generateAbreast is generate with a loop before it over some vectors at a time, for bodies that are long chains.
 func (s strip) generateAbreast(k *code, abreast int) {
-	k.begin(s.name, "y, "+strings.ReplaceAll(s.in, "one ", "")+" *uint32, n int", "sets y to "+s.doc+", for n > 0 words.")
-	y, n := load(k.Context, "y", 0), load(k.Context, "n", 0)
+	k.strip(s.name, s.in, s.doc, []string{"y"}, abreast, func(k *code, x []reg.VecVirtual) []reg.VecVirtual {
+		return []reg.VecVirtual{s.body(k, x)}
+	})
+}
+
+func (s dualStrip) generateAbreast(k *code, abreast int) {
+	k.strip(s.name, s.in, s.doc, []string{"y", "dy"}, abreast, func(k *code, x []reg.VecVirtual) []reg.VecVirtual {
+		y, dy := s.body(k, x[0], x[1])
+		return []reg.VecVirtual{y, dy}
+	})
+}
+
+// strip writes a strip with such operands and results.
+func (k *code) strip(name, operands, doc string, names []string, abreast int, results func(k *code, x []reg.VecVirtual) []reg.VecVirtual) {
+	k.begin(name, strings.Join(names, ", ")+", "+strings.ReplaceAll(operands, "one ", "")+" *uint32, n int", "sets "+strings.Join(names, " and ")+" to "+doc+", for n > 0 words.")
+	var out []reg.GPVirtual
+	for _, name := range names {
+		out = append(out, load(k.Context, name, 0))
+	}
+	n := load(k.Context, "n", 0)
 	var in []stripOperand
-	for _, name := range strings.Split(s.in, ", ") {
+	for _, name := range strings.Split(operands, ", ") {
 		name, one := strings.CutPrefix(name, "one ")
 		in = append(in, stripOperand{load(k.Context, name, 0), one})
 	}
 	at := k.GP64()
 	k.XORQ(at, at)
-	k.preload(func(k *code) { s.body(k, k.regs(len(in))) })
+	k.preload(func(k *code) { results(k, k.regs(len(in))) })
 	vector := func(i int) {
 		place := func(p reg.GPVirtual) operand.Mem {
 			return operand.Mem{Base: p, Index: at, Scale: 4, Disp: k.bytes() * i}
 		}
-		k.VMOVUPS(s.body(k, k.load(in, func(p reg.GPVirtual, x reg.VecVirtual) { k.VMOVUPS(place(p), x) })), place(y))
+		for i, y := range results(k, k.load(in, func(p reg.GPVirtual, x reg.VecVirtual) { k.VMOVUPS(place(p), x) })) {
+			k.VMOVUPS(y, place(out[i]))
+		}
 	}
 	left := 0 // n is the number of words left, less these
 	for _, vectors := range slices.Compact([]int{abreast, 1}) {
@@ -155,7 +181,9 @@ func (s strip) generateAbreast(k *code, abreast int) {
 	k.JZ(operand.LabelRef("done"))
 	mask := k.firstLanes(n)
 	x := k.load(in, func(p reg.GPVirtual, x reg.VecVirtual) { k.loadMasked(indexed(p, at, 4), mask, x) })
-	k.storeMasked(s.body(k, x), mask, indexed(y, at, 4))
+	for i, y := range results(k, x) {
+		k.storeMasked(y, mask, indexed(out[i], at, 4))
+	}
 	k.Label("done")
 	end(k.Context)
 }
