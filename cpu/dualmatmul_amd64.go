@@ -26,21 +26,21 @@ func (p *product) kernelDual(tangents *tileSet) kernel {
 	return func(w *workspace, out, in []op.Tensor) {
 		n := len(in) - 2
 		a, b := operandsAB{in[0].F(), in[n].F()}, operandsAB{in[1].F(), in[n+1].F()}
-		p.runDual(w, p.terms(in[2:n]), out[0].F(), out[1].F(), a, b, tangents)
+		p.runDual(w, p.terms(in[2:n]), results{out[0].F(), out[1].F()}, results{}, a, b, tangents)
 	}
 }
 
 // fewRows is the number of rows below which MatMul has kernels of its own for them.
 const fewRows = 8
 
-// runDual computes C = A B and its tangent dC over the first terms.
-func (p *product) runDual(w *workspace, terms int, c, dc []float32, a, b operandsAB, tangents *tileSet) {
+// runDual computes C = A B and its tangent dC over the first terms; of one chunk X + C and dX + dC, if there are X and dX.
+func (p *product) runDual(w *workspace, terms int, c, x results, a, b operandsAB, tangents *tileSet) {
 	if terms == 0 || p.M == 0 || p.N == 0 {
-		clear(c)
-		clear(dc)
+		clear(c[0])
+		clear(c[1])
 		return
 	}
 	p.cut(w, 3*p.Batch*p.M*p.N*terms, func(w *workspace, q portion) {
-		q.run(w, terms, [2][]float32{c[q.to:], dc[q.to:]}, a.from(q.ofA), b, [2]*tileSet{p.tiles, tangents})
+		q.run(w, terms, c.from(q.to), x.from(q.ofX), a.from(q.ofA), b, [2]*tileSet{p.tiles, tangents})
 	})
 }

@@ -13,7 +13,7 @@ type Explanation struct {
 	Traced  int    `json:"traced"`  // ops as they were traced
 	Lowered int    `json:"lowered"` // after the rewrites: composites without a kernel expanded, equal ones shared, dead ones dropped; of these
 	Once    int    `json:"once"`    // run when inputs have changed,
-	Step    int    `json:"step"`    // and these in every step;
+	Step    int    `json:"step"`    // and these in every step, before products take transposes and sums upon themselves;
 	Views   int    `json:"views"`   // as many of both only show a part of another's memory, which is no work
 	Units   []Unit `json:"units"`   // what runs in a step, in order
 	Block   int    `json:"block"`   // cells that a thread takes through a step at once

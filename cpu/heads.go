@@ -140,7 +140,7 @@ func (f *folding) look() {
 // operands folds the transposes whose results are operands of products: of each operand and its tangent both, or neither.
 func (f *folding) operands() {
 	for _, n := range f.t.Step {
-		if n.Op == headsApart && f.t.P.Types[n.In[0]].DType == op.F32 {
+		if n.Op == headsApart {
 			f.fold[n.Out[0]] = true
 		}
 	}

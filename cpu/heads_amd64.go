@@ -46,6 +46,9 @@ func headsProduct(o op.MatMul, a, b, c bool, in []op.Type, t *tileSet) *product 
 		return nil
 	}
 	p := newProduct(o, in[0].Shape, in[1].Shape, t)
+	if p.K == 0 || p.N == 0 || p.M == 0 { // of no term, whose entries newProduct may have taken for one, or of no result
+		return nil
+	}
 	n := in[0].At(1)
 	if a {
 		p.a, p.AM, p.AK = lies{n, p.ABatch * n, in[0].At(3)}, n*in[0].At(3), 1

@@ -105,6 +105,18 @@ func TestHeads(t *testing.T) {
 			b.Output("s", b.Do(op.MatMul{TA: true}, q, k))
 			b.Output("ds", tangents(b, op.MatMulJVP{TA: true}, q, k, dq, dk))
 		}, 0},
+		"between two products": {func(b *graph.Builder) { // an operand's transpose goes; so the result of the other stays as it is
+			q, k := rowsOf(b, "q", op.Cell), rowsOf(b, "k", op.Cell)
+			y := b.Do(op.MatMul{}, scores(b, q, k), apart(b, k)) // [batch, head, token, width]
+			z := b.Do(headsApart, y)
+			b.Output("y", b.Do(op.MatMul{TB: true}, z, z))
+		}, 0},
+		"of no term": {func(b *graph.Builder) {
+			x := b.State("x", b.Input("x0", op.T(op.F32, op.Cell, 2, 3, 2, 0)), op.Cell)
+			b.Next(x, x)
+			b.Output("y", b.Do(headsApart, b.Do(op.MatMul{TB: true}, x, x)))
+			b.Output("dy", b.Do(headsApart, b.Do(op.MatMulJVP{TB: true}, x, x, x, x)))
+		}, 2},
 		"a result read twice": {func(b *graph.Builder) {
 			q, k := rowsOf(b, "q", op.Cell), rowsOf(b, "k", op.Cell)
 			y := b.Do(op.MatMul{}, scores(b, q, k), apart(b, k))

@@ -47,6 +47,7 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	if e.fuses() {
 		l.copyTransposed(e, slots)
 		l.foldHeads(e)
+		l.foldSums(e)
 		l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
 		for i := range l.t.Groups {
 			if g := &l.t.Groups[i]; g.Len > 0 {

@@ -53,11 +53,12 @@ func productWords(o op.MatMul, in []op.Type, cells int) int {
 // A tileKernel computes some blocks of rows of a panel over k > 0 terms. a points to A at the first row and term, its
 // strides are am from row to row and ak from term to term; b points to the panel's columns of the first term, the next
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
-// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C, or adds to it if add is above 0,
+// and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C; or, if add is above 0, to X and the products, where
+// the first row of X is at x, the next at stride xm, and X may be C;
 // or takes its chains up again if add is below 0, which those of MatMulJVP do not. Of the last
 // vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
 // further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
-type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int)
+type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, x *float32, xm, cols int, ahead *float32, step int)
 
 // tileSet is the kernels of one family of instructions, by the rows of a block less 1.
 type tileSet struct {
@@ -134,6 +135,7 @@ func spans(m, most int) [2]span {
 type product struct {
 	op.MatDims
 	cm      int  // stride of the rows of C
+	xm      int  // of X, which is added to C
 	a, b, c lies // the entries of the batch
 	on      bool // C holds the chains of the terms before, of one chunk, and they go on
 	tiles   *tileSet
@@ -185,6 +187,11 @@ func (p *product) terms(klen []op.Tensor) int {
 
 // run computes C = A B over the first terms.
 func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
+	p.runPlus(w, terms, c, nil, a, b)
+}
+
+// runPlus computes C = X + A B of one chunk of terms, or, without X, run.
+func (p *product) runPlus(w *workspace, terms int, c, x []float32, a, b operandsAB) {
 	if terms == 0 || p.M == 0 || p.N == 0 { // of no term, so not on
 		for e := range p.Batch {
 			for i := range p.M {
@@ -194,16 +201,22 @@ func (p *product) run(w *workspace, terms int, c []float32, a, b operandsAB) {
 		return
 	}
 	p.cut(w, p.Batch*p.M*p.N*terms, func(w *workspace, q portion) {
-		q.run(w, terms, [2][]float32{c[q.to:]}, a.from(q.ofA), b, [2]*tileSet{p.tiles})
+		q.run(w, terms, results{c[q.to:]}, results{x}.from(q.ofX), a.from(q.ofA), b, [2]*tileSet{p.tiles})
 	})
 }
+
+// results are C and, of a product with its tangent, dC; or what is added to them, nil where nothing is.
+type results [2][]float32
+
+// from are those from word n on.
+func (r results) from(n int) results { return results(operandsAB(r).from(n)) }
 
 // portion is a part of a product: some entries of its batch, some columns, and some rows, which are those of another product.
 type portion struct {
 	*product
-	ofA, to     int // where the rows begin in A, and in C
-	first, last int // entries
-	from, end   int // columns
+	ofA, ofX, to int // where the rows begin in A, in X, and in C
+	first, last  int // entries
+	from, end    int // columns
 }
 
 // cut runs f on portions of the product, see workspace.split: on some entries of a batch; of one product on some columns, as whole panels, or,
@@ -221,7 +234,7 @@ func (p *product) cut(w *workspace, work int, f func(w *workspace, q portion)) {
 		w.split(p.M, rows, work, func(w *workspace, from, to int) {
 			q, some := whole, *p
 			some.M = to - from
-			q.product, q.ofA, q.to = &some, from*p.AM, from*p.cm
+			q.product, q.ofA, q.ofX, q.to = &some, from*p.AM, from*p.xm, from*p.cm
 			f(w, q)
 		})
 	default:
@@ -244,7 +257,7 @@ func (o operandsAB) from(n int) operandsAB {
 }
 
 // run computes the portion of one result, or two, each by its tiles: those of MatMul, of MatMulJVP, or both.
-func (q portion) run(w *workspace, terms int, c [2][]float32, a, b operandsAB, tiles [2]*tileSet) {
+func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, tiles [2]*tileSet) {
 	if q.rowPays(q.end-q.from, b) {
 		for e := q.first; e < q.last; e++ {
 			q.row(w, e, terms, q.from, q.end, c[0], a[0], b[0])
@@ -272,7 +285,7 @@ func (q portion) run(w *workspace, terms int, c [2][]float32, a, b operandsAB, t
 				panel := q.packPanel(e, j, r, k, b, buf)
 				for i, t := range tiles {
 					if t != nil {
-						q.tilePanel(t, panel, bands, c[i])
+						q.tilePanel(t, panel, bands, c[i], x[i])
 					}
 				}
 			}
@@ -281,7 +294,7 @@ func (q portion) run(w *workspace, terms int, c [2][]float32, a, b operandsAB, t
 }
 
 // small computes a portion of many entries, of one panel and one chunk each: what all have in common is found once.
-func (q portion) small(terms int, c [2][]float32, a, b, buf operandsAB, tiles [2]*tileSet) {
+func (q portion) small(terms int, c results, a, b, buf operandsAB, tiles [2]*tileSet) {
 	var kernels [2][]tileKernel
 	cols, last, add := q.end-q.from, 0, 0
 	for i, t := range tiles {
@@ -318,7 +331,7 @@ func (q portion) small(terms int, c [2][]float32, a, b, buf operandsAB, tiles [2
 			}
 			for i, k := range kernels {
 				if k != nil {
-					k[s.rows-1](s.blocks, terms, x, dx, q.AM, q.AK, panel[0], panel[1], bk, &c[i][atC+row*q.cm], q.cm, add, last, panel[0], 0)
+					k[s.rows-1](s.blocks, terms, x, dx, q.AM, q.AK, panel[0], panel[1], bk, &c[i][atC+row*q.cm], q.cm, add, nil, 0, last, panel[0], 0)
 				}
 			}
 			row += s.blocks * s.rows
@@ -385,12 +398,15 @@ func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
 }
 
 // tilePanel goes down the bands of A with the kernels of tiles.
-func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c []float32) {
+func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c, plus []float32) {
 	byRows, last := tiles.kernels(q.cols)
 	e, j, k, from, bk, ahead, step := q.e, q.j, q.k, q.from, q.bk, q.ahead, q.step
 	add := q.r
 	if p.on {
 		add = -1
+	}
+	if plus != nil {
+		add = 1
 	}
 	for _, x := range bands {
 		row := 0
@@ -400,7 +416,12 @@ func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c []flo
 				if da != nil {
 					da = skip(da, row*x.am)
 				}
-				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, &c[p.c.at(e)+(x.row+row)*p.cm+j], p.cm, add, last, ahead, step)
+				to := &c[p.c.at(e)+(x.row+row)*p.cm+j]
+				summand, xm := to, p.cm
+				if plus != nil {
+					summand, xm = &plus[(x.row+row)*p.xm+j], p.xm
+				}
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, to, p.cm, add, summand, xm, last, ahead, step)
 				row += s.blocks * s.rows
 			}
 		}

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul1x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -34,8 +34,8 @@ begin:
 	MOVQ a+16(FP), DX
 	MOVQ b+48(FP), BX
 	MOVQ k+8(FP), SI
-	MOVQ ahead+104(FP), DI
-	MOVQ step+112(FP), R8
+	MOVQ ahead+120(FP), DI
+	MOVQ step+128(FP), R8
 	SHLQ $0x02, R8
 
 term:
@@ -56,10 +56,13 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Y0, Y0
 	VADDPS       32(SI), Y1, Y1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y2
@@ -85,9 +88,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul2x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -122,8 +125,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -147,13 +150,16 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y2, Y2
 	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y4
@@ -187,9 +193,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul3x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -231,8 +237,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -259,16 +265,19 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y2, Y2
 	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y4, Y4
 	VADDPS       32(DI), Y5, Y5
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y6
@@ -310,9 +319,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul4x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -362,8 +371,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -393,19 +402,22 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y2, Y2
 	VADDPS       32(R8), Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y4, Y4
 	VADDPS       32(R8), Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y6, Y6
 	VADDPS       32(R8), Y7, Y7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y8
@@ -455,9 +467,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul5x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -514,8 +526,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -548,22 +560,25 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y2, Y2
 	VADDPS       32(R8), Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y4, Y4
 	VADDPS       32(R8), Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y6, Y6
 	VADDPS       32(R8), Y7, Y7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y8, Y8
 	VADDPS       32(R8), Y9, Y9
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y10
@@ -621,9 +636,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmul6x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -688,8 +703,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -725,25 +740,28 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Y0, Y0
 	VADDPS       32(R9), Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y2, Y2
 	VADDPS       32(R9), Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y4, Y4
 	VADDPS       32(R9), Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y6, Y6
 	VADDPS       32(R9), Y7, Y7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y8, Y8
 	VADDPS       32(R9), Y9, Y9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y10, Y10
 	VADDPS       32(R9), Y11, Y11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y12
@@ -809,10 +827,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul1x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -843,8 +861,8 @@ begin:
 	MOVQ a+16(FP), DX
 	MOVQ b+48(FP), BX
 	MOVQ k+8(FP), SI
-	MOVQ ahead+104(FP), DI
-	MOVQ step+112(FP), R8
+	MOVQ ahead+120(FP), DI
+	MOVQ step+128(FP), R8
 	SHLQ $0x02, R8
 
 term:
@@ -865,11 +883,14 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Y1, Y1
 	VMASKMOVPS   32(SI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y3
@@ -961,10 +982,10 @@ DATA firstLanes<>+62(SB)/1, $0x00
 DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
 
-// func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul2x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1002,8 +1023,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -1027,15 +1048,18 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y3, Y3
 	VMASKMOVPS   32(DI), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y5
@@ -1069,10 +1093,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul3x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1117,8 +1141,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -1145,19 +1169,22 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y3, Y3
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y5, Y5
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y7
@@ -1199,10 +1226,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul4x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1255,8 +1282,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -1286,23 +1313,26 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y3, Y3
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y5, Y5
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y6, Y6
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y7, Y7
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y8, Y8
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y9
@@ -1352,10 +1382,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul5x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1415,8 +1445,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -1449,27 +1479,30 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y3, Y3
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y5, Y5
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y6, Y6
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y7, Y7
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y8, Y8
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y9, Y9
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y10, Y10
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y11
@@ -1527,10 +1560,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul6x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1598,8 +1631,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -1635,31 +1668,34 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Y1, Y1
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y3, Y3
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y5, Y5
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y7, Y7
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y8, Y8
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y9, Y9
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y10, Y10
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y11, Y11
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y12, Y12
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y13
@@ -1725,10 +1761,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul1x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1757,8 +1793,8 @@ begin:
 	MOVQ a+16(FP), DX
 	MOVQ b+48(FP), BX
 	MOVQ k+8(FP), SI
-	MOVQ ahead+104(FP), DI
-	MOVQ step+112(FP), R8
+	MOVQ ahead+120(FP), DI
+	MOVQ step+128(FP), R8
 	SHLQ $0x02, R8
 
 term:
@@ -1777,10 +1813,13 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VMASKMOVPS   (SI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y2
@@ -1803,10 +1842,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul2x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1840,8 +1879,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -1862,13 +1901,16 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y3
@@ -1896,10 +1938,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul3x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1938,8 +1980,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -1962,16 +2004,19 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y4
@@ -2004,10 +2049,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul4x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2052,8 +2097,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -2078,19 +2123,22 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y5
@@ -2128,10 +2176,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul5x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2181,8 +2229,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -2209,22 +2257,25 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y6
@@ -2267,10 +2318,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul6x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2326,8 +2377,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -2356,25 +2407,28 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y7
@@ -2422,10 +2476,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul7x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul7x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2486,8 +2540,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -2518,28 +2572,31 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y7, Y7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y8
@@ -2592,10 +2649,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul8x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul8x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2662,8 +2719,8 @@ begin:
 	MOVQ a+16(FP), R8
 	MOVQ b+48(FP), R9
 	MOVQ k+8(FP), R10
-	MOVQ ahead+104(FP), R11
-	MOVQ step+112(FP), R12
+	MOVQ ahead+120(FP), R11
+	MOVQ step+128(FP), R12
 	SHLQ $0x02, R12
 
 term:
@@ -2696,31 +2753,34 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y1, Y1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y2, Y2
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y3, Y3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y4, Y4
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y5, Y5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y6, Y6
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y7, Y7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y8, Y8
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y9
@@ -2778,10 +2838,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul9x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul9x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2853,8 +2913,8 @@ begin:
 	MOVQ a+16(FP), R8
 	MOVQ b+48(FP), R9
 	MOVQ k+8(FP), R10
-	MOVQ ahead+104(FP), R11
-	MOVQ step+112(FP), R12
+	MOVQ ahead+120(FP), R11
+	MOVQ step+128(FP), R12
 	SHLQ $0x02, R12
 
 term:
@@ -2889,34 +2949,37 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y1, Y1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y2, Y2
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y3, Y3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y4, Y4
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y5, Y5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y6, Y6
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y7, Y7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y8, Y8
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y9, Y9
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y10
@@ -2979,10 +3042,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul10x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul10x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -3060,8 +3123,8 @@ begin:
 	MOVQ a+16(FP), R9
 	MOVQ b+48(FP), R10
 	MOVQ k+8(FP), R11
-	MOVQ ahead+104(FP), R12
-	MOVQ step+112(FP), R13
+	MOVQ ahead+120(FP), R12
+	MOVQ step+128(FP), R13
 	SHLQ $0x02, R13
 
 term:
@@ -3098,37 +3161,40 @@ term:
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
 	JLE          store
-	MOVQ         R9, R11
+	MOVQ         x+96(FP), R11
+	MOVQ         xm+104(FP), R12
+	SHLQ         $0x02, R12
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y1, Y1
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y2, Y2
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y3, Y3
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y4, Y4
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y5, Y5
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y6, Y6
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y7, Y7
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y8, Y8
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y9, Y9
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y10, Y10
-	ADDQ         R10, R11
+	ADDQ         R12, R11
+	MOVQ         R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y11
@@ -3196,10 +3262,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul11x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul11x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -3282,8 +3348,8 @@ begin:
 	MOVQ a+16(FP), R9
 	MOVQ b+48(FP), R10
 	MOVQ k+8(FP), R11
-	MOVQ ahead+104(FP), R12
-	MOVQ step+112(FP), R13
+	MOVQ ahead+120(FP), R12
+	MOVQ step+128(FP), R13
 	SHLQ $0x02, R13
 
 term:
@@ -3322,40 +3388,43 @@ term:
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
 	JLE          store
-	MOVQ         R9, R11
+	MOVQ         x+96(FP), R11
+	MOVQ         xm+104(FP), R12
+	SHLQ         $0x02, R12
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y1, Y1
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y2, Y2
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y3, Y3
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y4, Y4
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y5, Y5
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y6, Y6
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y7, Y7
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y8, Y8
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y9, Y9
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y10, Y10
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y11, Y11
-	ADDQ         R10, R11
+	ADDQ         R12, R11
+	MOVQ         R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y12
@@ -3428,10 +3497,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·matmul12x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmul12x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -3520,8 +3589,8 @@ begin:
 	MOVQ a+16(FP), R10
 	MOVQ b+48(FP), R11
 	MOVQ k+8(FP), R12
-	MOVQ ahead+104(FP), R13
-	MOVQ step+112(FP), R14
+	MOVQ ahead+120(FP), R13
+	MOVQ step+128(FP), R14
 	SHLQ $0x02, R14
 
 term:
@@ -3562,43 +3631,46 @@ term:
 	MOVQ         add+88(FP), R12
 	TESTQ        R12, R12
 	JLE          store
-	MOVQ         R10, R12
+	MOVQ         x+96(FP), R12
+	MOVQ         xm+104(FP), R13
+	SHLQ         $0x02, R13
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y1, Y1
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y2, Y2
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y3, Y3
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y4, Y4
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y5, Y5
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y6, Y6
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y7, Y7
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y8, Y8
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y9, Y9
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y10, Y10
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y11, Y11
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y12, Y12
-	ADDQ         R11, R12
+	ADDQ         R13, R12
+	MOVQ         R12, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y13
@@ -3676,10 +3748,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul1x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3711,8 +3783,8 @@ begin:
 	MOVQ a+16(FP), DX
 	MOVQ b+48(FP), BX
 	MOVQ k+8(FP), SI
-	MOVQ ahead+104(FP), DI
-	MOVQ step+112(FP), R8
+	MOVQ ahead+120(FP), DI
+	MOVQ step+128(FP), R8
 	SHLQ $0x02, R8
 
 term:
@@ -3734,11 +3806,14 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Z0, Z0
 	VMOVUPS.Z    64(SI), K1, Z2
 	VADDPS       Z2, Z1, Z1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3764,10 +3839,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul2x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3807,8 +3882,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -3833,15 +3908,18 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z4
 	VADDPS       Z4, Z1, Z1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z2, Z2
 	VMOVUPS.Z    64(DI), K1, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3875,10 +3953,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul3x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3926,8 +4004,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -3955,19 +4033,22 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z1, Z1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z2, Z2
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z3, Z3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z4, Z4
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z5, Z5
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4009,10 +4090,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul4x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4069,8 +4150,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -4101,23 +4182,26 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z1, Z1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z2, Z2
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z3, Z3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z4, Z4
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z5, Z5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z6, Z6
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z7, Z7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4167,10 +4251,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul5x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4235,8 +4319,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -4270,27 +4354,30 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z1, Z1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z2, Z2
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z3, Z3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z4, Z4
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z5, Z5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z6, Z6
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z7, Z7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z8, Z8
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z9, Z9
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4348,10 +4435,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul6x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4425,8 +4512,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -4463,31 +4550,34 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z1, Z1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z2, Z2
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z3, Z3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z4, Z4
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z5, Z5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z6, Z6
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z7, Z7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z8, Z8
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z9, Z9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z10, Z10
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z11, Z11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4553,10 +4643,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul7x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4638,8 +4728,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -4679,35 +4769,38 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z1, Z1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z2, Z2
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z3, Z3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z4, Z4
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z5, Z5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z6, Z6
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z7, Z7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z8, Z8
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z9, Z9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z10, Z10
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z11, Z11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z12, Z12
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z13, Z13
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4781,10 +4874,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul8x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4875,8 +4968,8 @@ begin:
 	MOVQ a+16(FP), R8
 	MOVQ b+48(FP), R9
 	MOVQ k+8(FP), R10
-	MOVQ ahead+104(FP), R11
-	MOVQ step+112(FP), R12
+	MOVQ ahead+120(FP), R11
+	MOVQ step+128(FP), R12
 	SHLQ $0x02, R12
 
 term:
@@ -4919,39 +5012,42 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VADDPS       (R10), Z0, Z0
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z1, Z1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z2, Z2
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z3, Z3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z4, Z4
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z5, Z5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z6, Z6
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z7, Z7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z8, Z8
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z9, Z9
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z10, Z10
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z11, Z11
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z12, Z12
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z13, Z13
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z14, Z14
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z15, Z15
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5033,10 +5129,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul1x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5065,8 +5161,8 @@ begin:
 	MOVQ a+16(FP), DX
 	MOVQ b+48(FP), BX
 	MOVQ k+8(FP), SI
-	MOVQ ahead+104(FP), DI
-	MOVQ step+112(FP), R8
+	MOVQ ahead+120(FP), DI
+	MOVQ step+128(FP), R8
 	SHLQ $0x02, R8
 
 term:
@@ -5084,10 +5180,13 @@ term:
 	MOVQ             add+88(FP), SI
 	TESTQ            SI, SI
 	JLE              store
-	MOVQ             DX, SI
+	MOVQ             x+96(FP), SI
+	MOVQ             xm+104(FP), DI
+	SHLQ             $0x02, DI
 	VMOVUPS.Z        (SI), K1, Z1
 	VADDPS           Z1, Z0, Z0
-	ADDQ             BX, SI
+	ADDQ             DI, SI
+	MOVQ             SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5110,10 +5209,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul2x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5147,8 +5246,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -5167,13 +5266,16 @@ term:
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
 	JLE              store
-	MOVQ             BX, DI
+	MOVQ             x+96(FP), DI
+	MOVQ             xm+104(FP), R8
+	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z0, Z0
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z1, Z1
-	ADDQ             SI, DI
+	ADDQ             R8, DI
+	MOVQ             DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5201,10 +5303,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul3x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5243,8 +5345,8 @@ begin:
 	MOVQ a+16(FP), BX
 	MOVQ b+48(FP), SI
 	MOVQ k+8(FP), DI
-	MOVQ ahead+104(FP), R8
-	MOVQ step+112(FP), R9
+	MOVQ ahead+120(FP), R8
+	MOVQ step+128(FP), R9
 	SHLQ $0x02, R9
 
 term:
@@ -5264,16 +5366,19 @@ term:
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
 	JLE              store
-	MOVQ             BX, DI
+	MOVQ             x+96(FP), DI
+	MOVQ             xm+104(FP), R8
+	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z0, Z0
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z1, Z1
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z2, Z2
-	ADDQ             SI, DI
+	ADDQ             R8, DI
+	MOVQ             DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5306,10 +5411,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul4x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5354,8 +5459,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -5376,19 +5481,22 @@ term:
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
 	JLE              store
-	MOVQ             SI, R8
+	MOVQ             x+96(FP), R8
+	MOVQ             xm+104(FP), R9
+	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z0, Z0
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z1, Z1
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z2, Z2
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z3, Z3
-	ADDQ             DI, R8
+	ADDQ             R9, R8
+	MOVQ             R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5426,10 +5534,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul5x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5479,8 +5587,8 @@ begin:
 	MOVQ a+16(FP), SI
 	MOVQ b+48(FP), DI
 	MOVQ k+8(FP), R8
-	MOVQ ahead+104(FP), R9
-	MOVQ step+112(FP), R10
+	MOVQ ahead+120(FP), R9
+	MOVQ step+128(FP), R10
 	SHLQ $0x02, R10
 
 term:
@@ -5502,22 +5610,25 @@ term:
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
 	JLE              store
-	MOVQ             SI, R8
+	MOVQ             x+96(FP), R8
+	MOVQ             xm+104(FP), R9
+	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z0, Z0
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z1, Z1
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z2, Z2
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z3, Z3
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z4, Z4
-	ADDQ             DI, R8
+	ADDQ             R9, R8
+	MOVQ             R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5560,10 +5671,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul6x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5619,8 +5730,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -5643,25 +5754,28 @@ term:
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
 	JLE              store
-	MOVQ             DI, R9
+	MOVQ             x+96(FP), R9
+	MOVQ             xm+104(FP), R10
+	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z0, Z0
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z1, Z1
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z2, Z2
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z3, Z3
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z4, Z4
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z5, Z5
-	ADDQ             R8, R9
+	ADDQ             R10, R9
+	MOVQ             R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5709,10 +5823,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul7x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5773,8 +5887,8 @@ begin:
 	MOVQ a+16(FP), DI
 	MOVQ b+48(FP), R8
 	MOVQ k+8(FP), R9
-	MOVQ ahead+104(FP), R10
-	MOVQ step+112(FP), R11
+	MOVQ ahead+120(FP), R10
+	MOVQ step+128(FP), R11
 	SHLQ $0x02, R11
 
 term:
@@ -5798,28 +5912,31 @@ term:
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
 	JLE              store
-	MOVQ             DI, R9
+	MOVQ             x+96(FP), R9
+	MOVQ             xm+104(FP), R10
+	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z0, Z0
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z1, Z1
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z2, Z2
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z3, Z3
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z4, Z4
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z5, Z5
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z6, Z6
-	ADDQ             R8, R9
+	ADDQ             R10, R9
+	MOVQ             R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5872,10 +5989,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul8x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5942,8 +6059,8 @@ begin:
 	MOVQ a+16(FP), R8
 	MOVQ b+48(FP), R9
 	MOVQ k+8(FP), R10
-	MOVQ ahead+104(FP), R11
-	MOVQ step+112(FP), R12
+	MOVQ ahead+120(FP), R11
+	MOVQ step+128(FP), R12
 	SHLQ $0x02, R12
 
 term:
@@ -5968,31 +6085,34 @@ term:
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
 	JLE              store
-	MOVQ             R8, R10
+	MOVQ             x+96(FP), R10
+	MOVQ             xm+104(FP), R11
+	SHLQ             $0x02, R11
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z0, Z0
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z1, Z1
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z2, Z2
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z3, Z3
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z4, Z4
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z5, Z5
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z6, Z6
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z7, Z7
-	ADDQ             R9, R10
+	ADDQ             R11, R10
+	MOVQ             R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -6050,10 +6170,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul9x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -6125,8 +6245,8 @@ begin:
 	MOVQ a+16(FP), R8
 	MOVQ b+48(FP), R9
 	MOVQ k+8(FP), R10
-	MOVQ ahead+104(FP), R11
-	MOVQ step+112(FP), R12
+	MOVQ ahead+120(FP), R11
+	MOVQ step+128(FP), R12
 	SHLQ $0x02, R12
 
 term:
@@ -6152,34 +6272,37 @@ term:
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
 	JLE              store
-	MOVQ             R8, R10
+	MOVQ             x+96(FP), R10
+	MOVQ             xm+104(FP), R11
+	SHLQ             $0x02, R11
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z0, Z0
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z1, Z1
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z2, Z2
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z3, Z3
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z4, Z4
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z5, Z5
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z6, Z6
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z7, Z7
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z8, Z8
-	ADDQ             R9, R10
+	ADDQ             R11, R10
+	MOVQ             R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -6242,10 +6365,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul10x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -6323,8 +6446,8 @@ begin:
 	MOVQ a+16(FP), R9
 	MOVQ b+48(FP), R10
 	MOVQ k+8(FP), R11
-	MOVQ ahead+104(FP), R12
-	MOVQ step+112(FP), R13
+	MOVQ ahead+120(FP), R12
+	MOVQ step+128(FP), R13
 	SHLQ $0x02, R13
 
 term:
@@ -6351,37 +6474,40 @@ term:
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
 	JLE              store
-	MOVQ             R9, R11
+	MOVQ             x+96(FP), R11
+	MOVQ             xm+104(FP), R12
+	SHLQ             $0x02, R12
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z0, Z0
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z1, Z1
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z2, Z2
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z3, Z3
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z4, Z4
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z5, Z5
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z6, Z6
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z7, Z7
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z8, Z8
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z9, Z9
-	ADDQ             R10, R11
+	ADDQ             R12, R11
+	MOVQ             R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -6449,10 +6575,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul11x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -6535,8 +6661,8 @@ begin:
 	MOVQ a+16(FP), R9
 	MOVQ b+48(FP), R10
 	MOVQ k+8(FP), R11
-	MOVQ ahead+104(FP), R12
-	MOVQ step+112(FP), R13
+	MOVQ ahead+120(FP), R12
+	MOVQ step+128(FP), R13
 	SHLQ $0x02, R13
 
 term:
@@ -6564,40 +6690,43 @@ term:
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
 	JLE              store
-	MOVQ             R9, R11
+	MOVQ             x+96(FP), R11
+	MOVQ             xm+104(FP), R12
+	SHLQ             $0x02, R12
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z0, Z0
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z1, Z1
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z2, Z2
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z3, Z3
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z4, Z4
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z5, Z5
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z6, Z6
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z7, Z7
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z8, Z8
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z9, Z9
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z10, Z10
-	ADDQ             R10, R11
+	ADDQ             R12, R11
+	MOVQ             R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -6670,10 +6799,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmul12x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -6762,8 +6891,8 @@ begin:
 	MOVQ a+16(FP), R10
 	MOVQ b+48(FP), R11
 	MOVQ k+8(FP), R12
-	MOVQ ahead+104(FP), R13
-	MOVQ step+112(FP), R14
+	MOVQ ahead+120(FP), R13
+	MOVQ step+128(FP), R14
 	SHLQ $0x02, R14
 
 term:
@@ -6792,43 +6921,46 @@ term:
 	MOVQ             add+88(FP), R12
 	TESTQ            R12, R12
 	JLE              store
-	MOVQ             R10, R12
+	MOVQ             x+96(FP), R12
+	MOVQ             xm+104(FP), R13
+	SHLQ             $0x02, R13
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z0, Z0
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z1, Z1
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z2, Z2
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z3, Z3
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z4, Z4
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z5, Z5
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z6, Z6
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z7, Z7
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z8, Z8
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z9, Z9
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z10, Z10
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z11, Z11
-	ADDQ             R11, R12
+	ADDQ             R13, R12
+	MOVQ             R12, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2

@@ -5,136 +5,136 @@
 package cpu
 
 //go:noescape
-func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmul12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 // packRowsAVX2 copies k rows of 16 words, the first at src, the next at stride words, to dst, one after the other.
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -46,10 +46,13 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Y0, Y0
 	VADDPS       32(SI), Y1, Y1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y2
@@ -78,9 +81,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -128,13 +131,16 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y2, Y2
 	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y4
@@ -172,9 +178,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -230,16 +236,19 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y0, Y0
 	VADDPS       32(DI), Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y2, Y2
 	VADDPS       32(DI), Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y4, Y4
 	VADDPS       32(DI), Y5, Y5
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y6
@@ -286,9 +295,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -353,19 +362,22 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y2, Y2
 	VADDPS       32(R8), Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y4, Y4
 	VADDPS       32(R8), Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y6, Y6
 	VADDPS       32(R8), Y7, Y7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y8
@@ -421,9 +433,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -496,22 +508,25 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y0, Y0
 	VADDPS       32(R8), Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y2, Y2
 	VADDPS       32(R8), Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y4, Y4
 	VADDPS       32(R8), Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y6, Y6
 	VADDPS       32(R8), Y7, Y7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y8, Y8
 	VADDPS       32(R8), Y9, Y9
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y10
@@ -576,9 +591,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-120
+TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-136
 	MOVQ ak+40(FP), AX
 	SHLQ $0x02, AX
 	MOVQ bk+64(FP), CX
@@ -660,25 +675,28 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Y0, Y0
 	VADDPS       32(R9), Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y2, Y2
 	VADDPS       32(R9), Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y4, Y4
 	VADDPS       32(R9), Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y6, Y6
 	VADDPS       32(R9), Y7, Y7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y8, Y8
 	VADDPS       32(R9), Y9, Y9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y10, Y10
 	VADDPS       32(R9), Y11, Y11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y0, Y0, Y12
@@ -752,10 +770,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -798,11 +816,14 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Y1, Y1
 	VMASKMOVPS   32(SI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y3
@@ -897,10 +918,10 @@ DATA firstLanes<>+62(SB)/1, $0x00
 DATA firstLanes<>+63(SB)/1, $0x00
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $64
 
-// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -951,15 +972,18 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y3, Y3
 	VMASKMOVPS   32(DI), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y5
@@ -997,10 +1021,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1059,19 +1083,22 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y3, Y3
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Y5, Y5
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y7
@@ -1118,10 +1145,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1189,23 +1216,26 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y3, Y3
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y5, Y5
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y6, Y6
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y7, Y7
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y8, Y8
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y9
@@ -1261,10 +1291,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1340,27 +1370,30 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y3, Y3
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y5, Y5
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y6, Y6
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y7, Y7
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y8, Y8
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Y9, Y9
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y10, Y10
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y11
@@ -1425,10 +1458,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1513,31 +1546,34 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Y1, Y1
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y3, Y3
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y5, Y5
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y7, Y7
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y8, Y8
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y9, Y9
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y10, Y10
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Y11, Y11
 	VMASKMOVPS   32(R9), Y0, Y13
 	VADDPS       Y13, Y12, Y12
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y13
@@ -1611,10 +1647,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1652,10 +1688,13 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VMASKMOVPS   (SI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y2
@@ -1681,10 +1720,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1727,13 +1766,16 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y3
@@ -1765,10 +1807,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1816,16 +1858,19 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y2, Y2
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y4
@@ -1863,10 +1908,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -1920,19 +1965,22 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y5
@@ -1976,10 +2024,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2038,22 +2086,25 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y2, Y2
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y3, Y3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y4, Y4
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y6
@@ -2103,10 +2154,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2171,25 +2222,28 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y7
@@ -2245,10 +2299,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2318,28 +2372,31 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y1, Y1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y2, Y2
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y3, Y3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y4, Y4
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y5, Y5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y6, Y6
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VMASKMOVPS   (R9), Y0, Y8
 	VADDPS       Y8, Y7, Y7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y8
@@ -2401,10 +2458,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2480,31 +2537,34 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y1, Y1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y2, Y2
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y3, Y3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y4, Y4
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y5, Y5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y6, Y6
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y7, Y7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y9
 	VADDPS       Y9, Y8, Y8
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y9
@@ -2572,10 +2632,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2656,34 +2716,37 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y1, Y1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y2, Y2
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y3, Y3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y4, Y4
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y5, Y5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y6, Y6
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y7, Y7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y8, Y8
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VMASKMOVPS   (R10), Y0, Y10
 	VADDPS       Y10, Y9, Y9
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y10
@@ -2757,10 +2820,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -2847,37 +2910,40 @@ term:
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
 	JLE          store
-	MOVQ         R9, R11
+	MOVQ         x+96(FP), R11
+	MOVQ         xm+104(FP), R12
+	SHLQ         $0x02, R12
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y1, Y1
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y2, Y2
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y3, Y3
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y4, Y4
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y5, Y5
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y6, Y6
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y7, Y7
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y8, Y8
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y9, Y9
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y11
 	VADDPS       Y11, Y10, Y10
-	ADDQ         R10, R11
+	ADDQ         R12, R11
+	MOVQ         R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y11
@@ -2957,10 +3023,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -3052,40 +3118,43 @@ term:
 	MOVQ         add+88(FP), R11
 	TESTQ        R11, R11
 	JLE          store
-	MOVQ         R9, R11
+	MOVQ         x+96(FP), R11
+	MOVQ         xm+104(FP), R12
+	SHLQ         $0x02, R12
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y1, Y1
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y2, Y2
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y3, Y3
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y4, Y4
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y5, Y5
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y6, Y6
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y7, Y7
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y8, Y8
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y9, Y9
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y10, Y10
-	ADDQ         R10, R11
+	ADDQ         R12, R11
 	VMASKMOVPS   (R11), Y0, Y12
 	VADDPS       Y12, Y11, Y11
-	ADDQ         R10, R11
+	ADDQ         R12, R11
+	MOVQ         R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y12
@@ -3171,10 +3240,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-120
-	MOVQ    cols+96(FP), AX
+TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-136
+	MOVQ    cols+112(FP), AX
 	LEAQ    firstLanes<>+0(SB), CX
 	NEGQ    AX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -3272,43 +3341,46 @@ term:
 	MOVQ         add+88(FP), R12
 	TESTQ        R12, R12
 	JLE          store
-	MOVQ         R10, R12
+	MOVQ         x+96(FP), R12
+	MOVQ         xm+104(FP), R13
+	SHLQ         $0x02, R13
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y1, Y1
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y2, Y2
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y3, Y3
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y4, Y4
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y5, Y5
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y6, Y6
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y7, Y7
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y8, Y8
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y9, Y9
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y10, Y10
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y11, Y11
-	ADDQ         R11, R12
+	ADDQ         R13, R12
 	VMASKMOVPS   (R12), Y0, Y13
 	VADDPS       Y13, Y12, Y12
-	ADDQ         R11, R12
+	ADDQ         R13, R12
+	MOVQ         R12, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Y1, Y1, Y13
@@ -3400,10 +3472,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3446,11 +3518,14 @@ term:
 	MOVQ         add+88(FP), SI
 	TESTQ        SI, SI
 	JLE          store
-	MOVQ         DX, SI
+	MOVQ         x+96(FP), SI
+	MOVQ         xm+104(FP), DI
+	SHLQ         $0x02, DI
 	VADDPS       (SI), Z0, Z0
 	VMOVUPS.Z    64(SI), K1, Z2
 	VADDPS       Z2, Z1, Z1
-	ADDQ         BX, SI
+	ADDQ         DI, SI
+	MOVQ         SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3479,10 +3554,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3533,15 +3608,18 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z4
 	VADDPS       Z4, Z1, Z1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z2, Z2
 	VMOVUPS.Z    64(DI), K1, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3579,10 +3657,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3641,19 +3719,22 @@ term:
 	MOVQ         add+88(FP), DI
 	TESTQ        DI, DI
 	JLE          store
-	MOVQ         BX, DI
+	MOVQ         x+96(FP), DI
+	MOVQ         xm+104(FP), R8
+	SHLQ         $0x02, R8
 	VADDPS       (DI), Z0, Z0
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z1, Z1
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z2, Z2
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z3, Z3
-	ADDQ         SI, DI
+	ADDQ         R8, DI
 	VADDPS       (DI), Z4, Z4
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z5, Z5
-	ADDQ         SI, DI
+	ADDQ         R8, DI
+	MOVQ         DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3700,10 +3781,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3771,23 +3852,26 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z1, Z1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z2, Z2
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z3, Z3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z4, Z4
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z5, Z5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z6, Z6
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z7, Z7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -3843,10 +3927,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -3922,27 +4006,30 @@ term:
 	MOVQ         add+88(FP), R8
 	TESTQ        R8, R8
 	JLE          store
-	MOVQ         SI, R8
+	MOVQ         x+96(FP), R8
+	MOVQ         xm+104(FP), R9
+	SHLQ         $0x02, R9
 	VADDPS       (R8), Z0, Z0
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z1, Z1
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z2, Z2
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z3, Z3
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z4, Z4
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z5, Z5
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z6, Z6
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z7, Z7
-	ADDQ         DI, R8
+	ADDQ         R9, R8
 	VADDPS       (R8), Z8, Z8
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z9, Z9
-	ADDQ         DI, R8
+	ADDQ         R9, R8
+	MOVQ         R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4007,10 +4094,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4095,31 +4182,34 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z1, Z1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z2, Z2
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z3, Z3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z4, Z4
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z5, Z5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z6, Z6
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z7, Z7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z8, Z8
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z9, Z9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z10, Z10
 	VMOVUPS.Z    64(R9), K1, Z12
 	VADDPS       Z12, Z11, Z11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4193,10 +4283,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4289,35 +4379,38 @@ term:
 	MOVQ         add+88(FP), R9
 	TESTQ        R9, R9
 	JLE          store
-	MOVQ         DI, R9
+	MOVQ         x+96(FP), R9
+	MOVQ         xm+104(FP), R10
+	SHLQ         $0x02, R10
 	VADDPS       (R9), Z0, Z0
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z1, Z1
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z2, Z2
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z3, Z3
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z4, Z4
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z5, Z5
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z6, Z6
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z7, Z7
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z8, Z8
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z9, Z9
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z10, Z10
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z11, Z11
-	ADDQ         R8, R9
+	ADDQ         R10, R9
 	VADDPS       (R9), Z12, Z12
 	VMOVUPS.Z    64(R9), K1, Z14
 	VADDPS       Z14, Z13, Z13
-	ADDQ         R8, R9
+	ADDQ         R10, R9
+	MOVQ         R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4400,10 +4493,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4505,39 +4598,42 @@ term:
 	MOVQ         add+88(FP), R10
 	TESTQ        R10, R10
 	JLE          store
-	MOVQ         R8, R10
+	MOVQ         x+96(FP), R10
+	MOVQ         xm+104(FP), R11
+	SHLQ         $0x02, R11
 	VADDPS       (R10), Z0, Z0
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z1, Z1
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z2, Z2
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z3, Z3
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z4, Z4
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z5, Z5
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z6, Z6
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z7, Z7
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z8, Z8
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z9, Z9
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z10, Z10
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z11, Z11
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z12, Z12
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z13, Z13
-	ADDQ         R9, R10
+	ADDQ         R11, R10
 	VADDPS       (R10), Z14, Z14
 	VMOVUPS.Z    64(R10), K1, Z16
 	VADDPS       Z16, Z15, Z15
-	ADDQ         R9, R10
+	ADDQ         R11, R10
+	MOVQ         R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4629,10 +4725,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4668,10 +4764,13 @@ term:
 	MOVQ             add+88(FP), SI
 	TESTQ            SI, SI
 	JLE              store
-	MOVQ             DX, SI
+	MOVQ             x+96(FP), SI
+	MOVQ             xm+104(FP), DI
+	SHLQ             $0x02, DI
 	VMOVUPS.Z        (SI), K1, Z1
 	VADDPS           Z1, Z0, Z0
-	ADDQ             BX, SI
+	ADDQ             DI, SI
+	MOVQ             SI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4697,10 +4796,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4739,13 +4838,16 @@ term:
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
 	JLE              store
-	MOVQ             BX, DI
+	MOVQ             x+96(FP), DI
+	MOVQ             xm+104(FP), R8
+	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z0, Z0
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z1, Z1
-	ADDQ             SI, DI
+	ADDQ             R8, DI
+	MOVQ             DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4777,10 +4879,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4822,16 +4924,19 @@ term:
 	MOVQ             add+88(FP), DI
 	TESTQ            DI, DI
 	JLE              store
-	MOVQ             BX, DI
+	MOVQ             x+96(FP), DI
+	MOVQ             xm+104(FP), R8
+	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z0, Z0
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z1, Z1
-	ADDQ             SI, DI
+	ADDQ             R8, DI
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z2, Z2
-	ADDQ             SI, DI
+	ADDQ             R8, DI
+	MOVQ             DI, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4869,10 +4974,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -4918,19 +5023,22 @@ term:
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
 	JLE              store
-	MOVQ             SI, R8
+	MOVQ             x+96(FP), R8
+	MOVQ             xm+104(FP), R9
+	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z0, Z0
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z1, Z1
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z2, Z2
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z3, Z3
-	ADDQ             DI, R8
+	ADDQ             R9, R8
+	MOVQ             R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -4974,10 +5082,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5026,22 +5134,25 @@ term:
 	MOVQ             add+88(FP), R8
 	TESTQ            R8, R8
 	JLE              store
-	MOVQ             SI, R8
+	MOVQ             x+96(FP), R8
+	MOVQ             xm+104(FP), R9
+	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z0, Z0
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z1, Z1
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z2, Z2
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z3, Z3
-	ADDQ             DI, R8
+	ADDQ             R9, R8
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z4, Z4
-	ADDQ             DI, R8
+	ADDQ             R9, R8
+	MOVQ             R8, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5091,10 +5202,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5147,25 +5258,28 @@ term:
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
 	JLE              store
-	MOVQ             DI, R9
+	MOVQ             x+96(FP), R9
+	MOVQ             xm+104(FP), R10
+	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z0, Z0
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z1, Z1
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z2, Z2
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z3, Z3
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z4, Z4
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z6
 	VADDPS           Z6, Z5, Z5
-	ADDQ             R8, R9
+	ADDQ             R10, R9
+	MOVQ             R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5221,10 +5335,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5280,28 +5394,31 @@ term:
 	MOVQ             add+88(FP), R9
 	TESTQ            R9, R9
 	JLE              store
-	MOVQ             DI, R9
+	MOVQ             x+96(FP), R9
+	MOVQ             xm+104(FP), R10
+	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z0, Z0
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z1, Z1
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z2, Z2
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z3, Z3
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z4, Z4
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z5, Z5
-	ADDQ             R8, R9
+	ADDQ             R10, R9
 	VMOVUPS.Z        (R9), K1, Z7
 	VADDPS           Z7, Z6, Z6
-	ADDQ             R8, R9
+	ADDQ             R10, R9
+	MOVQ             R9, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5363,10 +5480,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5426,31 +5543,34 @@ term:
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
 	JLE              store
-	MOVQ             R8, R10
+	MOVQ             x+96(FP), R10
+	MOVQ             xm+104(FP), R11
+	SHLQ             $0x02, R11
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z0, Z0
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z1, Z1
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z2, Z2
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z3, Z3
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z4, Z4
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z5, Z5
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z6, Z6
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z8
 	VADDPS           Z8, Z7, Z7
-	ADDQ             R9, R10
+	ADDQ             R11, R10
+	MOVQ             R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5518,10 +5638,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5584,34 +5704,37 @@ term:
 	MOVQ             add+88(FP), R10
 	TESTQ            R10, R10
 	JLE              store
-	MOVQ             R8, R10
+	MOVQ             x+96(FP), R10
+	MOVQ             xm+104(FP), R11
+	SHLQ             $0x02, R11
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z0, Z0
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z1, Z1
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z2, Z2
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z3, Z3
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z4, Z4
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z5, Z5
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z6, Z6
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z7, Z7
-	ADDQ             R9, R10
+	ADDQ             R11, R10
 	VMOVUPS.Z        (R10), K1, Z9
 	VADDPS           Z9, Z8, Z8
-	ADDQ             R9, R10
+	ADDQ             R11, R10
+	MOVQ             R10, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5685,10 +5808,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5755,37 +5878,40 @@ term:
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
 	JLE              store
-	MOVQ             R9, R11
+	MOVQ             x+96(FP), R11
+	MOVQ             xm+104(FP), R12
+	SHLQ             $0x02, R12
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z0, Z0
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z1, Z1
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z2, Z2
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z3, Z3
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z4, Z4
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z5, Z5
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z6, Z6
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z7, Z7
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z8, Z8
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z10
 	VADDPS           Z10, Z9, Z9
-	ADDQ             R10, R11
+	ADDQ             R12, R11
+	MOVQ             R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -5865,10 +5991,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -5938,40 +6064,43 @@ term:
 	MOVQ             add+88(FP), R11
 	TESTQ            R11, R11
 	JLE              store
-	MOVQ             R9, R11
+	MOVQ             x+96(FP), R11
+	MOVQ             xm+104(FP), R12
+	SHLQ             $0x02, R12
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z0, Z0
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z1, Z1
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z2, Z2
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z3, Z3
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z4, Z4
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z5, Z5
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z6, Z6
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z7, Z7
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z8, Z8
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z9, Z9
-	ADDQ             R10, R11
+	ADDQ             R12, R11
 	VMOVUPS.Z        (R11), K1, Z11
 	VADDPS           Z11, Z10, Z10
-	ADDQ             R10, R11
+	ADDQ             R12, R11
+	MOVQ             R11, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2
@@ -6057,10 +6186,10 @@ store:
 	VZEROUPPER
 	RET
 
-// func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+// func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-120
-	MOVQ  cols+96(FP), AX
+TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-136
+	MOVQ  cols+112(FP), AX
 	MOVL  $0xffffffff, CX
 	BZHIL AX, CX, CX
 	KMOVW CX, K1
@@ -6134,43 +6263,46 @@ term:
 	MOVQ             add+88(FP), R12
 	TESTQ            R12, R12
 	JLE              store
-	MOVQ             R10, R12
+	MOVQ             x+96(FP), R12
+	MOVQ             xm+104(FP), R13
+	SHLQ             $0x02, R13
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z0, Z0
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z1, Z1
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z2, Z2
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z3, Z3
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z4, Z4
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z5, Z5
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z6, Z6
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z7, Z7
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z8, Z8
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z9, Z9
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z10, Z10
-	ADDQ             R11, R12
+	ADDQ             R13, R12
 	VMOVUPS.Z        (R12), K1, Z12
 	VADDPS           Z12, Z11, Z11
-	ADDQ             R11, R12
+	ADDQ             R13, R12
+	MOVQ             R12, x+96(FP)
 
 store:
 	VCMPPS       $0x03, Z0, Z0, K2

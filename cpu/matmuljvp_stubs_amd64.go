@@ -5,133 +5,133 @@
 package cpu
 
 //go:noescape
-func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp1x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp2x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp3x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp4x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp5x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp6x16AVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp1x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp2x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp3x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp4x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp5x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp6x16tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp1x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp2x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp3x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp4x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp5x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp6x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp7x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp8x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp9x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp10x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp11x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp12x8tailAVX2(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp1x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp2x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp3x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp4x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp5x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp6x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp7x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp8x32tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp1x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp2x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp3x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp4x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp5x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp6x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp7x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp8x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp9x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp10x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp11x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)
 
 //go:noescape
-func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, cols int, ahead *float32, step int)
+func matmuljvp12x16tailAVX512(blocks int, k int, a *float32, da *float32, am int, ak int, b *float32, db *float32, bk int, c *float32, cm int, add int, x *float32, xm int, cols int, ahead *float32, step int)

@@ -38,11 +38,15 @@ func NewSlots(cells int, groups Groups) (*Slots, error) {
 		s.of[d] = slices.Clone(of)
 	}
 	for d, of := range s.of {
-		speakers := make([]int, slices.Max(of)+1)
-		for slot := range speakers {
-			if speakers[slot] = slices.Index(of, slot); speakers[slot] < 0 {
-				return nil, fmt.Errorf("group %q uses slots up to %d, but no cell uses slot %d", d, len(speakers)-1, slot)
+		most := slices.Max(of)
+		speakers := slices.Repeat([]int{-1}, min(most, cells)+1) // of more slots than cells one is not used
+		for cell, slot := range of {
+			if slot < len(speakers) && speakers[slot] < 0 {
+				speakers[slot] = cell
 			}
+		}
+		if slot := slices.Index(speakers, -1); slot >= 0 {
+			return nil, fmt.Errorf("group %q uses slots up to %d, but no cell uses slot %d", d, most, slot)
 		}
 		s.speakers[d] = speakers
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"lockstep/analysis/curvature"
@@ -80,6 +81,15 @@ type unitPlan struct {
 	steps int // of the estimator's loop
 }
 
+// leastSigma is the narrowest smoothing of a density: DensityPoints tells one at four points for each standard deviation then.
+const leastSigma = 1e-4
+
+// DensityPoints is at how many points a density of such smoothing is told: at least four for each standard deviation, so that they hold all of it.
+func DensityPoints(sigma float64) int {
+	const least, each = 600, 4
+	return max(least, int(math.Ceil(each*(1/sigma+8))))
+}
+
 // Check tells what is wrong, and settles what is left open.
 func (e *Estimation) Check() error {
 	if err := e.Matrix.Check(); err != nil {
@@ -106,11 +116,11 @@ func (e *Estimation) Check() error {
 	case e.Diagonal && e.Block == EachBlock:
 		return errors.New("a diagonal of each block: that of the whole has all blocks' in it; leave the blocks out")
 	}
-	if e.Method == Density && !(e.View.Sigma > 0) {
-		return fmt.Errorf("sigma %v; want above 0", e.View.Sigma)
+	if e.Method == Density && !(e.View.Sigma >= leastSigma && e.View.Sigma <= 1) {
+		return fmt.Errorf("sigma %v; want %v to 1, as a share of the spectrum's width", e.View.Sigma, leastSigma)
 	}
-	if e.View.C < 0 || e.View.C != e.View.C {
-		return fmt.Errorf("an effective dimension at c = %v; want above 0", e.View.C)
+	if !(e.View.C >= 0) || math.IsInf(e.View.C, 0) {
+		return fmt.Errorf("an effective dimension at c = %v; want above 0, and finite", e.View.C)
 	}
 	if _, err := e.units(); err != nil {
 		return err

@@ -143,6 +143,10 @@ func (m *Matrix) Conventions(block string) []string {
 		curvature.EmpiricalFisher: "empirical Fisher matrix: g g^T of the rows' own targets",
 	}[m.Kind]
 	c := m.Cells[0]
+	loss := string(c.Loss())
+	if c.Loss() == model.SquaredError {
+		loss += ", the sum of (output - target)^2 over a row's outputs"
+	}
 	vectors := "vectors are flattened parameters, in layer order, W [in, out] row-major, then b"
 	if m.Subspace > 0 {
 		vectors = fmt.Sprintf("vectors are coordinates in the span of P [%d, %d], the %s map of seed %d: the matrix is P^T M P", c.Model.D(), m.Subspace, c.Map.Type, c.Seed)
@@ -159,7 +163,7 @@ func (m *Matrix) Conventions(block string) []string {
 		exact += fmt.Sprintf("; where the mean loss L is small, by up to %s / L", strings.Replace(fmt.Sprint(curvature.Fitted), "e-0", "e-", 1))
 	}
 	return []string{
-		fmt.Sprintf("matrix: %s, of %s; the mean over %d rows: their sum, divided by %d once, at the end", what, c.Loss(), m.Rows, m.Rows),
+		fmt.Sprintf("matrix: %s, of %s; the mean over %d rows: their sum, divided by %d once, at the end", what, loss, m.Rows, m.Rows),
 		fmt.Sprintf("rows are taken in batches of %d, in the order of the data, and the sums of batches added in ascending order", m.Batch),
 		vectors,
 		exact,

@@ -87,7 +87,7 @@ type ModelResult struct {
 	Problem   string       `json:"problem,omitempty"` // why there is none of these: of this model, which says nothing of the others
 }
 
-// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, but for the rounding of products.
+// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, as curvature.Ritz has it.
 type Eigenvalue struct {
 	Value float64 `json:"value"`
 	Error float64 `json:"error"`
@@ -352,6 +352,22 @@ func (r *Results) WriteCSV(w io.Writer) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// Meaning says in words what errors and intervals tell, and what they do not.
+func (r *Results) Meaning() []string {
+	switch r.Identity.Method {
+	case Spectrum:
+		return []string{
+			"within its error of a value there is an eigenvalue, if products are exact to 2^-22 of the largest: see above where they are not; values are float64, of declared tridiagonal matrices T",
+			"ranks are those of T's values: an eigenvalue of multiplicity k comes k times, and the inner ones come at all, only if T is large enough, so more --steps may put others between them",
+		}
+	case Density:
+		return []string{
+			"bands and intervals tell the spread over the random vectors; how far T is from the matrix, which more --steps tell, is no part of them; values are float64, of declared tridiagonal matrices T",
+		}
+	}
+	return []string{"estimates are float64, of declared quadratic forms; intervals are Student's t, of the spread over the random vectors"}
 }
 
 // Who tells which model it is, as short as it may be among the others.

@@ -70,8 +70,7 @@ func makeCurvaturePage(card string, r *probe.Results) (p curvaturePage, err erro
 	if id.Subspace > 0 {
 		p.Facts = append(p.Facts, fact{"subspace", fmt.Sprintf("%d dimensions", id.Subspace)})
 	}
-	p.Conventions = append(p.Conventions[:len(p.Conventions):len(p.Conventions)],
-		"an eigenvalue is no farther from a value than its error, which holds some rounding of float32 products, 2^-22 of the largest; errors and intervals are derived")
+	p.Conventions = append(p.Conventions[:len(p.Conventions):len(p.Conventions)], r.Meaning()...)
 	if p.Pictures, err = picturesOf(r); err != nil {
 		return p, err
 	}

@@ -40,7 +40,10 @@ func eigenvalues(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 		hashFloats(h, t.Alpha)
 		hashFloats(h, t.Beta)
 		ritz, err := t.Ritz()
-		if err != nil { // parameters that lead nowhere, which says nothing of the other moments
+		if err != nil { // which says nothing of the other moments
+			if !slices.ContainsFunc(slices.Concat(t.Alpha, t.Beta), func(v float32) bool { return v-v != 0 }) {
+				return fmt.Errorf("at step %d: %w", moments[i].Step, err)
+			}
 			ritz = slices.Repeat([]curvature.Ritz{{Value: math.NaN(), Error: math.NaN()}}, how.Eigenvalues)
 		}
 		for _, r := range ritz[:how.Eigenvalues] {

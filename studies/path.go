@@ -70,7 +70,7 @@ func (x *Number) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(x))
 }
 
-// Eigenvalue is one of the Hessian: one of the true ones is not farther from Value than Error, but for the rounding of products.
+// Eigenvalue is one of the Hessian: one of the true ones is not farther from Value than Error, as curvature.Ritz has it.
 type Eigenvalue struct {
 	Value Number `json:"value"`
 	Error Number `json:"error"`

@@ -125,10 +125,7 @@ func (s *Session) solutions(ctx context.Context, b []float32, unit []float64, da
 	if err != nil {
 		return nil, err
 	}
-	for i := range x {
-		x[i] = float32(float64(x[i]) * unit[i/s.N])
-	}
-	ax, err := s.Multiply(ctx, x)
+	ax, err := s.Multiply(ctx, x) // of b in its unit, and so without overflow
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +133,10 @@ func (s *Session) solutions(ctx context.Context, b []float32, unit []float64, da
 	for c := range all {
 		at, sum, size := c*s.N, 0., 0.
 		for i := range s.N {
-			d := float64(b[at+i]) - float64(ax[at+i]) - float64(damping)*float64(x[at+i])
-			sum, size = sum+d*d, size+float64(b[at+i])*float64(b[at+i])
+			r := float64(b[at+i]) / unit[c]
+			d := r - float64(ax[at+i]) - float64(damping)*float64(x[at+i])
+			sum, size = sum+d*d, size+r*r
+			x[at+i] = float32(float64(x[at+i]) * unit[c])
 		}
 		all[c] = Solution{X: x[at : at+s.N], Residual: ratio(sum, size), Steps: int(counts[c]), Negative: stops[c] != 0}
 	}

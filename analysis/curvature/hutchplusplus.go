@@ -21,7 +21,8 @@ func (p PlusPlus) Value() float64 { return float64(p.Known) + Samples(p.Samples)
 // Estimates are those of the cells of one model.
 type Estimates []PlusPlus
 
-// Check is an error for estimates of a matrix that is too small, by its quadratic forms: the rows of its sketch are not of unit length.
+// Check is an error for estimates of a matrix that is too small or too large, by its quadratic forms: the rows of its sketch are not of unit length, or there
+// are none.
 func (all Estimates) Check() error {
 	size := 0.
 	for _, p := range all {
@@ -30,11 +31,24 @@ func (all Estimates) Check() error {
 			size = max(size, math.Abs(float64(x)))
 		}
 	}
+	if size > largest {
+		return fmt.Errorf("curvature: quadratic forms of up to %.3g; above 2^60 sums of squares of a matrix's products may be infinite: scale the loss by a power of two", size)
+	}
 	return measurable(size)
 }
 
-// Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest.
+// Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest; and 2^-22 of what is known in the
+// subspaces, for the rounding of products, without which a sketch of the whole matrix would have none.
 func (all Estimates) Estimate() Estimate {
+	e, known := all.estimate(), 0.
+	for _, p := range all {
+		known += math.Abs(float64(p.Known)) / float64(len(all))
+	}
+	e.Error = math.Hypot(e.Error, rounding*known)
+	return e
+}
+
+func (all Estimates) estimate() Estimate {
 	if len(all) == 1 {
 		e := Samples(all[0].Samples).Estimate()
 		e.Mean = all[0].Value()

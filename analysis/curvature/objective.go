@@ -74,7 +74,7 @@ func (o *Objective) Check() error {
 	case rows < 1 || o.Y.Rank != 2:
 		return fmt.Errorf("targets %s: want labels u32[rows, 1] or targets f32[rows, outputs], of at least one row", o.Y.Type)
 	case o.Batch < 0 || o.Batch > rows:
-		return fmt.Errorf("batches of %d rows of %d; want 1 to %d, or 0 for all", o.Batch, rows, rows)
+		return fmt.Errorf("batches of %d rows of %d; want 1 to %d", o.Batch, rows, rows)
 	case in > 0 && (o.X.Rank != 2 || o.X.At(0) != rows || o.X.At(1) != in):
 		return fmt.Errorf("inputs %s for targets %s: the model wants f32[%d, %d]", o.X.Type, o.Y.Type, rows, in)
 	case o.Block != nil && o.Subspace != nil:

@@ -11,8 +11,9 @@ import (
 // Ritz is an eigenvalue of T, which is near one of A.
 type Ritz struct {
 	Value float64
-	// Error: an eigenvalue of A is not farther from Value: the norm of the residual of its vector (Parlett 1998, section 13.2), what was left of the
-	// vectors at which the process began again among it, and 2^-22 of Scale for the rounding of products.
+	// Error: an eigenvalue of A is not farther from Value, if products are exact to 2^-22 of Scale: the norm of the residual of its vector (Parlett 1998,
+	// section 13.2), what was left of the vectors at which the process began again among it, and that rounding. Where products are less exact, see Fitted,
+	// it may be farther by as much.
 	Error float64
 	// Weight is the squared first entry of its unit vector: how much of the first vector of the process lies in its direction.
 	Weight float64
@@ -23,6 +24,9 @@ type Ritz struct {
 // smallest is the size of the smallest matrices that estimators take: of the products of smaller ones, float32 sums of squares lose bits. Of too large
 // ones they are infinite.
 const smallest = 0x1p-50
+
+// largest is the size of quadratic forms up to which such sums are finite.
+const largest = 0x1p60
 
 // measurable is an error for a matrix that is too small, by a number of its size.
 func measurable(size float64) error {

@@ -16,10 +16,8 @@ func printResults(w io.Writer, r *probe.Results) error {
 	for _, line := range r.Conventions {
 		fmt.Fprintln(w, line)
 	}
-	if r.Identity.Method != probe.Trace {
-		fmt.Fprintln(w, "an eigenvalue is no farther from a value than its error, which holds some rounding of products, 2^-22 of the largest; values are float64, of declared tridiagonal matrices T")
-	} else {
-		fmt.Fprintln(w, "estimates are float64, of declared quadratic forms; intervals are Student's t")
+	for _, line := range r.Meaning() {
+		fmt.Fprintln(w, line)
 	}
 	if r.Compared != "" {
 		fmt.Fprintln(w, r.Compared)

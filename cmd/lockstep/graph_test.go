@@ -85,7 +85,7 @@ func TestGraph(t *testing.T) {
 		}
 	}
 	text := must(t, "graph", card)
-	for _, want := range []string{"pack 2 of 2: 2 cells of 2 seeds, d = 40", "broadcast, add, relu", "FLOPs", "alive at once", "no two cells share: 378.1 KiB\n"} {
+	for _, want := range []string{"pack 2 of 2: 2 cells of 2 seeds, d = 40", "matmul+add", "FLOPs", "alive at once", "no two cells share: 378.1 KiB\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

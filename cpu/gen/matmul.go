@@ -76,7 +76,7 @@ type term struct{ a, b reg.GPVirtual }
 
 func (t tile) generate() {
 	c := t.Context
-	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add, cols int, ahead *float32, step int")
+	t.begin(t.name(), "blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, x *float32, xm, cols int, ahead *float32, step int")
 	names := [][2]string{{"a", "b"}}
 	if t.tangent {
 		names = [][2]string{{"da", "b"}, {"a", "db"}} // the order of the law
@@ -199,13 +199,13 @@ func distant(base reg.GPVirtual, distances map[int]reg.GPVirtual, n int) operand
 // masked tells whether vector j of a row is cut by the tail's mask.
 func (t tile) masked(j int) bool { return t.tail && j == t.vecs-1 }
 
-// store writes the block: C = acc, or C = C + acc when the chunk is not the first (add > 0); a NaN as the canonical one.
+// store writes the block: C = acc, or C = X + acc if add > 0; a NaN as the canonical one.
 func (t tile) store(acc [][]reg.VecVirtual, mask reg.Register) {
 	c := t.Context
-	first, cm, add, row := load(c, "c", 0), load(c, "cm", 2), load(c, "add", 0), c.GP64()
+	first, cm, add := load(c, "c", 0), load(c, "cm", 2), load(c, "add", 0)
 	c.TESTQ(add, add)
 	c.JLE(operand.LabelRef("store"))
-	c.MOVQ(first, row)
+	row, xm := load(c, "x", 0), load(c, "xm", 2)
 	for _, vs := range acc {
 		for j, x := range vs {
 			if t.masked(j) {
@@ -216,8 +216,9 @@ func (t tile) store(acc [][]reg.VecVirtual, mask reg.Register) {
 				c.VADDPS(mem(row, j*t.bytes()), x, x)
 			}
 		}
-		c.ADDQ(cm, row)
+		c.ADDQ(xm, row)
 	}
+	c.Store(row, c.Param("x"))
 	c.Label("store")
 	for _, vs := range acc {
 		for j, x := range vs {
