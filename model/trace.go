@@ -136,17 +136,25 @@ func (l Loss) PerRow(b *graph.Builder, outputs, targets op.Value) op.Value {
 
 // Drawn emits, f32[rows, 1], what has the gradients of the rows' losses at targets drawn from the distribution of which the loss is the negative
 // logarithm: for CrossEntropy a label from softmax(outputs), the first largest of outputs + Gumbel noise (Maddison, Tarlow and Minka 2014, arXiv
-// 1411.0030, section 2); for SquaredError a normal target of variance 1/2 round each output. The noise is elements [rows, out] of the stream of key at t.
-func (l Loss) Drawn(b *graph.Builder, outputs, key, t op.Value) op.Value {
+// 1411.0030, section 2); for SquaredError a normal target of variance 1/2 round each output. noise f32[rows, out] is that of Noise, of these rows.
+func (l Loss) Drawn(b *graph.Builder, outputs, noise op.Value) op.Value {
 	s := b.Type(outputs).Shape
 	if l == CrossEntropy {
-		u := b.Do(op.Uniform{To: s, Lo: op.B(0), Hi: op.B(1)}, key, t)
-		gumbel := b.Do(op.Neg, b.Do(op.Log, b.Do(op.Neg, b.Do(op.Log, u)))) // -inf where u is 0
+		gumbel := b.Do(op.Neg, b.Do(op.Log, b.Do(op.Neg, b.Do(op.Log, noise)))) // -inf where it is 0
 		return l.PerRow(b, outputs, b.Do(op.ArgMax{Axis: 1}, b.Do(op.Add, outputs, gumbel)))
 	}
 	// (output - target)^2 with output - target = e held fixed where it is differentiated again: 2 e * output.
-	e := b.Do(op.Mul, b.Do(op.Normal{To: s}, key, t), b.Do(op.Fill{DType: op.F32, Bits: op.B(math.Sqrt2), To: s})) // 2 * sqrt(1/2)
+	e := b.Do(op.Mul, noise, b.Do(op.Fill{DType: op.F32, Bits: op.B(math.Sqrt2), To: s})) // 2 * sqrt(1/2)
 	return b.Do(op.Sum{Axes: op.List(1)}, b.Do(op.Mul, e, outputs))
+}
+
+// Noise emits what targets are drawn with, f32[rows, out] of block 0 of the stream of key: uniform for CrossEntropy, normal for SquaredError. A row's
+// does not hang on how many there are.
+func (l Loss) Noise(b *graph.Builder, rows, out int, key op.Value) op.Value {
+	if l == CrossEntropy {
+		return b.Do(op.Uniform{To: op.S(rows, out), Lo: op.B(0), Hi: op.B(1)}, key, b.FillU(0))
+	}
+	return b.Do(op.Normal{To: op.S(rows, out)}, key, b.FillU(0))
 }
 
 // Correct emits 1 for each row whose first largest output is its label, else 0, f32[rows, 1]; it is 0 for SquaredError.

@@ -20,7 +20,7 @@ func (o *Objective) Gradient() (*graph.Program, error) {
 	}
 	return graph.Trace(func(b *graph.Builder) {
 		theta := b.Input(thetaIn, op.T(op.F32, Over(1), o.Model.D()))
-		x, y, _ := o.data(b, 0)
+		x, y, _, _ := o.data(b, 0)
 		c := o.coordinates(b, theta)
 		outputs := o.Model.ObserveParts(b, c.parts, x, func(int, string, op.Value) {})
 		loss := b.Do(op.Reshape{To: op.S()}, b.Do(op.Sum{Axes: op.List(0)}, o.Loss.PerRow(b, outputs, y)))
@@ -74,7 +74,7 @@ func (o *Objective) rowGradients(ctx context.Context, e graph.Engine, from, to i
 	}
 	program, err := graph.Trace(func(b *graph.Builder) {
 		theta, row := b.Input(thetaIn, op.T(op.F32, Over(n), o.Model.D())), b.Input(rowIn, op.T(op.U32, op.Cell, 1))
-		x, y, _ := o.data(b, 0)
+		x, y, _, _ := o.data(b, 0)
 		c := o.coordinates(b, theta)
 		outputs := o.Model.ObserveParts(b, c.parts, b.Do(op.Gather{}, x, row), func(int, string, op.Value) {})
 		loss := b.Do(op.Reshape{To: op.S()}, o.Loss.PerRow(b, outputs, b.Do(op.Gather{}, y, row)))

@@ -166,18 +166,18 @@ func (o *Objective) leave(b *graph.Builder, sum op.Value) {
 	b.OutputOver(Product, b.Do(op.Div, sum, op.FillLike(b, float32(o.rows()), sum)), op.Cell)
 }
 
-// data emits the rows of the batch that begins at row at (0: all rows), and tells which of them there are (0: all).
-func (o *Objective) data(b *graph.Builder, at op.Value) (x, y, there op.Value) {
+// data emits the rows of the batch that begins at row at (0: all rows), their numbers (0: those of all rows), and tells which of them there are (0: all).
+func (o *Objective) data(b *graph.Builder, at op.Value) (x, y, index, there op.Value) {
 	n := o.rows()
 	y = b.Input(targetsIn, op.T(o.Y.DType, op.Shared, o.Y.Dims()...))
 	if o.Model.In > 0 {
 		x = b.Input(rowsIn, op.T(op.F32, op.Shared, n, o.Model.In))
 	}
 	if at == 0 {
-		return x, y, 0
+		return x, y, 0, 0
 	}
 	batch := o.batch()
-	index := b.Do(op.IAdd{}, b.Do(op.Broadcast{To: op.S(batch)}, at), b.Do(op.Iota{N: int32(batch)}))
+	index = b.Do(op.IAdd{}, b.Do(op.Broadcast{To: op.S(batch)}, at), b.Do(op.Iota{N: int32(batch)}))
 	if n%batch != 0 {
 		there = b.Do(op.Reshape{To: op.S(batch, 1)}, b.Do(op.Lt, index, b.Do(op.Broadcast{To: op.S(batch)}, b.FillU(uint32(n)))))
 	}
@@ -185,12 +185,12 @@ func (o *Objective) data(b *graph.Builder, at op.Value) (x, y, there op.Value) {
 	if x != 0 {
 		x = b.Do(op.Gather{}, x, index)
 	}
-	return x, y, there
+	return x, y, index, there
 }
 
 // product emits the sum over a batch's rows of the matrix times v, f32[1, Size].
 func (o *Objective) product(b *graph.Builder, theta, v, at op.Value) op.Value {
-	x, y, there := o.data(b, at)
+	x, y, index, there := o.data(b, at)
 	c := o.coordinates(b, theta)
 	outputs := o.Model.ObserveParts(b, c.parts, x, func(int, string, op.Value) {})
 	sumOf := func(perRow op.Value) op.Value {
@@ -207,12 +207,12 @@ func (o *Objective) product(b *graph.Builder, theta, v, at op.Value) op.Value {
 	case EmpiricalFisher:
 		products = b.Fisher(o.present(b, there, o.Loss.PerRow(b, outputs, y)), c.wrt, vs)
 	case Fisher:
-		t := at
-		if t == 0 {
-			t = b.FillU(0)
+		// The noise of all rows is drawn once: so which targets a row has does not hang on the batches.
+		noise := o.Loss.Noise(b, o.rows(), b.Type(outputs).At(1), b.Input(keyFisher, op.T(op.U32, op.Shared, 2)))
+		if index != 0 {
+			noise = b.Do(op.Gather{}, noise, index)
 		}
-		key := b.Input(keyFisher, op.T(op.U32, op.Shared, 2))
-		products = b.Fisher(o.present(b, there, o.Loss.Drawn(b, outputs, key, t)), c.wrt, vs)
+		products = b.Fisher(o.present(b, there, o.Loss.Drawn(b, outputs, noise)), c.wrt, vs)
 	}
 	return c.together(products)
 }

@@ -232,43 +232,38 @@ func TestRowGradients(t *testing.T) {
 	}
 }
 
-// drawn is the problem with the targets that a Fisher matrix of its seed draws, from its own outputs in float64 and the noise of each batch.
+// drawn is the problem with the targets that a Fisher matrix of its seed draws, from its own outputs in float64 and the noise of each row.
 func (o problem) drawn() problem {
 	theta := make([]number, o.Model.D())
 	for k, v := range o.Theta[0] {
 		theta[k].A = float64(v)
 	}
 	n := reference.New(o.Model, theta)
-	rows, out, batch := o.Y.At(0), o.Model.Out(), o.Batch
+	rows, out := o.Y.At(0), o.Model.Out()
 	if o.Loss == model.SquaredError {
 		out = o.Y.At(1)
 	}
-	if batch == 0 {
-		batch = rows
-	}
 	key := op.Key(o.Seed, "fisher")
 	y := op.New(o.Y.Type)
-	for from := 0; from < rows; from += batch {
-		noise := op.New(op.T(op.F32, op.Shared, batch, out))
-		in := []op.Tensor{op.Words32(op.U32, op.S(2), key[:]...), op.Words32(op.U32, op.S(), uint32(from))}
+	for r := range rows {
+		noise := op.New(op.T(op.F32, op.Shared, r+1, out)) // the last row counts: so it does not hang on how many there are
+		in := []op.Tensor{op.Words32(op.U32, op.S(2), key[:]...), op.Words32(op.U32, op.S(), 0)}
 		if o.Loss == model.CrossEntropy {
-			op.Uniform{To: op.S(batch, out), Hi: op.B(1)}.Law([]op.Tensor{noise}, in)
+			op.Uniform{To: op.S(r+1, out), Hi: op.B(1)}.Law([]op.Tensor{noise}, in)
 		} else {
-			op.Normal{To: op.S(batch, out)}.Law([]op.Tensor{noise}, in)
+			op.Normal{To: op.S(r+1, out)}.Law([]op.Tensor{noise}, in)
 		}
-		for r := from; r < min(from+batch, rows); r++ {
-			best, label := math.Inf(-1), 0
-			for c, z := range n.Outputs(o.X.F()[r*o.X.At(1) : (r+1)*o.X.At(1)]) {
-				e := float64(noise.F()[(r-from)*out+c])
-				if o.Loss == model.SquaredError {
-					y.SetF(r*out+c, float32(z.A-math.Sqrt2*e/2)) // the loss's slope is 2 (z - y)
-				} else if v := z.A - math.Log(-math.Log(e)); v > best {
-					best, label = v, c
-				}
+		best, label := math.Inf(-1), 0
+		for c, z := range n.Outputs(o.X.F()[r*o.X.At(1) : (r+1)*o.X.At(1)]) {
+			e := float64(noise.F()[r*out+c])
+			if o.Loss == model.SquaredError {
+				y.SetF(r*out+c, float32(z.A-math.Sqrt2*e/2)) // the loss's slope is 2 (z - y)
+			} else if v := z.A - math.Log(-math.Log(e)); v > best {
+				best, label = v, c
 			}
-			if o.Loss == model.CrossEntropy {
-				y.W[r] = uint32(label)
-			}
+		}
+		if o.Loss == model.CrossEntropy {
+			y.W[r] = uint32(label)
 		}
 	}
 	o.Y = y
