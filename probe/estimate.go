@@ -366,15 +366,23 @@ func (e *Estimation) estimate(ctx context.Context, s *curvature.Session, p unitP
 	return all, err
 }
 
-// Diagonals are the diagonals of every point and model, f32[points, models, N] without axes of one: of an estimation that asked for them.
-func (r *Results) Diagonals() op.Tensor {
+// Diagonals are the diagonals of every point and model and their standard errors, f32[points, models, N] without axes of one: of an estimation that asked
+// for them. Errors are NaN of one round of one vector.
+func (r *Results) Diagonals() (means, errors op.Tensor) {
+	of := func(d declared) []byte { return d.Diagonal }
+	means = r.diagonals(of)
+	of = func(d declared) []byte { return d.Errors }
+	return means, r.diagonals(of)
+}
+
+func (r *Results) diagonals(of func(d declared) []byte) op.Tensor {
 	var all []uint32
 	size := 0
 	for _, u := range r.Units {
 		size = u.Size
 		for _, m := range u.Models {
 			w := make([]uint32, u.Size)
-			op.PutWords(w, m.Declared.Diagonal)
+			op.PutWords(w, of(m.Declared))
 			all = append(all, w...)
 		}
 	}
@@ -387,5 +395,12 @@ func (r *Results) Diagonals() op.Tensor {
 	return op.Words32(op.F32, op.S(append(dims, size)...), all...)
 }
 
-// WriteDiagonals writes Diagonals to an NPY file.
-func (r *Results) WriteDiagonals(path string) error { return data.WriteNPY(path, r.Diagonals()) }
+// WriteDiagonals writes Diagonals to an NPY file, and their standard errors to another; "": they are not wanted.
+func (r *Results) WriteDiagonals(path, errors string) error {
+	means, errs := r.Diagonals()
+	err := data.WriteNPY(path, means)
+	if err == nil && errors != "" {
+		err = data.WriteNPY(errors, errs)
+	}
+	return err
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"lockstep/analysis/curvature"
@@ -309,7 +310,7 @@ func narrow(x []float64) []byte {
 	return op.Bytes(t.W)
 }
 
-// WriteCSV writes a table: a row for each eigenvalue, point of a density, or trace.
+// WriteCSV writes a table: a row for each eigenvalue, point of a density, or trace; and one for each model that has a problem instead.
 func (r *Results) WriteCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
@@ -319,12 +320,12 @@ func (r *Results) WriteCSV(w io.Writer) error {
 		}
 		return number(*x)
 	}
-	head := []string{"cell", "id", "at", "steps", "block", "size"}
-	c.Write(append(head, map[string][]string{
+	own := map[string][]string{
 		Spectrum: {"end", "rank", "eigenvalue", "error"},
-		Density:  {"eigenvalue", "density", "standard_error"},
+		Density:  {"eigenvalue", "density", "standard_error", "effective_dimension", "effective_standard_error", "effective_lo95", "effective_hi95"},
 		Trace:    {"samples", "trace", "standard_error", "lo95", "hi95"},
-	}[r.Identity.Method]...))
+	}[r.Identity.Method]
+	c.Write(slices.Concat([]string{"cell", "id", "at", "steps", "block", "size"}, own, []string{"problem"}))
 	steps := map[string][]int{}
 	for _, s := range r.Points {
 		steps[s.At] = s.Steps
@@ -332,7 +333,11 @@ func (r *Results) WriteCSV(w io.Writer) error {
 	for _, u := range r.Units {
 		for m, x := range u.Models {
 			row := func(further ...string) {
-				c.Write(append([]string{r.Models[m].Cell, r.Models[m].ID, u.At, strconv.Itoa(steps[u.At][m]), u.Block, strconv.Itoa(u.Size)}, further...))
+				further = append(further, make([]string, len(own)-len(further))...)
+				c.Write(slices.Concat([]string{r.Models[m].Cell, r.Models[m].ID, u.At, strconv.Itoa(steps[u.At][m]), u.Block, strconv.Itoa(u.Size)}, further, []string{x.Problem}))
+			}
+			if x.Problem != "" {
+				row()
 			}
 			for i, v := range x.Top {
 				row("top", strconv.Itoa(i+1), number(v.Value), number(v.Error))
@@ -341,8 +346,12 @@ func (r *Results) WriteCSV(w io.Writer) error {
 				row("bottom", strconv.Itoa(i+1), number(v.Value), number(v.Error))
 			}
 			if d := x.Density; d != nil {
+				var effective []string
+				if e := x.Effective; e != nil { // of the density, and so in each of its rows
+					effective = []string{number(e.Mean), maybe(e.Error), maybe(e.Lo), maybe(e.Hi)}
+				}
 				for i := range d.At {
-					row(number(d.At[i]), number(d.Phi[i]), maybe(d.Error[i]))
+					row(append([]string{number(d.At[i]), number(d.Phi[i]), maybe(d.Error[i])}, effective...)...)
 				}
 			}
 			if t := x.Trace; t != nil {

@@ -117,7 +117,8 @@ func curvatureCommand() *cli.Command {
 					&cli.IntFlag{Name: "rounds", Value: traceRounds, Usage: "multiply `N` times: a trace takes vectors times rounds products", DefaultText: fmt.Sprintf("%d; by hutch++ %d", traceRounds, traceVectors*traceRounds)},
 					&cli.StringFlag{Name: "method", Value: probe.Hutchinson, Usage: "`METHOD`: " + strings.Join(probe.Estimators(), " or ")},
 					&cli.BoolFlag{Name: "diagonal", Usage: "also write the diagonal to -o"},
-					&cli.StringFlag{Name: "o", Usage: "write the diagonal to `FILE.npy`, f32 [points, models, D] without axes of one"}),
+					&cli.StringFlag{Name: "o", Usage: "write the diagonal to `FILE.npy`, f32 [points, models, D] without axes of one"},
+					&cli.StringFlag{Name: "errors", Usage: "write the diagonal's standard errors to `FILE.npy`, like -o"}),
 				Action: func(c *cli.Context) error { return estimate(c, probe.Trace) },
 			},
 		},
@@ -235,7 +236,7 @@ func estimate(c *cli.Context, method string) error {
 		return err
 	}
 	if e.Diagonal {
-		if err := r.WriteDiagonals(c.String("o")); err != nil {
+		if err := r.WriteDiagonals(c.String("o"), c.String("errors")); err != nil {
 			return err
 		}
 	}
@@ -256,6 +257,8 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, fmt.Errorf("--checkpoint %s: want more than no time", c.Duration("checkpoint"))
 	case c.Bool("diagonal") != (c.String("o") != ""):
 		return nil, how, errors.New("--diagonal and -o FILE.npy belong together")
+	case c.IsSet("errors") && (!c.Bool("diagonal") || c.String("errors") == ""):
+		return nil, how, errors.New("--errors FILE.npy goes with --diagonal and -o")
 	case c.IsSet("params") && c.IsSet("at"):
 		return nil, how, errors.New("--at with --params: given parameters are of no training")
 	case c.IsSet("c") && !(c.Float64("c") > 0):
@@ -314,14 +317,14 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	}
 	how = probe.How{Dir: c.String("out"), Resume: c.Bool("resume"), Checkpoint: c.Duration("checkpoint"), Recorded: recorded,
 		Page: func(w io.Writer, r *probe.Results) error { return report.WriteCurvature(w, card, r) }}
-	if err := hasFolder(c.String("o")); err != nil {
+	if err := errors.Join(hasFolder("-o", c.String("o")), hasFolder("--errors", c.String("errors"))); err != nil {
 		return nil, how, err
 	}
 	return e, how, e.Check()
 }
 
-// hasFolder tells whether a file can be written at path when all has been computed, as far as that can be told before; "": no file.
-func hasFolder(path string) error {
+// hasFolder tells whether a file can be written at a flag's path when all has been computed, as far as that can be told before; "": no file.
+func hasFolder(flag, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -330,7 +333,7 @@ func hasFolder(path string) error {
 		err = fmt.Errorf("%s is no folder", filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("-o %s: %w", path, err)
+		return fmt.Errorf("%s %s: %w", flag, path, err)
 	}
 	return nil
 }

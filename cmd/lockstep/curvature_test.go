@@ -454,6 +454,10 @@ axes = {lr = [0.01, 1e30]}`).Replace(smallNetwork))
 		if again != whole {
 			t.Errorf("%s, resumed:\n%s\nwant\n%s", method, again, whole)
 		}
+		rows, err := os.ReadFile(filepath.Join(out, probe.TableFile))
+		if err != nil || strings.Count(string(rows), "not finite") != 2 {
+			t.Errorf("%s: the table has no row for each problem (%v):\n%s", method, err, rows)
+		}
 		page, err := os.ReadFile(filepath.Join(out, probe.PageFile))
 		if err != nil || !strings.Contains(string(page), "Without a result") {
 			t.Errorf("%s: the page has no word of it (%v)", method, err)
@@ -480,8 +484,17 @@ func TestCurvatureEstimates(t *testing.T) {
 	run := func(args ...string) probe.Results {
 		return resultsOf(t, must(t, append([]string{"curvature", args[0], card, "--json", "--kind", "ggn"}, args[1:]...)...))
 	}
-	trace := run("trace", "--at", "0,end", "--diagonal", "-o", diagonal, "--rounds", "20")
-	d := readNPY(t, diagonal)
+	trace := run("trace", "--at", "0,end", "--diagonal", "-o", diagonal, "--errors", filepath.Join(dir, "e.npy"), "--rounds", "20")
+	d, errs, more := readNPY(t, diagonal), readNPY(t, filepath.Join(dir, "e.npy")), 0
+	exact := run("trace", "--at", "0", "--diagonal", "-o", filepath.Join(dir, "many.npy"), "--rounds", "400")
+	for i, x := range readNPY(t, filepath.Join(dir, "many.npy")).F() {
+		if e := errs.F()[i]; !(e >= 0) || float64(x)-float64(d.F()[i]) > 3*float64(e)+1e-7 || float64(d.F()[i])-float64(x) > 3*float64(e)+1e-7 {
+			more++
+		}
+	}
+	if errs.Type != d.Type || more > 20 || exact.Units[0].Models[0].Trace.Samples != 3200 { // of 650, where one in 370 would be expected
+		t.Errorf("%v errors beside %v; %d of 650 numbers are farther than three of theirs", errs.Type, d.Type, more)
+	}
 	for i, u := range trace.Units {
 		sum := 0.
 		for _, x := range d.F()[i*650 : (i+1)*650] {
@@ -508,7 +521,11 @@ func TestCurvatureEstimates(t *testing.T) {
 	if len(parts) != 3 || math.Abs(parts["0.w"]+parts["0.b"]-a.Mean) > 5**a.Error {
 		t.Errorf("traces of blocks %v; of the whole %v +- %v", parts, a.Mean, *a.Error)
 	}
-	density := run("density", "--at", "0", "--steps", "30", "--c", "0.1").Units[0].Models[0]
+	table := filepath.Join(dir, "density")
+	density := run("density", "--at", "0", "--steps", "30", "-c", "0.1", "--out", table).Units[0].Models[0]
+	if b, err := os.ReadFile(filepath.Join(table, probe.TableFile)); err != nil || !strings.Contains(string(b), "effective_dimension") || !strings.Contains(string(b), fmt.Sprint(density.Effective.Mean)) {
+		t.Errorf("the table has no effective dimension (%v)", err)
+	}
 	step, whole := density.Density.At[1]-density.Density.At[0], 0.
 	for _, phi := range density.Density.Phi {
 		whole += phi * step
