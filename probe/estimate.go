@@ -203,6 +203,9 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 	if err != nil {
 		return nil, f.stopped(err)
 	}
+	if err := e.losses(ctx, how.Engine, t.Snapshots); err != nil {
+		return nil, f.stopped(err)
+	}
 	r = newResults(e, t)
 	total, before := 0, 0
 	for _, u := range units {
@@ -226,6 +229,23 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 		err = f.finish(r, how.Page)
 	}
 	return r, err
+}
+
+// losses measures those of the models at each point, over the rows of the matrix.
+func (e *Estimation) losses(ctx context.Context, engine graph.Engine, all []Snapshot) error {
+	for i := range all {
+		o := e.Objective(all[i].Theta, nil)
+		o.Subspace = nil
+		losses, err := o.Losses(ctx, engine)
+		if err != nil {
+			return err
+		}
+		all[i].Loss = nil
+		for _, x := range losses {
+			all[i].Loss = append(all[i].Loss, finite(float64(x)))
+		}
+	}
+	return nil
 }
 
 // snapshots are the models at each point: given ones, those of the folder, or trained ones.

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"lockstep/analysis/curvature"
 	"lockstep/cpu"
 	"lockstep/graph"
 	"lockstep/sweep"
@@ -236,6 +238,38 @@ func TestDigest(t *testing.T) {
 	}
 	if digest(func(e *Estimation, _ *trained, u *unit) { e.View.Top, u.Models[0].Diagonal = 1, []byte{1} }) != same {
 		t.Error("the digest hangs on what is derived")
+	}
+}
+
+// Errors of eigenvalues hold how far the products of a model that knows its rows may be off.
+func TestErrorsOfFittedModels(t *testing.T) {
+	e := estimation(t)
+	must(t, e.Check())
+	loss := 1e-6
+	u := unit{At: "0", Size: 235}
+	for range 2 {
+		u.Models = append(u.Models, declared{Processes: []process{{[]sweep.Hex{3, 1}, []sweep.Hex{0, 0}, 4}}})
+	}
+	r := newResults(e, trained{Snapshots: []Snapshot{{At: "0", Steps: []int{0, 0}, Hash: []string{"a", "b"}, Loss: []*float64{&loss, nil}}}})
+	must(t, r.add(e, u))
+	known, other := r.Units[0].Models[0].Top[0].Error, r.Units[0].Models[1].Top[0].Error
+	if want := 4 * curvature.Fitted / loss; math.Abs(known-other-want) > 1e-9*want || !(other < want/1e3) {
+		t.Errorf("errors %v of a model of loss %v, and %v of one without; want %v more", known, loss, other, want)
+	}
+	e.Kind = curvature.EmpiricalFisher
+	if x := r.fitted(e, "0", 0); x != 0 {
+		t.Errorf("of an empirical Fisher matrix, whose products do not cancel: %v", x)
+	}
+	// The losses are those of the rows, at each point.
+	all, err := Run(t.Context(), estimation(t), How{Engine: engine(t)})
+	must(t, err)
+	for _, s := range all.Points {
+		if len(s.Loss) != 2 || s.Loss[0] == nil || !(*s.Loss[0] > 0.1 && *s.Loss[0] < 10) {
+			t.Errorf("at %s: losses %v", s.At, s.Loss)
+		}
+	}
+	if first, last := *all.Points[0].Loss[0], *all.Points[2].Loss[0]; !(last < first) {
+		t.Errorf("a loss of %v after the training; %v before", last, first)
 	}
 }
 

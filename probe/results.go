@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"lockstep/analysis/curvature"
+	"lockstep/model"
 	"lockstep/op"
 	"lockstep/sweep"
 )
@@ -88,7 +89,8 @@ type ModelResult struct {
 	Problem   string       `json:"problem,omitempty"` // why there is none of these: of this model, which says nothing of the others
 }
 
-// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, as curvature.Ritz has it.
+// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most: as curvature.Ritz has it, and, of a model that knows its rows, by how much its
+// products may be off.
 type Eigenvalue struct {
 	Value float64 `json:"value"`
 	Error float64 `json:"error"`
@@ -153,7 +155,7 @@ func (r *Results) add(e *Estimation, u unit) error {
 		var err error
 		switch e.Method {
 		case Spectrum, Density:
-			out.T, err = e.deriveRitz(&x, u.Size)
+			out.T, err = e.deriveRitz(&x, u.Size, r.fitted(e, u.At, m))
 		default:
 			x.Trace, err = d.trace()
 		}
@@ -208,8 +210,18 @@ func (d declared) parts(name string) (all []curvature.Declared) {
 	return all
 }
 
-// deriveRitz makes eigenvalues, or a density, of the processes. It tells the size of T.
-func (e *Estimation) deriveRitz(x *ModelResult, size int) (steps int, err error) {
+// fitted is how far products of a model at a point may be off besides rounding, in units of the matrix: see curvature.Fitted.
+func (r *Results) fitted(e *Estimation, at string, m int) float64 {
+	for _, s := range r.Points {
+		if s.At == at && e.Cells[0].Loss() == model.CrossEntropy && (e.Kind == curvature.Hessian || e.Kind == curvature.GaussNewton) && m < len(s.Loss) && s.Loss[m] != nil && *s.Loss[m] > 0 {
+			return curvature.Fitted / *s.Loss[m]
+		}
+	}
+	return 0
+}
+
+// deriveRitz makes eigenvalues, or a density, of the processes; fitted is how far products are off besides rounding. It tells the size of T.
+func (e *Estimation) deriveRitz(x *ModelResult, size int, fitted float64) (steps int, err error) {
 	var all []curvature.Tridiagonal
 	for _, p := range x.Declared.Processes {
 		all = append(all, curvature.Tridiagonal{Alpha: floats(p.Alpha), Beta: floats(p.Beta), Scale: float32(p.Scale)})
@@ -234,6 +246,9 @@ func (e *Estimation) deriveRitz(x *ModelResult, size int) (steps int, err error)
 		return steps, nil
 	}
 	ritz, err := all[0].Ritz()
+	for i := range ritz {
+		ritz[i].Error += fitted * float64(all[0].Scale)
+	}
 	for i := range min(e.View.Top, len(ritz)) {
 		x.Top = append(x.Top, Eigenvalue{ritz[i].Value, ritz[i].Error})
 	}
@@ -368,7 +383,7 @@ func (r *Results) Meaning() []string {
 	switch r.Identity.Method {
 	case Spectrum:
 		return []string{
-			"within its error of a value there is an eigenvalue, if products are exact to 2^-22 of the largest: see above where they are not; values are float64, of declared tridiagonal matrices T",
+			"within its error of a value there is an eigenvalue: errors hold what Lanczos leaves, and how exact products are; values are float64, of declared tridiagonal matrices T",
 			"ranks are those of T's values: an eigenvalue of multiplicity k comes k times, and the inner ones come at all, only if T is large enough, so more --steps may put others between them",
 		}
 	case Density:

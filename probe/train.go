@@ -52,6 +52,8 @@ type Snapshot struct {
 	Steps []int       `json:"steps"`  // that each model's training has done: fewer than At where its loss was not finite; -1: of no training
 	Theta [][]float32 `json:"-"`      // [models][D]
 	Hash  []string    `json:"sha256"` // of each model's parameters, float32 little endian
+	// Loss is each model's mean over the rows of the matrix; null where it is not finite. It is not declared.
+	Loss []*float64 `json:"loss,omitempty"`
 }
 
 func (s *Snapshot) hash() {

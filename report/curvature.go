@@ -80,14 +80,14 @@ func makeCurvaturePage(card string, r *probe.Results) (p curvaturePage, err erro
 	for m, x := range r.Models {
 		p.Models.Rows = append(p.Models.Rows, []string{r.Who(m), strconv.FormatUint(x.Seed, 10), strconv.Itoa(x.D), x.ID})
 	}
-	p.Points = table{Columns: []column{{"at", true}, {"model", false}, {"steps done", true}, {"SHA-256 of the parameters", false}}}
+	p.Points = table{Columns: []column{{"at", true}, {"model", false}, {"steps done", true}, {"mean loss", true}, {"SHA-256 of the parameters", false}}}
 	for _, s := range r.Points {
 		for m := range r.Models {
 			steps := none
 			if s.Steps[m] >= 0 {
 				steps = strconv.Itoa(s.Steps[m])
 			}
-			p.Points.Rows = append(p.Points.Rows, []string{s.At, r.Who(m), steps, s.Hash[m]})
+			p.Points.Rows = append(p.Points.Rows, []string{s.At, r.Who(m), steps, lossOf(s, m), s.Hash[m]})
 		}
 	}
 	p.Points.cut()
@@ -187,6 +187,14 @@ func maybe(x *float64) string {
 		return none
 	}
 	return fmt.Sprintf("%.5g", *x)
+}
+
+// lossOf is a model's mean loss at a point.
+func lossOf(s probe.Snapshot, m int) string {
+	if m < len(s.Loss) {
+		return maybe(s.Loss[m])
+	}
+	return none
 }
 
 // svgOf is a chart for the page.

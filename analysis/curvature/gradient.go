@@ -28,6 +28,65 @@ func (o *Objective) Gradient() (*graph.Program, error) {
 	})
 }
 
+const lossOut = "loss" // f32[] per model
+
+// Losses gives the mean loss of each model over the rows: sums over batches, added in ascending order, divided by the number of rows. Errors: what Check
+// says, the engine's.
+func (o *Objective) Losses(ctx context.Context, e graph.Engine) (all []float32, err error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	pack, err := e.NewPack(len(o.Theta), graph.Groups{op.Model: own(len(o.Theta))})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, pack.Close()) }()
+	if err := o.bind(pack, 1); err != nil {
+		return nil, err
+	}
+	program, err := graph.Trace(func(b *graph.Builder) {
+		theta, at := b.Input(thetaIn, op.T(op.F32, Over(1), o.Model.D())), b.State(batchAt, b.FillU(0), op.Shared)
+		sum := b.State(batchSum, b.Fill(0), op.Cell)
+		b.Next(at, b.Do(op.IAdd{}, at, b.FillU(uint32(o.batch()))))
+		from := at
+		if o.batch() == o.rows() {
+			from = 0
+		}
+		x, y, _, there := o.data(b, from)
+		outputs := o.Model.ObserveParts(b, o.coordinates(b, theta).parts, x, func(int, string, op.Value) {})
+		total := b.Do(op.Add, sum, b.Do(op.Reshape{To: op.S()}, b.Do(op.Sum{Axes: op.List(0)}, o.present(b, there, o.Loss.PerRow(b, outputs, y)))))
+		b.Next(sum, total)
+		b.OutputOver(lossOut, b.Do(op.Div, total, b.Fill(float32(o.rows()))), op.Cell)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("curvature: %w", err)
+	}
+	exe, err := pack.Compile(program)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, exe.Close()) }()
+	if err = exe.Reset(ctx); err == nil {
+		err = exe.Run(ctx, (o.rows()+o.batch()-1)/o.batch())
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, w := make([]byte, 4*len(o.Theta)), make([]uint32, len(o.Theta))
+	err = pack.ReadAll(lossOut, b)
+	op.PutWords(w, b)
+	return op.Tensor{W: w}.F(), err
+}
+
+// own gives each cell a slot of its own.
+func own(n int) []int {
+	slots := make([]int, n)
+	for i := range slots {
+		slots[i] = i
+	}
+	return slots
+}
+
 const (
 	rowIn      = "data.row" // u32[1] per cell
 	rowsAtOnce = 64         // of each model: their gradients are in memory together

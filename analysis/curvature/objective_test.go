@@ -187,6 +187,40 @@ func TestMonteCarloFisher(t *testing.T) {
 	}
 }
 
+// TestLosses: the mean loss of each model, in float64, whatever the batches.
+func TestLosses(t *testing.T) {
+	e := engine(t, cpu.Options{Threads: 2})
+	for name, o := range map[string]problem{"mlp": mlp(model.Tanh, model.CrossEntropy), "squared error": mlp(model.GELU, model.SquaredError), "transformer": transformer()} {
+		o.Theta = append(o.Theta, normals(8, o.Model.D(), 0.5))
+		for _, o.Batch = range []int{0, 1, 2, 3} {
+			got, err := o.Losses(t.Context(), e)
+			if err != nil || len(got) != 2 {
+				t.Fatal(got, err)
+			}
+			for m, theta := range o.Theta {
+				x := make([]number, len(theta))
+				for i, v := range theta {
+					x[i].A = float64(v)
+				}
+				n, want := reference.New(o.Model, x), 0.
+				for r := range o.Y.At(0) {
+					var target []float32
+					label := 0
+					if o.Loss == model.CrossEntropy {
+						label = int(o.Y.W[r])
+					} else {
+						target = o.Y.F()[r*o.Y.At(1) : (r+1)*o.Y.At(1)]
+					}
+					want += reference.Loss(o.Loss, n.Outputs(o.X.F()[r*o.X.At(1):(r+1)*o.X.At(1)]), label, target).A / float64(o.Y.At(0))
+				}
+				if math.Abs(float64(got[m])-want) > 2e-6*want {
+					t.Errorf("%s, model %d in batches of %d: %v; want %v", name, m, o.Batch, got[m], want)
+				}
+			}
+		}
+	}
+}
+
 // TestRowGradients: per-example gradients are those in float64, of several models at once the bits of each alone, and of a block the block's.
 func TestRowGradients(t *testing.T) {
 	e := engine(t, cpu.Options{Threads: 2})
