@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"lockstep/analysis/curvature"
+	"lockstep/internal/build"
 	"lockstep/model"
 	"lockstep/op"
 	"lockstep/sweep"
@@ -56,6 +57,7 @@ type Results struct {
 	View        View         `json:"view"`
 	Units       []UnitResult `json:"units"`
 	Digest      string       `json:"digest"` // curvature.Digest over all that is declared
+	Build       string       `json:"build"`  // of lockstep, that made this file
 
 	parts    []curvature.Declared
 	diverged map[string][]error // by point: of each model, what is wrong with its parameters
@@ -114,7 +116,7 @@ type Mean struct {
 }
 
 func newResults(e *Estimation, t trained) *Results {
-	r := &Results{Identity: e.identity(), Conventions: e.Conventions(e.Block), Points: t.Snapshots, Compared: t.Compared, View: e.View}
+	r := &Results{Identity: e.identity(), Conventions: e.Conventions(e.Block), Points: t.Snapshots, Compared: t.Compared, View: e.View, Build: build.Stamp()}
 	models := len(e.Cells)
 	if e.Params != nil {
 		models = len(e.Params)
