@@ -2,6 +2,7 @@ package curvature
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -63,7 +64,8 @@ func (s *Session) Solve(ctx context.Context, b []float32, damping, tolerance flo
 	if err != nil {
 		return nil, err
 	}
-	if err := s.each(ctx, fmt.Sprintf("%s, damping %v, %d steps", name, damping, steps), steps, step); err != nil {
+	of := sha256.Sum256(op.Bytes(op.Float32s(op.S(len(b)), b...).W))
+	if err := s.each(ctx, fmt.Sprintf("%s, damping %v, %d steps, of %x", name, damping, steps, of), steps, step); err != nil {
 		return nil, err
 	}
 	return s.solutions(ctx, b, unit, damping)

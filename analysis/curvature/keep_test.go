@@ -3,6 +3,7 @@ package curvature_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,16 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := o
+	other.Theta = [][]float32{normals(13, o.Model.D(), 0.5)}
+	elsewhere, err := other.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := normals(3, 2*a.N, 1)
+	for i := range b {
+		b[i] = float32(math.Round(float64(b[i]) * 8)) // so that one more, and one less, is the same again
+	}
 	for name, run := range map[string]func(s *curvature.Session, ctx context.Context) ([]float32, error){
 		"lanczos": func(s *curvature.Session, ctx context.Context) (all []float32, err error) {
 			t, err := s.Lanczos(ctx, 20, curvature.Normal)
@@ -99,6 +109,24 @@ func TestResume(t *testing.T) {
 				}
 				if !slices.Equal(bitsOf(got), bitsOf(want)) {
 					t.Errorf("stopped after %d steps and taken up it is\n%v; gone through\n%v", at, got, want)
+				}
+				// A checkpoint of other parameters, or of another right-hand side, is none of ours.
+				for i := range b {
+					b[i]++
+				}
+				of := a
+				if name != "conjugate gradients" {
+					of = elsewhere
+				}
+				ours, err := run(session(t, of, curvature.Options{Vectors: 2, Seed: 4}), context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := run(session(t, of, curvature.Options{Vectors: 2, Seed: 4, Keep: file}), context.Background()); err != nil || !slices.Equal(bitsOf(got), bitsOf(ours)) {
+					t.Errorf("with the checkpoint of another it is\n%v; alone\n%v, error %v", got, ours, err)
+				}
+				for i := range b {
+					b[i]--
 				}
 				// Another seed's checkpoint is none of ours.
 				other, err := run(session(t, a, curvature.Options{Vectors: 2, Seed: 5, Keep: file}), context.Background())

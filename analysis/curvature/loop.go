@@ -66,8 +66,11 @@ const checkpointFormat = "lockstep/curvature/2"
 
 // identity names what a checkpoint belongs to.
 func (s *Session) identity(l loop) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%x\x00%d models, %d vectors, seed %d", checkpointFormat, l.name, s.hash, s.Models, s.Vectors, s.seed)
+	h, binds := sha256.New(), ""
+	if s.Binds != nil {
+		binds = s.Binds()
+	}
+	fmt.Fprintf(h, "%s\x00%s\x00%x\x00%s\x00%d models, %d vectors, seed %d", checkpointFormat, l.name, s.hash, binds, s.Models, s.Vectors, s.seed)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

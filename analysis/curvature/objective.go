@@ -1,6 +1,8 @@
 package curvature
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -136,7 +138,24 @@ func (o *Objective) Operator() (Operator, error) {
 	if err := o.Check(); err != nil {
 		return Operator{}, fmt.Errorf("curvature: %w", err)
 	}
-	return Operator{N: o.Size(), Models: len(o.Theta), Steps: (o.rows() + o.batch() - 1) / o.batch(), Program: o.program, Bind: o.bind}, nil
+	return Operator{N: o.Size(), Models: len(o.Theta), Steps: (o.rows() + o.batch() - 1) / o.batch(), Program: o.program, Bind: o.bind, Binds: o.binds}, nil
+}
+
+// binds is a hash of parameters, data and seeds.
+func (o *Objective) binds() string {
+	h := sha256.New()
+	for _, theta := range o.Theta {
+		h.Write(op.Bytes(op.Float32s(op.S(len(theta)), theta...).W))
+	}
+	for _, t := range []op.Tensor{o.X, o.Y} {
+		fmt.Fprintf(h, "\x00%s\x00", t.Type)
+		h.Write(op.Bytes(t.W))
+	}
+	fmt.Fprintf(h, "seed %d", o.Seed)
+	if s := o.Subspace; s != nil {
+		fmt.Fprintf(h, ", of the map %d", s.Seed)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // program multiplies a batch a step, adds up, and divides by the number of rows.

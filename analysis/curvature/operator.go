@@ -30,6 +30,8 @@ type Operator struct {
 	Program func(vectors int) (*graph.Program, error)
 	// Bind puts the program's inputs into a pack; slot m of what is over Over(vectors) is model m's.
 	Bind func(p graph.Pack, vectors int) error
+	// Binds names what Bind puts there, such as by a hash: a checkpoint is taken up only by a session of the same. nil: whoever keeps checkpoints sees to that.
+	Binds func() string
 }
 
 // Over is the domain of what belongs to a model with so many vectors: cells of one model have it together; a model that is alone in its cell
