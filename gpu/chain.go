@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"lockstep/graph"
@@ -143,6 +144,9 @@ func (x *exec) chained(g *graph.Group, variant string) (all []work, infos []grap
 func (t *tape) add(i int, n op.Node) (ok bool, err error) {
 	if t.args.size.steps == chainSteps {
 		return false, nil
+	}
+	if len(n.Out) != 1 { // the engine has no kernel of such a pointwise op, so they are expanded; one that had would be for itself
+		return false, fmt.Errorf("gpu: a chain with %s, which has %d results", op.Describe(n.Op), len(n.Out))
 	}
 	inner := slices.Contains(t.g.Inner, n.Out[0])
 	var code [4]byte
