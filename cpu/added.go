@@ -3,6 +3,7 @@ package cpu
 import (
 	"slices"
 
+	"lockstep/graph"
 	"lockstep/op"
 )
 
@@ -72,8 +73,7 @@ func withSum(n op.Node) op.Op {
 
 // foldSums has products add what is added to their results and to nothing else: biases, and the parts of a cotangent.
 func (l *layout) foldSums(e *Engine) {
-	f := folding{layout: l, e: e, readers: map[op.Value][]int{}, made: map[op.Value]int{}, fold: map[op.Value]bool{}}
-	f.look()
+	f := l.folding(e)
 	spread := map[op.Value]op.Node{} // by result
 	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
 		if _, is := n.Op.(op.Broadcast); is {
@@ -82,7 +82,7 @@ func (l *layout) foldSums(e *Engine) {
 	}
 	for i, n := range l.t.Step {
 		o := withSum(n)
-		if o == nil {
+		if o == nil || newJoint(l.t, graph.Group{Nodes: []op.Node{n}}, e.variants) != nil { // for all cells of a block at once it is faster than with its sum
 			continue
 		}
 		fused := op.Node{Op: o, In: slices.Clone(n.In)}

@@ -84,6 +84,9 @@ func TestSums(t *testing.T) {
 			y := b.Do(op.MatMul{}, state(b, "x", op.Model, m, k), state(b, "w", op.Model, k, n))
 			b.Output("y", b.Do(op.Add, y, s))
 		}, 1},
+		"by a matrix that cells share": {func(b *graph.Builder) { // they are multiplied together
+			b.Output("y", b.Do(op.Add, b.Do(op.MatMul{}, x(b), state(b, "w", op.Model, k, n)), row(b, "r", op.Cell)))
+		}, 1},
 		"a column": {func(b *graph.Builder) {
 			c := b.Do(op.Broadcast{To: op.S(m, n)}, state(b, "c", op.Cell, m, 1))
 			b.Output("y", b.Do(op.Add, b.Do(op.MatMul{}, x(b), w(b, "w")), c))

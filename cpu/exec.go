@@ -147,6 +147,8 @@ func (x *exec) compileAll() {
 		}
 		x.units = append(x.units, units)
 	}
+	x.byDomain(x.once)
+	x.byDomain(x.shared)
 	for _, g := range x.updates {
 		if g.Len > 0 {
 			x.last = append(x.last, unit{chain: newChain(x.t, &g, variants)})
@@ -244,36 +246,35 @@ func (x *exec) muster() (dismiss func()) {
 	}
 }
 
-// perSlot runs nodes once for each slot of their domain: all of a slot, in order, before the next slot, whose values would displace those of this
-// one. A domain's nodes read what is shared, and what its own slot has; those of cells read all.
+// perSlot runs nodes, which stand by domains, once for each slot of theirs: all of a slot, in order, before the next slot, whose values would displace
+// those of this one.
 func (x *exec) perSlot(nodes []compiled) {
-	for _, d := range x.domains() {
-		own := nodesOf(nodes, d)
-		if len(own) == 0 {
-			continue
+	for len(nodes) > 0 {
+		n := 1
+		for n < len(nodes) && nodes[n].domain == nodes[0].domain {
+			n++
 		}
-		cells := x.p.slots.Speakers(d)
+		own, cells := nodes[:n], x.p.slots.Speakers(nodes[0].domain)
 		x.each(len(cells), func(w *worker, i int) {
 			for _, n := range own {
 				w.run(n.kernel, x.homes(n.Out, cells[i]), x.homes(n.In, cells[i]))
 			}
 		})
+		nodes = nodes[n:]
 	}
+}
+
+// byDomain puts nodes in the order of their domains, each in its order: a domain's nodes read what is shared, and what its own slot has; those of cells
+// read all.
+func (x *exec) byDomain(nodes []compiled) {
+	order := x.domains()
+	slices.SortStableFunc(nodes, func(a, b compiled) int { return slices.Index(order, a.domain) - slices.Index(order, b.domain) })
 }
 
 // domains are those of the pack: the shared one first, the cells' last.
 func (x *exec) domains() []op.Domain {
 	groups := slices.DeleteFunc(x.p.slots.Domains(), func(d op.Domain) bool { return d == op.Cell || d == op.Shared })
 	return append(append([]op.Domain{op.Shared}, groups...), op.Cell)
-}
-
-func nodesOf(nodes []compiled, d op.Domain) (own []compiled) {
-	for _, n := range nodes {
-		if n.domain == d {
-			own = append(own, n)
-		}
-	}
-	return own
 }
 
 // refresh runs the once nodes if what they read, or an array that holds their results, has changed since they last ran.

@@ -107,34 +107,10 @@ func tangentOf(o op.Op, i, operands int) int {
 // foldHeads has the products of heads read, and write, the rows of the projections: transposes that only exchange the axes of position and head, and
 // that nothing but products reads, or that read nothing but products, are no work any more.
 func (l *layout) foldHeads(e *Engine) {
-	f := folding{layout: l, e: e, readers: map[op.Value][]int{}, made: map[op.Value]int{}, fold: map[op.Value]bool{}}
-	f.look()
+	f := l.folding(e)
 	f.operands()
 	f.results()
 	l.t.Step = slices.DeleteFunc(l.t.Step, func(n op.Node) bool { return f.fold[n.Out[0]] && n.Op == headsApart })
-}
-
-// folding is a foldHeads at work.
-type folding struct {
-	*layout
-	e       *Engine
-	readers map[op.Value][]int // the nodes of the step that read a value, views of it among them; -1: what a step leaves
-	made    map[op.Value]int   // the node that makes it
-	fold    map[op.Value]bool  // results of transposes that go
-}
-
-func (f *folding) look() {
-	for i, n := range f.t.Step {
-		for _, v := range n.Out {
-			f.made[v] = i
-		}
-		for _, v := range n.In {
-			f.readers[v] = append(f.readers[v], i)
-		}
-	}
-	for _, v := range f.t.Roots() {
-		f.readers[v] = append(f.readers[v], -1)
-	}
 }
 
 // operands folds the transposes whose results are operands of products: of each operand and its tangent both, or neither.
@@ -200,18 +176,6 @@ func (f *folding) served(v op.Value) bool {
 		}
 	}
 	return len(f.readers[v]) > 0
-}
-
-// types are those of a product's operands, of which some lie otherwise.
-func (f *folding) types(n op.Node, in uint32) []op.Type {
-	types := make([]op.Type, len(n.In))
-	for k, v := range n.In {
-		types[k] = f.t.P.Types[v]
-		if in>>k&1 != 0 {
-			types[k].Shape = exchanged(types[k].Shape)
-		}
-	}
-	return types
 }
 
 // results folds the transposes that are all that reads the results of a product.

@@ -59,7 +59,7 @@ type View struct {
 	Bottom int     `json:"bottom"` // and from below
 	Sigma  float64 `json:"sigma"`  // of a density, as a share of its width
 	C      float64 `json:"c"`      // of the effective dimension; 0: there is none
-	At     int     `json:"points"` // of a density
+	At     int     `json:"points"` // of a density; Check settles it
 }
 
 // How an estimation runs, never what it gives.
@@ -81,14 +81,11 @@ type unitPlan struct {
 	steps int // of the estimator's loop
 }
 
-// leastSigma is the narrowest smoothing of a density: DensityPoints tells one at four points for each standard deviation then.
-const leastSigma = 1e-4
-
-// DensityPoints is at how many points a density of such smoothing is told: at least four for each standard deviation, so that they hold all of it.
-func DensityPoints(sigma float64) int {
-	const least, each = 600, 4
-	return max(least, int(math.Ceil(each*(1/sigma+8))))
-}
+const (
+	leastSigma  = 1e-4 // the narrowest smoothing of a density
+	leastPoints = 600  // at which one is told
+	eachSigma   = 4    // points for each standard deviation, at least, so that they hold all of it
+)
 
 // Check tells what is wrong, and settles what is left open.
 func (e *Estimation) Check() error {
@@ -116,8 +113,11 @@ func (e *Estimation) Check() error {
 	case e.Diagonal && e.Block == EachBlock:
 		return errors.New("a diagonal of each block: that of the whole has all blocks' in it; leave the blocks out")
 	}
-	if e.Method == Density && !(e.View.Sigma >= leastSigma && e.View.Sigma <= 1) {
-		return fmt.Errorf("sigma %v; want %v to 1, as a share of the spectrum's width", e.View.Sigma, leastSigma)
+	if e.Method == Density {
+		if !(e.View.Sigma >= leastSigma && e.View.Sigma <= 1) {
+			return fmt.Errorf("sigma %v; want %v to 1, as a share of the spectrum's width", e.View.Sigma, leastSigma)
+		}
+		e.View.At = max(leastPoints, int(math.Ceil(eachSigma*(1/e.View.Sigma+8))))
 	}
 	if !(e.View.C >= 0) || math.IsInf(e.View.C, 0) {
 		return fmt.Errorf("an effective dimension at c = %v; want above 0, and finite", e.View.C)

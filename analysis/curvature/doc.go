@@ -13,6 +13,9 @@
 // same, and Digest hashes them. What float64 arithmetic makes of them on the host (eigenvalues of the small matrices, densities, means,
 // errors) is derived.
 //
+// Every estimate is a function of the matrix, the seed and the options. Random vector number i of a seed is element block t = i of the
+// stream "probe", whoever draws it.
+//
 // # How exact products are
 //
 // A product is off by some 1e-7 of |M| |v|, as float32 arithmetic is, while the losses of rows are not small. Of a model that knows its rows, softmax's
@@ -21,9 +24,6 @@
 // wanted, soften the targets or decay the weights, or take the matrix where the loss is larger. Automatic differentiation in float32 elsewhere has the same bound.
 //
 // Sums of squares of products are float32, too: estimators refuse matrices of a size below 2^-50, or above some 2^60.
-//
-// Every estimate is a function of the matrix, the seed and the options. Random vector number i of a seed is element block t = i of the
-// stream "probe", whoever draws it.
 package curvature
 
 // Fitted over the mean cross-entropy of the rows bounds how far a product of a Hessian or a Gauss-Newton matrix is off, in units of |M| |v|.

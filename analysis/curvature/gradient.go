@@ -36,7 +36,7 @@ func (o *Objective) Losses(ctx context.Context, e graph.Engine) (all []float32, 
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	pack, err := e.NewPack(len(o.Theta), graph.Groups{op.Model: own(len(o.Theta))})
+	pack, err := e.NewPack(len(o.Theta), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +76,6 @@ func (o *Objective) Losses(ctx context.Context, e graph.Engine) (all []float32, 
 	err = pack.ReadAll(lossOut, b)
 	op.PutWords(w, b)
 	return op.Tensor{W: w}.F(), err
-}
-
-// own gives each cell a slot of its own.
-func own(n int) []int {
-	slots := make([]int, n)
-	for i := range slots {
-		slots[i] = i
-	}
-	return slots
 }
 
 const (

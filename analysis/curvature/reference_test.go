@@ -31,15 +31,8 @@ func (o problem) explicit() matrices64 {
 	}
 	each := func(n reference.Network, f func(row int, outputs []number, loss number)) {
 		for r := range rows {
-			y := n.Outputs(o.X.F()[r*o.X.At(1) : (r+1)*o.X.At(1)])
-			var target []float32
-			label := 0
-			if o.Loss == model.CrossEntropy {
-				label = int(o.Y.W[r])
-			} else {
-				target = o.Y.F()[r*o.Y.At(1) : (r+1)*o.Y.At(1)]
-			}
-			f(r, y, reference.Loss(o.Loss, y, label, target))
+			y, loss := o.row(n, r)
+			f(r, y, loss)
 		}
 	}
 	slopes, jacobian := make([][]float64, rows), make([][][]float64, rows) // [row][D], [row][output][D]
@@ -96,6 +89,15 @@ func (o problem) explicit() matrices64 {
 		}
 	}
 	return m
+}
+
+// row is a row's outputs, and its loss.
+func (o problem) row(n reference.Network, r int) (outputs []number, loss number) {
+	y := n.Outputs(o.X.F()[r*o.X.At(1) : (r+1)*o.X.At(1)])
+	if o.Loss == model.CrossEntropy {
+		return y, reference.Loss(o.Loss, y, int(o.Y.W[r]), nil)
+	}
+	return y, reference.Loss(o.Loss, y, 0, o.Y.F()[r*o.Y.At(1):(r+1)*o.Y.At(1)])
 }
 
 func square(n int) [][]float64 {

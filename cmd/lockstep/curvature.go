@@ -288,12 +288,6 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	e = &probe.Estimation{Matrix: m, Method: method, Block: c.String("block"), Steps: c.Int("steps"), Vectors: max(1, c.Int("vectors")), Rounds: c.Int("rounds"),
 		Estimator: c.String("method"), Diagonal: c.Bool("diagonal"),
 		View: probe.View{Top: c.Int("top"), Bottom: c.Int("bottom"), Sigma: c.Float64("sigma"), C: c.Float64("c")}}
-	if method == probe.Density {
-		if !(e.View.Sigma > 0) {
-			return nil, how, fmt.Errorf("--sigma %v: want above 0", e.View.Sigma)
-		}
-		e.View.At = probe.DensityPoints(max(e.View.Sigma, 1e-6)) // Check refuses what is less
-	}
 	if method == probe.Trace && e.Estimator == probe.HutchPlus {
 		if !c.IsSet("vectors") {
 			e.Vectors = 1
