@@ -118,8 +118,9 @@ func (k *code) expTail(r reg.VecVirtual) reg.VecVirtual {
 // exponential is op.Exp32. It overwrites x.
 func exponential(k *code, x reg.VecVirtual) reg.VecVirtual {
 	low, high := k.freshLaw("EXP_MIN"), k.freshLaw("EXP_MAX")
-	k.VMAXPS(x, low, x)  // x = x < EXP_MIN ? EXP_MIN : x, the second source where one is a NaN
-	k.VMINPS(x, high, x) // x = x > EXP_MAX ? EXP_MAX : x
+	k.VMAXPS(x, low, x)                     // x = x < EXP_MIN ? EXP_MIN : x, the second source where one is a NaN
+	some := k.compare(notLessEqual, low, x) // where the result is not sure to be +0
+	k.VMINPS(x, high, x)                    // x = x > EXP_MAX ? EXP_MAX : x
 	n, t := k.split(x)
 	k.VFNMADD231PS(k.law("LN2_HI"), n, x) // a = fma(n, -LN2_HI, x)
 	h, l := k.reg(), k.reg()
@@ -132,6 +133,7 @@ func exponential(k *code, x reg.VecVirtual) reg.VecVirtual {
 	k.VMULPS(x, x, x)      // r * r
 	k.VFMADD231PS(x, q, l) // fma(r * r, q, l)
 	k.VADDPS(l, h, h)      // y = h + ..
+	k.keep(some, h, h)     // to scale +0, and not what would be rounded to it: Intel's processors take a hundred cycles for a result below 2^-126
 	k.scaleTwice(h, n, t)  // y = (y * 2^i) * 2^(k-i), i = k >> 1
 	return h
 }
