@@ -32,6 +32,14 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 				seeds = append(seeds, p.Moments[len(p.Moments)-1].TrainAccuracy())
 				continue
 			}
+			if e.What == "loss_fall" {
+				fall := p.lossFall()
+				if math.IsNaN(fall) || math.IsInf(fall, 0) {
+					f.Problem = fmt.Errorf("seed %d has no finite training loss at its first and last snapshots", r.Seed)
+				}
+				seeds = append(seeds, fall)
+				continue
+			}
 			if e.What == "delay" {
 				if steps, comes := p.delay(e.Level); comes {
 					seeds = append(seeds, float64(steps))
@@ -56,7 +64,7 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 		f.Seeds = len(seeds)
 		if f.Problem == nil {
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
-			f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
+			f.OK = e.Holds(f.Mean)
 			if !e.OfScores() {
 				f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
 			}
@@ -104,6 +112,15 @@ func (p CellPath) delay(level float64) (steps int, comes bool) {
 	return test - train, trained && tested
 }
 
+// lossFall is by how much the training loss is less at the last snapshot than at the first; NaN where scores are not measured.
+func (p CellPath) lossFall() float64 {
+	first, last := p.Moments[0].Scores, p.Moments[len(p.Moments)-1].Scores
+	if first == nil || last == nil {
+		return math.NaN()
+	}
+	return float64(first.TrainLoss) - float64(last.TrainLoss)
+}
+
 func (f Finding) pathRow() (row []string) {
 	spread := ""
 	if !math.IsNaN(f.Spread) {
@@ -117,25 +134,14 @@ func (f Finding) pathRow() (row []string) {
 		}
 		row = []string{matrices}
 	}
-	if e.What == "training_accuracy" {
+	if e.What == "training_accuracy" || e.What == "loss_fall" {
 		if spread != "" {
 			spread = fmt.Sprintf(" +- %.4f", f.Spread)
 		}
-		return append(row, fmt.Sprintf("%.4f%s", f.Mean, spread), span(e))
+		return append(row, fmt.Sprintf("%.4f%s", f.Mean, spread), e.Span())
 	}
 	if e.What == "delay" {
-		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), pathSpan(e))
+		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), e.Span())
 	}
-	return append(row, fmt.Sprintf("%.2f%s", f.Mean, spread), f.Nulls, pathSpan(e))
-}
-
-// pathSpan is the expected range; ratios and differences are bounded on one side.
-func pathSpan(e sweep.Expect) string {
-	switch {
-	case e.Lo <= -1000:
-		return fmt.Sprintf("at most %v", e.Hi)
-	case e.Hi >= 1000:
-		return fmt.Sprintf("at least %v", e.Lo)
-	}
-	return span(e)
+	return append(row, fmt.Sprintf("%.2f%s", f.Mean, spread), f.Nulls, e.Span())
 }
