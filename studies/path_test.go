@@ -1,6 +1,7 @@
 package studies
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,7 +100,7 @@ func TestPaths(t *testing.T) {
 		t.Errorf("%+v", findings)
 	}
 	table := Table(findings) + PathTables(paths)
-	for _, want := range []string{"wv less wo", "at most 5", "at least 1", "attention layer 0", "random walk of as many snapshots", "attention entropy"} {
+	for _, want := range []string{"wv less wo", "at most 5", "at least 1", "attention layer 0", "plain random walk of as many snapshots", "attention layer 0", "  step-matched random walk", "step-matched random walks ", "60.8 %", "attention entropy"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the tables do not show %q:\n%s", want, table)
 		}
@@ -111,6 +112,18 @@ func TestPaths(t *testing.T) {
 	again, err := MeasurePaths(t.Context(), nil, card, cells, dir, nil) // no engine: all is there
 	if err != nil || len(again) != 2 || again[1].Declared != paths[1].Declared || !reflect.DeepEqual(again[0].Moments[3], paths[0].Moments[3]) {
 		t.Errorf("what was measured is not taken from %s: %v", PathFile, err)
+	}
+	// What a build kept that had no step-matched walks is measured again.
+	kept, err := os.ReadFile(filepath.Join(dir, PathFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, PathFile), bytes.ReplaceAll(kept, []byte("step_matched_random_walk"), []byte("something_else")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err = MeasurePaths(t.Context(), e, card, cells, dir, nil)
+	if err != nil || !reflect.DeepEqual(again, paths) || !(again[0].Matrices[0].Matched.Rank >= 1) {
+		t.Errorf("paths without step-matched walks are kept as they are: %v", err)
 	}
 	_, _, _, one, other := pathRun(t, 1)
 	alone, err := MeasurePaths(t.Context(), one, card, cells, other, nil)

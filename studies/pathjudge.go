@@ -16,7 +16,7 @@ import (
 func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Finding) {
 	for _, g := range groups(results, e.Arm, e.By) {
 		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params}
-		var seeds, walks, balls, shares, random []float64
+		var seeds, walks, balls, shares, random, matched, less []float64
 		for _, r := range g.results {
 			at := slices.IndexFunc(paths, func(p CellPath) bool { return p.ID == r.ID })
 			if at < 0 {
@@ -50,9 +50,10 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 			}
 			walks, balls = append(walks, p.Walk.Rank), append(balls, p.Ball.Rank)
 			if e.What == "r90" {
-				v := p.meanR90(e.Matrices)
-				if len(e.Less) > 0 {
-					v -= p.meanR90(e.Less)
+				v, null := p.meanR90(e.Matrices)
+				if matched = append(matched, null); len(e.Less) > 0 {
+					other, null := p.meanR90(e.Less)
+					v, less = v-other, append(less, null)
 				}
 				seeds = append(seeds, v)
 				continue
@@ -65,10 +66,12 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 		if f.Problem == nil {
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
 			f.OK = e.Holds(f.Mean)
-			if !e.OfScores() {
-				f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
-			}
-			if e.What == "commutator" {
+			switch {
+			case e.What == "r90" && len(less) > 0: // of plain walks it is 0
+				f.Nulls = fmt.Sprintf("step-matched random walks %.2f less %.2f", stat.Mean(matched, nil), stat.Mean(less, nil))
+			case e.What == "r90":
+				f.Nulls = fmt.Sprintf("step-matched random walk %.2f; plain one %.2f, with momentum 0.9 a snapshot %.2f", stat.Mean(matched, nil), stat.Mean(walks, nil), stat.Mean(balls, nil))
+			case e.What == "commutator":
 				f.Nulls = fmt.Sprintf("%.3f and %.3f", stat.Mean(shares, nil), stat.Mean(random, nil))
 			}
 		}
@@ -77,15 +80,15 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 	return all
 }
 
-// meanR90 is the mean over the layers and the given matrices.
-func (p CellPath) meanR90(matrices []string) float64 {
-	var r []float64
+// meanR90 is the mean over the layers and the given matrices, and that of their step-matched walks.
+func (p CellPath) meanR90(matrices []string) (r90, matched float64) {
+	var r, w []float64
 	for _, m := range p.Matrices {
 		if slices.Contains(matrices, m.Matrix) {
-			r = append(r, float64(m.R90))
+			r, w = append(r, float64(m.R90)), append(w, m.Matched.Rank)
 		}
 	}
-	return stat.Mean(r, nil)
+	return stat.Mean(r, nil), stat.Mean(w, nil)
 }
 
 // meanShares are the means over the snapshots.
