@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"time"
 
 	"lockstep/analysis/curvature"
@@ -179,7 +180,25 @@ func (u unitPlan) name() string {
 	return u.block.Name
 }
 
-// Run estimates. Stopped or killed it goes on in its folder, to the same digest.
+// NoResult is the error of an estimation in which no matrix of any model has a result.
+type NoResult struct {
+	Problems []string // of all matrices, see Results.Problems
+	Dir      string   // has the files of such results all the same; "": none was asked for
+}
+
+func (e *NoResult) Error() string {
+	text := fmt.Sprintf("no matrix gave a result: %s", e.Problems[0])
+	if n := len(e.Problems) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	if e.Dir != "" {
+		text += fmt.Sprintf("; %s tells of all", filepath.Join(e.Dir, ResultsFile))
+	}
+	return text
+}
+
+// Run estimates. Stopped or killed it goes on in its folder, to the same digest. Where it has come to its end but no matrix has a result, there are both results,
+// which say why, and a NoResult.
 func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 	if err := e.Check(); err != nil {
 		return nil, err
@@ -221,14 +240,16 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 			return nil, err
 		}
 	}
-	if problems, fine := r.Problems(); fine == 0 {
-		return nil, fmt.Errorf("no matrix gave a result: %s", problems[0])
-	}
 	r.finish()
 	if f != nil {
-		err = f.finish(r, how.Page)
+		if err := f.finish(r, how.Page); err != nil {
+			return nil, err
+		}
 	}
-	return r, err
+	if problems, fine := r.Problems(); fine == 0 {
+		return r, &NoResult{problems, how.Dir}
+	}
+	return r, nil
 }
 
 // losses measures those of the models at each point, over the rows of the matrix.

@@ -3,12 +3,14 @@ package probe
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -270,6 +272,54 @@ func TestErrorsOfFittedModels(t *testing.T) {
 	}
 	if first, last := *all.Points[0].Loss[0], *all.Points[2].Loss[0]; !(last < first) {
 		t.Errorf("a loss of %v after the training; %v before", last, first)
+	}
+}
+
+// The interval of an effective dimension holds what quadrature and products leave open, as far as the matrix's kind tells; the table and the conventions say so.
+func TestEffectiveDimension(t *testing.T) {
+	of := func(kind curvature.Kind, c float64) (*Results, *Mean) {
+		e := estimation(t)
+		e.Kind, e.Method, e.View = kind, Density, View{Sigma: 0.02, C: c}
+		must(t, e.Check())
+		u, loss := unit{At: "0", Size: 10}, 1e-6
+		two := []process{{[]sweep.Hex{2}, []sweep.Hex{1}, 2}, {[]sweep.Hex{2.5}, []sweep.Hex{1}, 2.5}}
+		u.Models = []declared{{Processes: two}, {Processes: two}}
+		r := newResults(e, trained{Snapshots: []Snapshot{{At: "0", Steps: []int{0, 0}, Hash: []string{"a", "b"}, Loss: []*float64{nil, &loss}}}})
+		must(t, r.add(e, u))
+		r.finish()
+		if fitted := r.Units[0].Models[1].Effective; c > 0 && kind == curvature.GaussNewton && !(*fitted.Least < *r.Units[0].Models[0].Effective.Least-0.01) {
+			t.Errorf("of a model that knows its rows at least %v; of another one %v", *fitted.Least, *r.Units[0].Models[0].Effective.Least)
+		}
+		return r, r.Units[0].Models[0].Effective
+	}
+	_, hessian := of(curvature.Hessian, 0.5)
+	r, ggn := of(curvature.GaussNewton, 0.5)
+	lo, hi := curvature.Estimate{Mean: ggn.Mean, Error: *ggn.Error, Samples: 2}.Interval(0.95)
+	if !(*ggn.Least < ggn.Mean && ggn.Mean < *ggn.Most && *ggn.Lo < min(lo, *ggn.Least) && *ggn.Hi > max(hi, *ggn.Most)) {
+		t.Errorf("%v in [%v, %v] by quadrature, [%v, %v] in all; the spread alone is [%v, %v]", ggn.Mean, *ggn.Least, *ggn.Most, *ggn.Lo, *ggn.Hi, lo, hi)
+	}
+	if *hessian.Least != 0 || *hessian.Most != 10 || *hessian.Lo != 0 || *hessian.Hi != 10 || !(*ggn.Least > 6) || hessian.Mean != ggn.Mean {
+		t.Errorf("of one step a Hessian has [%v, %v], a Gauss-Newton matrix [%v, %v]", *hessian.Least, *hessian.Most, *ggn.Least, *ggn.Most)
+	}
+	var b bytes.Buffer
+	must(t, r.WriteCSV(&b))
+	rows, err := csv.NewReader(&b).ReadAll()
+	must(t, err)
+	for column, want := range map[string]float64{"effective_dimension": ggn.Mean, "effective_quadrature_lo": *ggn.Least, "effective_quadrature_hi": *ggn.Most, "effective_lo95": *ggn.Lo, "effective_hi95": *ggn.Hi} {
+		if at := slices.Index(rows[0], column); at < 0 || rows[1][at] != strconv.FormatFloat(want, 'g', -1, 64) {
+			t.Errorf("the table's %s is not %v: %v", column, want, rows[:2])
+		}
+	}
+	if text := strings.Join(r.Meaning(), "\n"); !strings.Contains(text, "the error of the quadrature") || !strings.Contains(text, "Radau") {
+		t.Errorf("the conventions say %s", text)
+	}
+	h, _ := of(curvature.Hessian, 0.5)
+	if text := strings.Join(h.Meaning(), "\n"); !strings.Contains(text, "Chebyshev") || strings.Contains(text, "Radau") {
+		t.Errorf("of a Hessian they say %s", text)
+	}
+	none, _ := of(curvature.Hessian, 0)
+	if h.Digest != none.Digest || len(none.Meaning()) != 1 {
+		t.Errorf("without an effective dimension the digest is %s, with one %s; %q", none.Digest, h.Digest, none.Meaning())
 	}
 }
 

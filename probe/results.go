@@ -113,6 +113,9 @@ type Mean struct {
 	Lo      *float64 `json:"lo95"`
 	Hi      *float64 `json:"hi95"`
 	Samples int      `json:"samples"`
+	// Of a curvature.Quadrature: means of what each vector's value is at least and at most, as quadrature and products leave it. The interval holds both.
+	Least *float64 `json:"quadrature_lo,omitempty"`
+	Most  *float64 `json:"quadrature_hi,omitempty"`
 }
 
 func newResults(e *Estimation, t trained) *Results {
@@ -239,11 +242,11 @@ func (e *Estimation) deriveRitz(x *ModelResult, size int, fitted float64) (steps
 			x.Density.Error = append(x.Density.Error, finite(v))
 		}
 		if e.View.C > 0 {
-			n, err := curvature.EffectiveDimension(all, size, e.View.C)
+			q, err := curvature.EffectiveDimension(all, size, e.Kind.Semidefinite(), fitted, e.View.C)
 			if err != nil {
 				return steps, err
 			}
-			x.Effective = meanOf(n)
+			x.Effective = quadratureOf(q)
 		}
 		return steps, nil
 	}
@@ -284,7 +287,14 @@ func (d declared) trace() (*Mean, error) {
 
 func meanOf(e curvature.Estimate) *Mean {
 	lo, hi := e.Interval(0.95)
-	return &Mean{e.Mean, finite(e.Error), finite(lo), finite(hi), e.Samples}
+	return &Mean{Mean: e.Mean, Error: finite(e.Error), Lo: finite(lo), Hi: finite(hi), Samples: e.Samples}
+}
+
+func quadratureOf(q curvature.Quadrature) *Mean {
+	m := meanOf(q.Estimate)
+	lo, hi := q.Interval(0.95)
+	m.Lo, m.Hi, m.Least, m.Most = finite(lo), finite(hi), finite(q.Least.Mean), finite(q.Most.Mean)
+	return m
 }
 
 // finite is x, or nil where JSON has no number for it.
@@ -339,7 +349,7 @@ func (r *Results) WriteCSV(w io.Writer) error {
 	}
 	own := map[string][]string{
 		Spectrum: {"end", "rank", "eigenvalue", "error"},
-		Density:  {"eigenvalue", "density", "standard_error", "effective_dimension", "effective_standard_error", "effective_lo95", "effective_hi95"},
+		Density:  {"eigenvalue", "density", "standard_error", "effective_dimension", "effective_standard_error", "effective_quadrature_lo", "effective_quadrature_hi", "effective_lo95", "effective_hi95"},
 		Trace:    {"samples", "trace", "standard_error", "lo95", "hi95"},
 	}[r.Identity.Method]
 	c.Write(slices.Concat([]string{"cell", "id", "at", "steps", "block", "size"}, own, []string{"problem"}))
@@ -365,7 +375,7 @@ func (r *Results) WriteCSV(w io.Writer) error {
 			if d := x.Density; d != nil {
 				var effective []string
 				if e := x.Effective; e != nil { // of the density, and so in each of its rows
-					effective = []string{number(e.Mean), maybe(e.Error), maybe(e.Lo), maybe(e.Hi)}
+					effective = []string{number(e.Mean), maybe(e.Error), maybe(e.Least), maybe(e.Most), maybe(e.Lo), maybe(e.Hi)}
 				}
 				for i := range d.At {
 					row(append([]string{number(d.At[i]), number(d.Phi[i]), maybe(d.Error[i])}, effective...)...)
@@ -389,9 +399,17 @@ func (r *Results) Meaning() []string {
 			"ranks are those of T's values: an eigenvalue of multiplicity k comes k times, and the inner ones come at all, only if T is large enough, so more --steps may put others between them",
 		}
 	case Density:
-		return []string{
-			"bands and intervals tell the spread over the random vectors; how far T is from the matrix, which more --steps tell, is no part of them; values are float64, of declared tridiagonal matrices T",
+		all := []string{
+			"bands of a density tell the spread over the random vectors; how far T is from the matrix, which more --steps tell, is no part of them; values are float64, of declared tridiagonal matrices T",
 		}
+		if r.View.C == 0 {
+			return all
+		}
+		by := "the matrix may have eigenvalues of both signs, so they are by the inequalities of Chebyshev, Markov and Stieltjes, which more --steps close slowly"
+		if curvature.Kind(r.Identity.Kind).Semidefinite() {
+			by = "the matrix has no negative eigenvalues, so they are by the rules of Gauss and Radau and of Gauss, which more --steps close fast"
+		}
+		return append(all, "intervals of the effective dimension hold the spread over the random vectors, the error of the quadrature and that of products: Student's t, from the vectors' lower bounds to their upper ones; "+by)
 	}
 	return []string{"estimates are float64, of declared quadratic forms; intervals are Student's t, of the spread over the random vectors"}
 }

@@ -74,6 +74,9 @@ func stories(r *probe.Results) (all []*story) {
 // picturesOf draws what there is to see; nil: nothing, such as one trace.
 func picturesOf(r *probe.Results) (*pictures, error) {
 	all, p := stories(r), &pictures{}
+	if len(all) == 0 { // no matrix has a result
+		return nil, nil
+	}
 	several := len(all[0].gave) > 1 && len(all[0].steps) > 1
 	draw := map[string]func(*probe.Results, *story) (analysis.Chart, error){probe.Spectrum: ritz, probe.Density: density, probe.Trace: samples}[r.Identity.Method]
 	switch m := r.Identity.Method; {

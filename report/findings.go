@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"lockstep/studies"
@@ -129,8 +130,15 @@ func summary(ok, bad, open int) string {
 // expected says what the card expects, in words.
 func expected(e sweep.Expect) string {
 	what := "the mean performance of arm " + e.Arm
+	if e.OfPath() {
+		what = fmt.Sprintf("%s of arm %s", e.What, e.Arm)
+	}
 	if e.What == "d_int90" {
 		what = fmt.Sprintf("d_int90 of arm %s, against arm %s,", e.Arm, e.Baseline)
 	}
-	return fmt.Sprintf("The card expects %s in %g to %g.", what, e.Lo, e.Hi)
+	in := "in"
+	if math.IsInf(e.Lo, -1) || math.IsInf(e.Hi, 1) {
+		in = "of"
+	}
+	return fmt.Sprintf("The card expects %s %s %s.", what, in, e.Span())
 }

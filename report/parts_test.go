@@ -189,6 +189,19 @@ func TestBoxes(t *testing.T) {
 	}
 }
 
+// What is expected is said in words, whatever it is of, and whatever sides its limits have.
+func TestExpected(t *testing.T) {
+	for want, e := range map[string]sweep.Expect{
+		"The card expects the mean performance of arm a in 0.5 to 1.":             {What: "performance", Arm: "a", Lo: 0.5, Hi: 1},
+		"The card expects d_int90 of arm a, against arm b, of at least 7.":        {What: "d_int90", Arm: "a", Baseline: "b", Lo: 7, Hi: math.Inf(1)},
+		"The card expects loss_fall of arm on the top eigenspace of at most 0.5.": {What: "loss_fall", Arm: "on the top eigenspace", Lo: math.Inf(-1), Hi: 0.5},
+	} {
+		if got := expected(e); got != want {
+			t.Errorf("got %s; want %s", got, want)
+		}
+	}
+}
+
 func TestLost(t *testing.T) {
 	loss := 1.0
 	p := &point{results: []sweep.Result{

@@ -23,6 +23,9 @@ func pathsOf(all []studies.CellPath) (*paths, error) {
 	}
 	points := studies.Points(all)
 	p := &paths{Caption: "What was measured at snapshots of the parameters, against the step: means over the seeds, and from the least to the most of them."}
+	if all[0].Measured.Components > 0 {
+		p.Caption += " " + studies.Nulls
+	}
 	for i, point := range points {
 		if len(points) == 1 {
 			break

@@ -38,6 +38,14 @@ func TestPathsSection(t *testing.T) {
 	if len(p.Key) != 2 || p.Key[1].Label != "top, k 3" {
 		t.Errorf("the key is %+v", p.Key)
 	}
+	if strings.Contains(p.Caption, "step-matched") {
+		t.Error("walks are told of without components")
+	}
+	of := all[0]
+	of.Measured.Components, of.Measured.Trials = 2, 1
+	if p, err := pathsOf([]studies.CellPath{of}); err != nil || !strings.Contains(p.Caption, "A step-matched random walk") || !strings.Contains(p.Caption, "60.8 %") {
+		t.Errorf("which walks the findings name is told as %q, error %v", p.Caption, err)
+	}
 	if p, err := pathsOf(all[:1]); err != nil || len(p.Key) != 0 {
 		t.Errorf("one point needs no key: %v, error %v", p.Key, err)
 	}

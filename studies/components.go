@@ -20,10 +20,16 @@ type MatrixPath struct {
 	Layer  int       `json:"layer"`  // among the attention layers, from 0
 	R90    int       `json:"r90"`
 	Shares []float64 `json:"shares"` // of the variance, of the first components
+	// Matched is the null of its own steps: of random walks whose steps are as long as those between its snapshots.
+	Matched trajectory.Null `json:"step_matched_random_walk"`
 }
 
-// componentsOf are the principal components of the snapshots of each attention matrix of a model, and the span of the first ones.
-func componentsOf(s model.Spec, how sweep.Path, thetas [][]float32) (all []MatrixPath, spans []directionsIn, err error) {
+// nullWalks and nullSize are those of the nulls: of more dimensions nothing changes.
+const nullWalks, nullSize = 20, 2048
+
+// componentsOf are the principal components of the snapshots of each attention matrix of a model, with their step-matched nulls by a seed, and the span of the
+// first ones.
+func componentsOf(s model.Spec, how sweep.Path, thetas [][]float32, seed uint64) (all []MatrixPath, spans []directionsIn, err error) {
 	layers := []string{}
 	for _, b := range s.Blocks() {
 		layer, matrix, ok := strings.Cut(b.Name, ".")
@@ -41,7 +47,11 @@ func componentsOf(s model.Spec, how sweep.Path, thetas [][]float32) (all []Matri
 		if err != nil {
 			return nil, nil, fmt.Errorf("matrix %s: %w", b.Name, err)
 		}
-		all = append(all, MatrixPath{b.Name, matrix, len(layers) - 1, pc.Rank(0.9), pc.Shares[:min(8, len(pc.Shares))]})
+		matched, err := trajectory.StepMatchedWalk(trajectory.Lengths(path), min(b.Size(), nullSize), nullWalks, seed+uint64(b.Offset)<<32) // each matrix has walks of its own
+		if err != nil {
+			return nil, nil, fmt.Errorf("matrix %s: %w", b.Name, err)
+		}
+		all = append(all, MatrixPath{b.Name, matrix, len(layers) - 1, pc.Rank(0.9), pc.Shares[:min(8, len(pc.Shares))], matched})
 		spans = append(spans, directionsIn{b, pc.Directions})
 	}
 	if len(all) == 0 {

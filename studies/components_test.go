@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"lockstep/analysis/trajectory"
 	"lockstep/model"
 	"lockstep/sweep"
 )
@@ -100,14 +101,26 @@ func TestComponentsOf(t *testing.T) {
 		}
 		v := thetas[k][blocks[at].Offset:]
 		v[0], v[1], v[3] = 0, 0, 2*float32(k)
+		if k == len(thetas)-1 {
+			v[3] = 1e6 // its last step is far the longest
+		}
 	}
-	all, spans, err := componentsOf(s, sweep.Path{Components: 2}, thetas)
+	all, spans, err := componentsOf(s, sweep.Path{Components: 2}, thetas, 1)
 	if err != nil || len(all) != 8 || len(spans) != 8 {
 		t.Fatalf("%d paths, %d spans, %v; want those of four matrices of two layers", len(all), len(spans), err)
 	}
 	for i, p := range all {
 		want := 2
-		if p.Name == "3.wv" {
+		if p.Name != "3.wv" {
+			// The steps of all others, as long as (1, 3 (k^2 mod 4) - 3 ((k-1)^2 mod 4)): sqrt 10 each.
+			null, err := trajectory.StepMatchedWalk(slices.Repeat([]float64{math.Sqrt(10)}, 5), 16, 200, 9)
+			if err != nil || math.Abs(p.Matched.Rank-null.Rank) > 0.3 || math.Abs(p.Matched.First-null.First) > 0.06 || !(p.Matched.Rank > 2) {
+				t.Errorf("%s: the step-matched walks have %+v; want %+v, %v", p.Name, p.Matched, null, err)
+			}
+		} else {
+			if math.Abs(p.Matched.Rank-1) > 1e-9 || !(p.Matched.First > 0.999) {
+				t.Errorf("walks with one long step have %+v", p.Matched)
+			}
 			want = 1
 			d := spans[i].directions[0]
 			if spans[i].Offset != blocks[at].Offset || math.Abs(math.Abs(d[3])-1) > 1e-9 {
@@ -118,15 +131,17 @@ func TestComponentsOf(t *testing.T) {
 			t.Errorf("%+v; want r90 %d in layer %d", p, want, i/4)
 		}
 	}
-	if _, _, err := componentsOf(model.Spec{In: 3, Layers: []model.Layer{model.Linear{Out: 2}}}, sweep.Path{Components: 2}, nil); err == nil {
+	if _, _, err := componentsOf(model.Spec{In: 3, Layers: []model.Layer{model.Linear{Out: 2}}}, sweep.Path{Components: 2}, nil, 1); err == nil {
 		t.Error("components of no attention")
 	}
 }
 
 // TestPathsAreJudged: what a finding says of paths follows from their numbers, over the seeds.
 func TestPathsAreJudged(t *testing.T) {
+	null := func(rank float64) trajectory.Null { return trajectory.Null{Rank: rank} }
 	path := func(id string, q, v int, in, out float64) CellPath {
-		return CellPath{ID: id, Matrices: []MatrixPath{{Matrix: "wq", R90: q}, {Matrix: "wq", Layer: 1, R90: q + 2}, {Matrix: "wv", R90: v}},
+		return CellPath{ID: id, Matrices: []MatrixPath{{Matrix: "wq", R90: q, Matched: null(5)}, {Matrix: "wq", Layer: 1, R90: q + 2, Matched: null(float64(q))}, {Matrix: "wv", R90: v, Matched: null(3)}},
+			Walk: null(6), Ball: null(2.5),
 			Moments: []Moment{{Share: Number(in), Random: Number(out)}, {Share: Number(3 * in), Random: Number(out)}}}
 	}
 	paths := []CellPath{path("a", 4, 3, 0.2, 0.1), path("b", 5, 7, 0.4, 0.1)}
@@ -135,17 +150,21 @@ func TestPathsAreJudged(t *testing.T) {
 		e    sweep.Expect
 		mean float64
 		ok   bool
+		null string
 	}{
-		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Lo: 5, Hi: 6}, 5.5, true}, // (4 + 6) / 2 and (5 + 7) / 2
-		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Lo: 5.6, Hi: 6}, 5.5, false},
-		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: -10, Hi: 0}, -0.5, true}, // 3 - 5 and 7 - 6
-		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: -10, Hi: -1}, -0.5, false},
-		{sweep.Expect{What: "commutator", Lo: 1, Hi: 1000}, 6, true}, // 2 * 0.2 / 0.1 and 2 * 0.4 / 0.1
-		{sweep.Expect{What: "commutator", Lo: 7, Hi: 1000}, 6, false},
+		// (4 + 6) / 2 and (5 + 7) / 2; of their walks (5 + 4) / 2 and (5 + 5) / 2
+		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Lo: 5, Hi: 6}, 5.5, true, "step-matched random walk 4.75; plain one 6.00, with momentum 0.9 a snapshot 2.50"},
+		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Lo: 5.6, Hi: 6}, 5.5, false, "step-matched random walk 4.75; plain one 6.00, with momentum 0.9 a snapshot 2.50"},
+		// 3 - 5 and 7 - 6
+		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: math.Inf(-1), Hi: 0}, -0.5, true, "step-matched random walks 3.00 less 4.75"},
+		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: math.Inf(-1), Hi: -1}, -0.5, false, "step-matched random walks 3.00 less 4.75"},
+		// 2 * 0.2 / 0.1 and 2 * 0.4 / 0.1
+		{sweep.Expect{What: "commutator", Lo: 1, Hi: math.Inf(1)}, 6, true, "0.600 and 0.100"},
+		{sweep.Expect{What: "commutator", Lo: 7, Hi: math.Inf(1)}, 6, false, "0.600 and 0.100"},
 	} {
 		f := ofPaths(c.e, results, paths)
-		if len(f) != 1 || f[0].Problem != nil || math.Abs(f[0].Mean-c.mean) > 1e-9 || f[0].OK != c.ok || f[0].Seeds != 2 {
-			t.Errorf("%+v: %+v; want %v, %v", c.e, f, c.mean, c.ok)
+		if len(f) != 1 || f[0].Problem != nil || math.Abs(f[0].Mean-c.mean) > 1e-9 || f[0].OK != c.ok || f[0].Seeds != 2 || f[0].Nulls != c.null {
+			t.Errorf("%+v: %+v; want %v, %v, %s", c.e, f, c.mean, c.ok, c.null)
 		}
 	}
 }

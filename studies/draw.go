@@ -12,7 +12,11 @@ func Picture(card *sweep.Card, findings []Finding) (p analysis.Picture, ok bool)
 	p = analysis.Picture{Title: card.Name + ": test accuracy in random subspaces", Score: "test accuracy", Fraction: Fraction}
 	for _, f := range findings {
 		if f.Expect.What == "d_int90" && f.Problem == nil {
-			p.Curves = append(p.Curves, analysis.Curve{Label: name(f.Where), Points: f.points, Baseline: f.baseline, Intrinsic: f.Measured})
+			label := name(f.Where)
+			if f.several { // of another arm there may be a curve for the same axes
+				label = f.cells()
+			}
+			p.Curves = append(p.Curves, analysis.Curve{Label: label, Points: f.points, Baseline: f.baseline, Intrinsic: f.Measured})
 		}
 	}
 	return p, len(p.Curves) > 0

@@ -27,7 +27,8 @@ type Finding struct {
 	Spread   float64            // r90, commutator: standard deviation over the seeds; NaN of one
 	Nulls    string             // r90, commutator: what has no direction, for the eye
 	Problem  error              // why nothing could be measured, or not be trusted
-	OK       bool               // inside the expected range
+	OK       bool               // within the expected limits
+	several  bool               // it stands beside findings of other arms
 	points   []analysis.Point
 	baseline []float64
 }
@@ -55,6 +56,10 @@ func Judge(card *sweep.Card, results []sweep.Result, paths []CellPath) (all []Fi
 			return nil, fmt.Errorf("%s: %s of arm %s: no cell is where it is expected", card.Name, e.What, e.Arm)
 		}
 		all = append(all, found...)
+	}
+	several := slices.ContainsFunc(all, func(f Finding) bool { return f.Expect.Arm != all[0].Expect.Arm })
+	for i := range all {
+		all[i].several = several
 	}
 	return all, nil
 }
@@ -107,7 +112,7 @@ func intrinsic(e sweep.Expect, results []sweep.Result) (all []Finding, err error
 		}
 		f.Seeds = len(f.baseline)
 		d := float64(f.Measured.D)
-		f.OK = f.Problem == nil && f.Measured.Reached && d >= e.Lo && d <= e.Hi
+		f.OK = f.Problem == nil && f.Measured.Reached && e.Holds(d)
 		all = append(all, f)
 	}
 	return all, nil
@@ -159,7 +164,7 @@ func performance(e sweep.Expect, results []sweep.Result) (all []Finding, err err
 		for _, s := range scores(g.results) {
 			f.Mean += s / float64(len(g.results))
 		}
-		f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
+		f.OK = e.Holds(f.Mean)
 		all = append(all, f)
 	}
 	return all, nil
@@ -237,6 +242,8 @@ func (f Finding) Columns() []string {
 		return []string{"cells", "parameters", "seeds", "matrices", "mean r90 +- sd over seeds", "without direction", "expected"}
 	case "training_accuracy":
 		return []string{"cells", "parameters", "seeds", "mean training accuracy +- sd over seeds", "expected"}
+	case "loss_fall":
+		return []string{"cells", "parameters", "seeds", "mean fall of the training loss +- sd over seeds", "expected"}
 	case "delay":
 		return []string{"cells", "parameters", "seeds", "accuracy", "mean steps from training to test rows +- sd over seeds", "expected"}
 	case "commutator":
@@ -252,7 +259,7 @@ func (f Finding) Row() []string {
 		return append(row, f.pathRow()...)
 	}
 	if f.Expect.What != "d_int90" {
-		return append(row, fmt.Sprintf("%.4f", f.Mean), span(f.Expect))
+		return append(row, fmt.Sprintf("%.4f", f.Mean), f.Expect.Span())
 	}
 	m := f.Measured
 	d, between := "not reached", ""
@@ -262,15 +269,22 @@ func (f Finding) Row() []string {
 	if m.AtFirst {
 		d, between = "<= "+d, ""
 	}
-	return append(row, fmt.Sprintf("%.4f", m.Baseline), fmt.Sprintf("%.4f", m.Threshold), d, between, span(f.Expect))
+	return append(row, fmt.Sprintf("%.4f", m.Baseline), fmt.Sprintf("%.4f", m.Threshold), d, between, f.Expect.Span())
 }
 
-// cells says which cells the finding is of: by the axes, or by the arm where no axis tells; "" for those of a card without arms.
+// cells says which cells the finding is of: by its arm and its axes. The arm goes without saying where no finding beside it is of another one and its axes tell;
+// "" is of a card without arms and axes.
 func (f Finding) cells() string {
-	if len(f.Where) == 0 && f.Expect.Arm != sweep.OnlyArm {
+	where := name(f.Where)
+	switch {
+	case f.Expect.Arm == sweep.OnlyArm:
+		return where
+	case where == "":
 		return f.Expect.Arm
+	case f.several:
+		return f.Expect.Arm + ", " + where
 	}
-	return name(f.Where)
+	return where
 }
 
 // Verdict is "ok", or "NOT AS EXPECTED" with the problem if there is one.
@@ -285,18 +299,13 @@ func (f Finding) Verdict() string {
 	return verdict
 }
 
-func span(e sweep.Expect) string {
-	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	if math.IsInf(e.Hi, 1) {
-		return "at least " + number(e.Lo)
-	}
-	return number(e.Lo) + " to " + number(e.Hi)
-}
-
-// WriteEvent writes the finding as a line of JSON: event finding, what was expected of which cells, what was measured, ok.
+// WriteEvent writes the finding as a line of JSON: event finding, what was expected of which cells, what was measured, ok. Limits without an end have no lo or hi.
 func (f Finding) WriteEvent(w io.Writer) error {
 	e := map[string]any{"event": "finding", "what": f.Expect.What, "arm": f.Expect.Arm, "where": sweep.Axes(f.Where), "params": f.Params, "seeds": f.Seeds, "ok": f.OK}
-	if e["lo"] = f.Expect.Lo; !math.IsInf(f.Expect.Hi, 1) {
+	if !math.IsInf(f.Expect.Lo, -1) {
+		e["lo"] = f.Expect.Lo
+	}
+	if !math.IsInf(f.Expect.Hi, 1) {
 		e["hi"] = f.Expect.Hi
 	}
 	switch m := f.Measured; {

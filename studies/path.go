@@ -33,7 +33,8 @@ type CellPath struct {
 	Steps    []int        `json:"steps"`
 	Matrices []MatrixPath `json:"matrices,omitempty"` // where components are measured
 	Moments  []Moment     `json:"moments"`
-	// The nulls: paths of as many snapshots without direction, the second with momentum 0.9 from one snapshot to the next.
+	// The plain nulls: paths of as many snapshots without direction, the second with momentum 0.9 from one snapshot to the next. Those that have a matrix's own
+	// lengths of steps are in Matrices.
 	Walk     trajectory.Null `json:"random_walk"`
 	Ball     trajectory.Null `json:"random_walk_with_momentum"`
 	Declared string          `json:"declared"`
@@ -99,9 +100,6 @@ func pointOf(c sweep.Cell) string {
 	return c.Arm + ", " + name(c.Axes)
 }
 
-// nullWalks and nullSize are those of the nulls: of more dimensions nothing changes.
-const nullWalks, nullSize = 20, 2048
-
 // MeasurePaths measures the paths of the cells whose snapshots lie in dir, and keeps what it has after each cell in PathFile there; what that file holds
 // already is not measured again. progress is told of the parts done of a whole; it may be nil.
 func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells []sweep.Cell, dir string, progress func(part, whole int)) ([]CellPath, error) {
@@ -151,9 +149,12 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 	return all, nil
 }
 
-// measured is where a cell's path is among those that a folder has; -1: nowhere.
+// measured is where a cell's path is among those that a folder has; -1: nowhere. A path of a build that knew no step-matched walks is to be measured again.
 func measured(have []CellPath, c sweep.Cell, how *sweep.Path) int {
-	return slices.IndexFunc(have, func(p CellPath) bool { return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *how })
+	old := func(m MatrixPath) bool { return m.Matched.Rank == 0 }
+	return slices.IndexFunc(have, func(p CellPath) bool {
+		return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *how && !slices.ContainsFunc(p.Matrices, old)
+	})
 }
 
 // later are the paths that a folder has of cells whose turn has not come.
@@ -190,7 +191,7 @@ func measurePath(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 	var spans []directionsIn
 	var random [][]directionsIn
 	if how.Components > 0 {
-		if p.Matrices, spans, err = componentsOf(c.Model, how, thetas); err != nil {
+		if p.Matrices, spans, err = componentsOf(c.Model, how, thetas, c.Seed); err != nil {
 			return p, err
 		}
 		random = randomSpans(spans, how, c.Seed)

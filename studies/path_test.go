@@ -1,6 +1,7 @@
 package studies
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,10 +40,10 @@ range = [1, 6]
 what = "r90"
 matrices = ["wv"]
 less = ["wo"]
-range = [-1000, 5]
+at-most = 5
 [[expect]]
 what = "commutator"
-range = [1, 1000]
+at-least = 1
 `
 
 func pathRun(t *testing.T, threads int) (*sweep.Card, []sweep.Cell, []sweep.Result, *cpu.Engine, string) {
@@ -99,7 +100,7 @@ func TestPaths(t *testing.T) {
 		t.Errorf("%+v", findings)
 	}
 	table := Table(findings) + PathTables(paths)
-	for _, want := range []string{"wv less wo", "at most 5", "at least 1", "attention layer 0", "random walk of as many snapshots", "attention entropy"} {
+	for _, want := range []string{"wv less wo", "at most 5", "at least 1", "attention layer 0", "plain random walk of as many snapshots", "attention layer 0", "  step-matched random walk", "step-matched random walks ", "60.8 %", "attention entropy"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the tables do not show %q:\n%s", want, table)
 		}
@@ -111,6 +112,18 @@ func TestPaths(t *testing.T) {
 	again, err := MeasurePaths(t.Context(), nil, card, cells, dir, nil) // no engine: all is there
 	if err != nil || len(again) != 2 || again[1].Declared != paths[1].Declared || !reflect.DeepEqual(again[0].Moments[3], paths[0].Moments[3]) {
 		t.Errorf("what was measured is not taken from %s: %v", PathFile, err)
+	}
+	// What a build kept that had no step-matched walks is measured again.
+	kept, err := os.ReadFile(filepath.Join(dir, PathFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, PathFile), bytes.ReplaceAll(kept, []byte("step_matched_random_walk"), []byte("something_else")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err = MeasurePaths(t.Context(), e, card, cells, dir, nil)
+	if err != nil || !reflect.DeepEqual(again, paths) || !(again[0].Matrices[0].Matched.Rank >= 1) {
+		t.Errorf("paths without step-matched walks are kept as they are: %v", err)
 	}
 	_, _, _, one, other := pathRun(t, 1)
 	alone, err := MeasurePaths(t.Context(), one, card, cells, other, nil)
@@ -169,6 +182,10 @@ range = [0, 12]
 what = "training_accuracy"
 arm = "top"
 range = [0, 0.9]
+[[expect]]
+what = "loss_fall"
+arm = "whole"
+at-least = 0.1
 `
 
 // TestEigenvaluesAndScoresOfPaths: those of a snapshot are its own Hessian's and its cell's, in arms that are told apart.
@@ -250,8 +267,15 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 	if f := findings[3]; !f.OK || f.Mean != float64(right)/float64(2*paths[2].Moments[3].Scores.TrainRows) {
 		t.Errorf("%+v; %d rows of both seeds are right", f, right)
 	}
+	fall := 0.
+	for _, p := range paths[:2] {
+		fall += (float64(p.Moments[0].Scores.TrainLoss) - float64(p.Moments[3].Scores.TrainLoss)) / 2
+	}
+	if f := findings[4]; !f.OK || math.Abs(f.Mean-fall) > 1e-12 || !(fall > 0.1) {
+		t.Errorf("%+v; the loss of both seeds falls by %v", f, fall)
+	}
 	table := Table(findings) + PathTables(paths)
-	for _, want := range []string{"whole", "top", "mean training accuracy", "whole\n", "top\n", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
+	for _, want := range []string{"whole", "top", "mean training accuracy", "mean fall of the training loss", "whole\n", "top\n", "eigenvalue 2", "test accuracy", "commutator", "does not come to 1 on both"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the tables do not show %q:\n%s", want, table)
 		}
@@ -342,6 +366,7 @@ func TestPathCards(t *testing.T) {
 		{"trials = 3}", "trials = 3, eigenvalues = 4, lanczos = 5}", "path: without rows"},
 		{"trials = 3}", "trials = 3, lanczos = 2000, eigenvalues = 4, rows = 5}", "path.lanczos: it is 2000"},
 		{`what = "commutator"`, "what = \"delay\"\nlevel = 0.5", "give path.scores = true"},
+		{`what = "commutator"`, `what = "loss_fall"`, "give path.scores = true"},
 		{`what = "commutator"`, "what = \"delay\"\nlevel = 1.5", "it is an accuracy"},
 	} {
 		text := strings.Replace(pathCard, c.from, c.to, 1)

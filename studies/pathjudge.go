@@ -16,7 +16,7 @@ import (
 func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Finding) {
 	for _, g := range groups(results, e.Arm, e.By) {
 		f := Finding{Expect: e, Where: g.where, Params: g.results[0].Params}
-		var seeds, walks, balls, shares, random []float64
+		var seeds, walks, balls, shares, random, matched, less []float64
 		for _, r := range g.results {
 			at := slices.IndexFunc(paths, func(p CellPath) bool { return p.ID == r.ID })
 			if at < 0 {
@@ -32,6 +32,14 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 				seeds = append(seeds, p.Moments[len(p.Moments)-1].TrainAccuracy())
 				continue
 			}
+			if e.What == "loss_fall" {
+				fall := p.lossFall()
+				if math.IsNaN(fall) || math.IsInf(fall, 0) {
+					f.Problem = fmt.Errorf("seed %d has no finite training loss at its first and last snapshots", r.Seed)
+				}
+				seeds = append(seeds, fall)
+				continue
+			}
 			if e.What == "delay" {
 				if steps, comes := p.delay(e.Level); comes {
 					seeds = append(seeds, float64(steps))
@@ -42,9 +50,10 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 			}
 			walks, balls = append(walks, p.Walk.Rank), append(balls, p.Ball.Rank)
 			if e.What == "r90" {
-				v := p.meanR90(e.Matrices)
-				if len(e.Less) > 0 {
-					v -= p.meanR90(e.Less)
+				v, null := p.meanR90(e.Matrices)
+				if matched = append(matched, null); len(e.Less) > 0 {
+					other, null := p.meanR90(e.Less)
+					v, less = v-other, append(less, null)
 				}
 				seeds = append(seeds, v)
 				continue
@@ -56,11 +65,13 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 		f.Seeds = len(seeds)
 		if f.Problem == nil {
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
-			f.OK = e.Lo <= f.Mean && f.Mean <= e.Hi
-			if !e.OfScores() {
-				f.Nulls = fmt.Sprintf("random walk %.2f, with momentum 0.9 %.2f", stat.Mean(walks, nil), stat.Mean(balls, nil))
-			}
-			if e.What == "commutator" {
+			f.OK = e.Holds(f.Mean)
+			switch {
+			case e.What == "r90" && len(less) > 0: // of plain walks it is 0
+				f.Nulls = fmt.Sprintf("step-matched random walks %.2f less %.2f", stat.Mean(matched, nil), stat.Mean(less, nil))
+			case e.What == "r90":
+				f.Nulls = fmt.Sprintf("step-matched random walk %.2f; plain one %.2f, with momentum 0.9 a snapshot %.2f", stat.Mean(matched, nil), stat.Mean(walks, nil), stat.Mean(balls, nil))
+			case e.What == "commutator":
 				f.Nulls = fmt.Sprintf("%.3f and %.3f", stat.Mean(shares, nil), stat.Mean(random, nil))
 			}
 		}
@@ -69,15 +80,15 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 	return all
 }
 
-// meanR90 is the mean over the layers and the given matrices.
-func (p CellPath) meanR90(matrices []string) float64 {
-	var r []float64
+// meanR90 is the mean over the layers and the given matrices, and that of their step-matched walks.
+func (p CellPath) meanR90(matrices []string) (r90, matched float64) {
+	var r, w []float64
 	for _, m := range p.Matrices {
 		if slices.Contains(matrices, m.Matrix) {
-			r = append(r, float64(m.R90))
+			r, w = append(r, float64(m.R90)), append(w, m.Matched.Rank)
 		}
 	}
-	return stat.Mean(r, nil)
+	return stat.Mean(r, nil), stat.Mean(w, nil)
 }
 
 // meanShares are the means over the snapshots.
@@ -104,6 +115,15 @@ func (p CellPath) delay(level float64) (steps int, comes bool) {
 	return test - train, trained && tested
 }
 
+// lossFall is by how much the training loss is less at the last snapshot than at the first; NaN where scores are not measured.
+func (p CellPath) lossFall() float64 {
+	first, last := p.Moments[0].Scores, p.Moments[len(p.Moments)-1].Scores
+	if first == nil || last == nil {
+		return math.NaN()
+	}
+	return float64(first.TrainLoss) - float64(last.TrainLoss)
+}
+
 func (f Finding) pathRow() (row []string) {
 	spread := ""
 	if !math.IsNaN(f.Spread) {
@@ -117,25 +137,14 @@ func (f Finding) pathRow() (row []string) {
 		}
 		row = []string{matrices}
 	}
-	if e.What == "training_accuracy" {
+	if e.What == "training_accuracy" || e.What == "loss_fall" {
 		if spread != "" {
 			spread = fmt.Sprintf(" +- %.4f", f.Spread)
 		}
-		return append(row, fmt.Sprintf("%.4f%s", f.Mean, spread), span(e))
+		return append(row, fmt.Sprintf("%.4f%s", f.Mean, spread), e.Span())
 	}
 	if e.What == "delay" {
-		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), pathSpan(e))
+		return append(row, fmt.Sprintf("%v", e.Level), fmt.Sprintf("%.0f%s", f.Mean, spread), e.Span())
 	}
-	return append(row, fmt.Sprintf("%.2f%s", f.Mean, spread), f.Nulls, pathSpan(e))
-}
-
-// pathSpan is the expected range; ratios and differences are bounded on one side.
-func pathSpan(e sweep.Expect) string {
-	switch {
-	case e.Lo <= -1000:
-		return fmt.Sprintf("at most %v", e.Hi)
-	case e.Hi >= 1000:
-		return fmt.Sprintf("at least %v", e.Lo)
-	}
-	return span(e)
+	return append(row, fmt.Sprintf("%.2f%s", f.Mean, spread), f.Nulls, e.Span())
 }

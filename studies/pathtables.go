@@ -62,27 +62,35 @@ func matrixTable(b *strings.Builder, paths []CellPath) {
 		layers = max(layers, m.Layer+1)
 	}
 	for l := range layers {
+		var walks []string
 		fmt.Fprintf(t, "attention layer %d", l)
 		for _, matrix := range sweep.PathMatrices() {
-			var r []float64
+			var r, w []float64
 			for _, p := range paths {
 				for _, m := range p.Matrices {
 					if m.Layer == l && m.Matrix == matrix {
-						r = append(r, float64(m.R90))
+						r, w = append(r, float64(m.R90)), append(w, m.Matched.Rank)
 					}
 				}
 			}
 			if len(r) > 0 {
 				fmt.Fprintf(t, "\t%.2f (%v to %v)", stat.Mean(r, nil), slices.Min(r), slices.Max(r))
+				walks = append(walks, fmt.Sprintf("%.2f", stat.Mean(w, nil)))
 			}
 		}
-		fmt.Fprintln(t)
+		fmt.Fprintf(t, "\n  step-matched random walk\t%s\n", strings.Join(walks, "\t"))
 	}
 	walk, ball := mean(paths, func(p CellPath) float64 { return p.Walk.Rank }), mean(paths, func(p CellPath) float64 { return p.Ball.Rank })
 	first := mean(paths, func(p CellPath) float64 { return p.Walk.First })
-	fmt.Fprintf(t, "random walk of as many snapshots\t%.2f, first component %.1f %%; with momentum 0.9 %.2f\n\n", walk, 100*first, ball)
+	fmt.Fprintf(t, "plain random walk of as many snapshots\t%.2f, first component %.1f %%; with momentum 0.9 a snapshot %.2f\n", walk, 100*first, ball)
 	t.Flush()
+	fmt.Fprintf(b, "%s\n\n", Nulls)
 }
+
+// Nulls says which paths without direction r90 is held against.
+const Nulls = "A step-matched random walk takes steps as long as those of that very matrix from snapshot to snapshot, each in a direction of its own. " +
+	"A plain one has as many snapshots and steps alike; of a long one, six components hold 90 %, and the first 60.8 % (Antognini and Sohl-Dickstein 2018). " +
+	"With momentum it keeps 0.9 of its velocity from one snapshot to the next; of one of 201 snapshots, three hold 90 %."
 
 // MomentColumn is something that is measured at every snapshot.
 type MomentColumn struct {

@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,7 +116,7 @@ func TestRefused(t *testing.T) {
 		{"rule = {lr = 0.003}", "rule = {rl = 0.003}", `test.toml:29: arms[1].rule.rl: unknown key "rl"; nearest is "lr"`},
 		{"rule = {lr = 0.003}", "rule = {lr = 0.003}\nseed = 1", `test.toml:30: arms[1].seed: unknown key "seed"`},
 		{`what = "d_int90"`, "waht = 'd_int90'", `unknown expectation ""; want one of d_int90, performance`},
-		{"range = [1, 5]", "rnage = [1, 5]", "expect.range: it takes [lo, hi]"},
+		{"range = [1, 5]", "rnage = [1, 5]", `test.toml:34: expect.rnage: unknown key "rnage"; nearest is "range"`},
 		{"range = [1, 5]", "range = [1, 5]\nranges = 3", `test.toml:35: expect.ranges: unknown key "ranges"; nearest is "range"`},
 		{"seeds = [3, 1]", "seeds = {rang = [0, 3]}", `test.toml:3: seeds.rang: unknown key "rang"; nearest is "range"`},
 		// unknown names
@@ -203,6 +204,13 @@ func TestRefused(t *testing.T) {
 		{"range = [1, 5]", "range = [5, 1]", "test.toml:34: expect.range: [5, 1] is empty"},
 		{"range = [1, 5]", "range = [1, 'a']", `expect.range: it is "a"`},
 		{"range = [1, 5]", "range = [1, inf]", "expect.range: it is inf"},
+		{"range = [1, 5]", "range = 5", "expect.range: it is 5; it must be a list"},
+		{"range = [1, 5]", "", "expect: without limits; give range = [lo, hi], both included, or at-least = lo, or at-most = hi"},
+		{"range = [1, 5]", "at-least = 1\nat-most = 5", "expect: more than one of range, at-least and at-most"},
+		{"range = [1, 5]", "range = [1, 5]\nat-most = 5", "expect: more than one of range, at-least and at-most"},
+		{"range = [1, 5]", "at-least = inf", "expect.at-least: it is inf"},
+		{"range = [1, 5]", "at-most = [1, 5]", "expect.at-most: it is a list"},
+		{"range = [1, 5]", "at-leats = 1", `expect.at-leats: unknown key "at-leats"; nearest is "at-least"`},
 		{"range = [1, 5]", "range = [1, 5]\nwhere = {d = [1]}", "expect.where.d: it takes [lo, hi]"},
 		{`"d_int90"`, `"dint90"`, `unknown expectation "dint90"; nearest is "d_int90"`},
 	} {
@@ -296,6 +304,41 @@ range = [0.25, 1]
 	want := "[{d_int90 subspace baseline [width] [] 1 5 [] [] 0} {performance subspace  [] [{d 4 5.5}] 0.25 1 [] [] 0}]"
 	if got := fmt.Sprint(c.Expect); got != want {
 		t.Errorf("got %s; want %s", got, want)
+	}
+}
+
+// One-sided limits have no end on the other side, hold their own end, and are told in words.
+func TestLimits(t *testing.T) {
+	for limits, want := range map[string]struct {
+		lo, hi float64
+		span   string
+		holds  []float64
+		not    []float64
+	}{
+		"range = [1, 5]": {1, 5, "1 to 5", []float64{1, 2, 5}, []float64{0.9, 5.1}},
+		"at-least = 1.5": {1.5, math.Inf(1), "at least 1.5", []float64{1.5, 1001, 1e300}, []float64{1.4, -2000}},
+		"at-most = -1":   {math.Inf(-1), -1, "at most -1", []float64{-1, -1001, -1e300}, []float64{-0.9, 2000}},
+		"at-most = 0":    {math.Inf(-1), 0, "at most 0", []float64{0, -1}, []float64{1e-9}},
+	} {
+		c, err := ParseCard("test.toml", []byte(strings.Replace(testCard, "range = [1, 5]", limits, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", limits, err)
+			continue
+		}
+		e := c.Expect[0]
+		if e.Lo != want.lo || e.Hi != want.hi || e.Span() != want.span {
+			t.Errorf("%s is %v to %v, told as %s", limits, e.Lo, e.Hi, e.Span())
+		}
+		for _, x := range want.holds {
+			if !e.Holds(x) {
+				t.Errorf("%s does not hold %v", limits, x)
+			}
+		}
+		for _, x := range append(want.not, math.NaN()) {
+			if e.Holds(x) {
+				t.Errorf("%s holds %v", limits, x)
+			}
+		}
 	}
 }
 

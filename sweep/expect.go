@@ -3,38 +3,45 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lockstep/internal/nearest"
 )
 
-// Expect is one outcome that a card declares beforehand; a study prints it beside what was measured.
+// Expect is one outcome that a card declares beforehand; a study prints it beside what was measured. Its number lies within limits: range = [lo, hi], both ends
+// included, or at-least = lo, or at-most = hi, where the other side has no end.
 //
-// what = "d_int90": the smallest d at which the mean over the seeds reaches 90 % of the baseline's mean lies in range, in
+// what = "d_int90": the smallest d at which the mean over the seeds reaches 90 % of the baseline's mean lies within limits, in
 // every group of cells with equal values of the axes in by. Baseline names the arm of full-space cells, Arm the other one.
 //
-// what = "performance": the mean over the seeds of the performance lies in range, at every point of the grid of Arm where
+// what = "performance": the mean over the seeds of the performance lies within limits, at every point of the grid of Arm where
 // the axes of where lie in theirs. Performance is test accuracy, or exp(-loss) for data without test rows.
 //
 // what = "r90", of a card with a path: the number of principal components that hold 90 % of the variance of a matrix's snapshots, the mean over
-// the layers, the matrices in Matrices, and the seeds, lies in range; with Less, that mean less the one over the matrices in Less.
+// the layers, the matrices in Matrices, and the seeds, lies within limits; with Less, that mean less the one over the matrices in Less.
 //
 // what = "commutator", of a card with a path: the share of the commutators' norm that lies in the span of the matrices' first components, over
-// that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies in range.
+// that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies within limits.
 //
 // what = "delay", of a card with a path with scores: the number of steps between the first snapshots with an accuracy of at least level on the training
-// rows and on the test rows, the mean over the seeds, lies in range; it fails where it never comes to that.
+// rows and on the test rows, the mean over the seeds, lies within limits; it fails where it never comes to that.
 //
-// what = "training_accuracy", of a card with a path with scores: the accuracy on all training rows at the last snapshot, the mean over the seeds, lies in
-// range.
+// what = "training_accuracy", of a card with a path with scores: the accuracy on all training rows at the last snapshot, the mean over the seeds, lies within
+// limits.
+//
+// what = "loss_fall", of a card with a path with scores: by how much the mean loss over all training rows is less at the last snapshot than at the first one, in
+// units of the loss (nats of cross-entropy), the mean over the seeds, lies within limits. It is how a card says that cells that are to learn nothing have been
+// trained at all.
 type Expect struct {
 	What     string
 	Arm      string // whose cells; the only arm that is not the baseline, if the card leaves it out
 	Baseline string // only d_int90
 	By       []string
 	Where    []Interval // of axes, both ends included
-	Lo, Hi   float64    // range, both ends included
+	Lo, Hi   float64    // limits, both included; -Inf or +Inf on a side without an end
 	Matrices []string   // only r90: of PathMatrices
 	Less     []string   // only r90
 	Level    float64    // only delay
@@ -42,11 +49,28 @@ type Expect struct {
 
 // OfPath tells whether it is an outcome of the cells' paths.
 func (e Expect) OfPath() bool {
-	return slices.Contains([]string{"r90", "commutator", "delay", "training_accuracy"}, e.What)
+	return e.OfScores() || slices.Contains([]string{"r90", "commutator"}, e.What)
 }
 
 // OfScores tells whether it is one that is measured of the scores along the paths.
-func (e Expect) OfScores() bool { return e.What == "delay" || e.What == "training_accuracy" }
+func (e Expect) OfScores() bool {
+	return slices.Contains([]string{"delay", "training_accuracy", "loss_fall"}, e.What)
+}
+
+// Holds tells whether a number lies within the limits; NaN never does.
+func (e Expect) Holds(x float64) bool { return e.Lo <= x && x <= e.Hi }
+
+// Span tells the limits in words, such as "80 to 200", "at least 1", "at most 0".
+func (e Expect) Span() string {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	switch {
+	case math.IsInf(e.Hi, 1):
+		return "at least " + number(e.Lo)
+	case math.IsInf(e.Lo, -1):
+		return "at most " + number(e.Hi)
+	}
+	return number(e.Lo) + " to " + number(e.Hi)
+}
 
 // PathMatrices are the matrices of an attention layer whose paths are measured.
 func PathMatrices() []string { return []string{"wq", "wk", "wv", "wo"} }
@@ -58,7 +82,7 @@ type Interval struct {
 }
 
 // expectations are the outcomes that a card can declare; one line per entry.
-var expectations = []string{"d_int90", "performance", "r90", "commutator", "delay", "training_accuracy"}
+var expectations = []string{"d_int90", "performance", "r90", "commutator", "delay", "training_accuracy", "loss_fall"}
 
 // readExpect reads [expect] or [[expect]] and holds it against the arms.
 func (c *Card) readExpect(r *reader, arms []arm) {
@@ -146,7 +170,7 @@ func readOne(r *reader, arms []arm) (e Expect) {
 		lo, hi := where.interval(k.key)
 		e.Where = append(e.Where, Interval{k.key, lo, hi})
 	}
-	e.Lo, e.Hi = r.interval("range")
+	e.Lo, e.Hi = r.limits()
 	r.done()
 	return e
 }
@@ -162,6 +186,34 @@ func (r *reader) armNamed(key, name string, arms []arm) *arm {
 	}
 	r.fail(key, nearest.Unknown("arm", name, names))
 	return nil
+}
+
+// limits reads what a number lies within: one of range, at-least and at-most.
+func (r *reader) limits() (lo, hi float64) {
+	const least, most = "at-least", "at-most"
+	lo, hi = math.Inf(-1), math.Inf(1)
+	given := 0
+	for _, key := range []string{"range", least, most} {
+		r.ask(key) // for the list of what could have been meant
+		if r.n.get(key) != nil {
+			given++
+		}
+	}
+	end := func(key string) float64 { x, _ := r.decimal(key, "").Rat().Float64(); return x }
+	switch {
+	case given > 1:
+		r.fail("", fmt.Errorf("more than one of range, %s and %s; give one: range = [lo, hi] has both ends", least, most))
+	case r.n.get(least) != nil:
+		lo = end(least)
+	case r.n.get(most) != nil:
+		hi = end(most)
+	case given == 0:
+		r.done() // first: they may be there under another name
+		r.fail("", fmt.Errorf("without limits; give range = [lo, hi], both included, or %s = lo, or %s = hi", least, most))
+	default:
+		return r.interval("range")
+	}
+	return lo, hi
 }
 
 // interval reads [lo, hi]. Its ends are compared with derived results, in float64.

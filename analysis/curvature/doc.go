@@ -23,6 +23,12 @@
 // matrix of cross-entropy, which are of the size of the loss themselves, are off by up to Fitted / loss of |M| |v|. At a loss of 1e-4 that is 1e-4; where less is
 // wanted, soften the targets or decay the weights, or take the matrix where the loss is larger. Automatic differentiation in float32 elsewhere has the same bound.
 //
+// # What errors and intervals hold
+//
+// Eigenvalues have bounds of their distance from true ones (Ritz.Error). Means over random vectors have the standard error of their spread; where each vector's own
+// value is known by quadrature only, as of an effective dimension, it has bounds, and intervals go from the lower ones to the upper ones (Quadrature). Densities have
+// their spread alone.
+//
 // Sums of squares of products are float32, too: estimators refuse matrices of a size below 2^-50, or above some 2^60.
 package curvature
 

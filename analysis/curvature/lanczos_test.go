@@ -160,7 +160,7 @@ func TestDensity(t *testing.T) {
 			exact += v / (v + c)
 		}
 	}
-	e, err := curvature.EffectiveDimension(all, len(want), c)
+	e, err := curvature.EffectiveDimension(all, len(want), false, 0, c)
 	if err != nil {
 		t.Fatal(err)
 	}

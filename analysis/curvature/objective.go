@@ -27,6 +27,10 @@ const (
 // Kinds lists the kinds of matrices.
 func Kinds() []Kind { return []Kind{Hessian, GaussNewton, Fisher, EmpiricalFisher} }
 
+// Semidefinite tells whether no matrix of the kind has a negative eigenvalue, but for what products are off: Gauss-Newton matrices have none because the losses are
+// convex in the outputs, Fisher matrices because they are means of g g^T. So it is of blocks, and of P^T M P.
+func (k Kind) Semidefinite() bool { return k != Hessian }
+
 // Objective is the mean loss of a model over rows of data, at given parameters, and which matrix of it is meant.
 type Objective struct {
 	Model model.Spec

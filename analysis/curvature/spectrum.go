@@ -51,26 +51,24 @@ func (t Tridiagonal) Ritz() ([]Ritz, error) {
 	if err := measurable(float64(t.Scale)); err != nil {
 		return nil, err
 	}
-	a := mat.NewSymDense(m, nil)
+	alpha, beta := make([]float64, m), make([]float64, m-1)
 	var broke []int // where the process began again
 	for i, v := range t.Alpha {
-		a.SetSym(i, i, float64(v))
+		alpha[i] = float64(v)
 		if i+1 < m {
-			a.SetSym(i, i+1, float64(t.Beta[i]))
+			beta[i] = float64(t.Beta[i])
 		}
 		if t.Beta[i] == 0 {
 			broke = append(broke, i)
 		}
 	}
-	var e mat.EigenSym
-	if !e.Factorize(a, true) {
-		return nil, fmt.Errorf("curvature: the eigenvalues of a tridiagonal matrix of size %d are not found", m)
+	values, vectors, err := tridiagonalEigen(alpha, beta)
+	if err != nil {
+		return nil, err
 	}
-	var vectors mat.Dense
-	e.VectorsTo(&vectors)
 	all := make([]Ritz, m)
-	for i, v := range e.Values(nil) {
-		u := mat.Col(nil, i, &vectors)
+	for i, v := range values {
+		u := mat.Col(nil, i, vectors)
 		left := math.Abs(float64(t.Beta[m-1])*u[m-1]) + rounding*float64(t.Scale)
 		for _, b := range broke {
 			left += math.Abs(u[b]) * float64(breakdown) * float64(t.Scale)
@@ -78,6 +76,25 @@ func (t Tridiagonal) Ritz() ([]Ritz, error) {
 		all[m-1-i] = Ritz{v, left, u[0] * u[0], u}
 	}
 	return all, nil
+}
+
+// tridiagonalEigen are the eigenvalues of a tridiagonal matrix with diagonals alpha [m] and beta [m-1], ascending, and its unit vectors as columns [m, m].
+func tridiagonalEigen(alpha, beta []float64) (values []float64, vectors *mat.Dense, err error) {
+	m := len(alpha)
+	a := mat.NewSymDense(m, nil)
+	for i, v := range alpha {
+		a.SetSym(i, i, v)
+		if i+1 < m {
+			a.SetSym(i, i+1, beta[i])
+		}
+	}
+	var e mat.EigenSym
+	if !e.Factorize(a, true) {
+		return nil, nil, fmt.Errorf("curvature: the eigenvalues of a tridiagonal matrix of size %d are not found", m)
+	}
+	vectors = new(mat.Dense)
+	e.VectorsTo(vectors)
+	return e.Values(nil), vectors, nil
 }
 
 // Density is a spectral density phi: the share of eigenvalues per unit, smoothed by a normal density of standard deviation Sigma (Lin, Saad and
@@ -126,27 +143,4 @@ func NewDensity(processes []Tridiagonal, points int, sigma float64) (Density, er
 		d.At, d.Phi, d.Error = append(d.At, x), append(d.Phi, mean), append(d.Error, se)
 	}
 	return d, nil
-}
-
-// EffectiveDimension estimates the sum over eigenvalues of max(v, 0) / (max(v, 0) + c) (MacKay 1992, Bayesian Interpolation, section 4; Maddox, Benton and Wilson 2020, arXiv
-// 2003.02139, equation 4), by quadrature: n times the mean of the weighted sums over the processes, and its standard error.
-func EffectiveDimension(processes []Tridiagonal, n int, c float64) (Estimate, error) {
-	if !(c > 0) {
-		return Estimate{}, fmt.Errorf("curvature: an effective dimension at c = %v; want above 0", c)
-	}
-	var each []float64
-	for _, t := range processes {
-		r, err := t.Ritz()
-		if err != nil {
-			return Estimate{}, err
-		}
-		sum := 0.
-		for _, v := range r {
-			if v.Value > 0 {
-				sum += v.Weight * v.Value / (v.Value + c)
-			}
-		}
-		each = append(each, float64(n)*sum)
-	}
-	return newEstimate(each), nil
 }

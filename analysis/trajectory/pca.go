@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -79,45 +78,4 @@ func (c Components) Rank(share float64) int {
 		}
 	}
 	return len(c.Shares)
-}
-
-// Null is what a path without direction has.
-type Null struct {
-	Rank  float64 // mean of r90
-	First float64 // mean share of the first component
-}
-
-// RandomWalk is the null of paths of T snapshots: the means over walks whose steps between two snapshots are sums of independent normal
-// steps in n dimensions. With momentum mu the steps are those of a ball that keeps mu of its velocity, of which so many lie between two
-// snapshots: such paths are smoother. For long walks of many dimensions the share of component k tends to 6 / (pi k)^2 (Antognini and
-// Sohl-Dickstein 2018, PCA of High Dimensional Random Walks, arXiv 1806.08805, equation 9), so that six hold 90 %.
-func RandomWalk(T, n, between int, mu float64, walks int, seed uint64) (Null, error) {
-	if T < 2 || n < 1 || between < 1 || walks < 1 || !(mu >= 0 && mu < 1) {
-		return Null{}, fmt.Errorf("trajectory: %d random walks of %d snapshots, %d steps apart, in %d dimensions with momentum %v", walks, T, between, n, mu)
-	}
-	r := rand.New(rand.NewPCG(seed, uint64(T)))
-	var null Null
-	for range walks {
-		x, v := make([]float64, n), make([]float64, n)
-		path := make([][]float32, T)
-		for t := range path {
-			path[t] = make([]float32, n)
-			for i := range x {
-				path[t][i] = float32(x[i])
-			}
-			for range between {
-				for i := range x {
-					v[i] = mu*v[i] + r.NormFloat64()
-					x[i] += v[i]
-				}
-			}
-		}
-		c, err := PCA(path, 0)
-		if err != nil {
-			return null, err
-		}
-		null.Rank += float64(c.Rank(0.9)) / float64(walks)
-		null.First += c.Shares[0] / float64(walks)
-	}
-	return null, nil
 }

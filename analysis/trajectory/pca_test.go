@@ -89,3 +89,56 @@ func TestRandomWalk(t *testing.T) {
 		t.Error("a walk of one snapshot: no error")
 	}
 }
+
+// TestStepMatchedWalk: a walk has the components of its steps' lengths. Random directions of many dimensions are orthogonal, so they are those of a path that goes
+// along one axis after the other.
+func TestStepMatchedWalk(t *testing.T) {
+	for name, c := range map[string]struct {
+		length func(k int) float64
+		rank   float64 // that is known otherwise
+	}{
+		"steps alike":                     {func(int) float64 { return 7 }, 6},
+		"one long step":                   {func(k int) float64 { return map[bool]float64{true: 100, false: 1}[k == 13] }, 1},
+		"fast first":                      {func(k int) float64 { return math.Exp(-float64(k) / 4) }, 0},
+		"slow first, and of another size": {func(k int) float64 { return 1e30 * float64(k*k) }, 0},
+	} {
+		const T = 41
+		var lengths []float64
+		path := [][]float32{make([]float32, T)}
+		for k := range T - 1 {
+			lengths = append(lengths, c.length(k))
+			next := append([]float32{}, path[k]...)
+			next[k] += float32(c.length(k))
+			path = append(path, next)
+		}
+		if got := trajectory.Lengths(path); len(got) != T-1 || math.Abs(got[13]-lengths[13]) > 1e-6*lengths[13] {
+			t.Errorf("%s: %d lengths, the 14th %v; want %v", name, len(got), got[13], lengths[13])
+		}
+		exact, err := trajectory.PCA(path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		null, err := trajectory.StepMatchedWalk(lengths, 4000, 3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := float64(exact.Rank(0.9)); math.Abs(null.Rank-want) > 0.5 || math.Abs(null.First-exact.Shares[0]) > 0.02 || c.rank > 0 && want != c.rank {
+			t.Errorf("%s: r90 %.2f, and %.3f in the first component; want %v and %.3f", name, null.Rank, null.First, want, exact.Shares[0])
+		}
+	}
+	// Shares know no unit: steps that are hardly float32 numbers have those of others.
+	alike, err := trajectory.StepMatchedWalk([]float64{1, 2, 4}, 50, 3, 1)
+	small, err2 := trajectory.StepMatchedWalk([]float64{0x1p-148, 0x1p-147, 0x1p-146}, 50, 3, 1)
+	if err != nil || err2 != nil || small != alike {
+		t.Errorf("walks of small steps have %+v, %v; want %+v, %v", small, err2, alike, err)
+	}
+	// Of few dimensions it has no more components than these.
+	if null, err := trajectory.StepMatchedWalk([]float64{1, 1, 1, 1, 1, 1, 1, 1}, 2, 5, 1); err != nil || null.Rank > 2 || null.Rank <= 1 {
+		t.Errorf("in a plane r90 is %v, %v", null.Rank, err)
+	}
+	for name, lengths := range map[string][]float64{"no step": nil, "steps that rest": {0, 0}, "a negative one": {1, -1}, "one that is none": {1, math.NaN()}, "an infinite one": {math.Inf(1)}} {
+		if _, err := trajectory.StepMatchedWalk(lengths, 5, 1, 1); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

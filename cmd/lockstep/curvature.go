@@ -232,18 +232,19 @@ func estimate(c *cli.Context, method string) error {
 	how.Progress = gauge.tell
 	r, err := probe.Run(c.Context, e, how)
 	gauge.Close()
-	if err != nil {
+	var none *probe.NoResult
+	if err != nil && !errors.As(err, &none) {
 		return err
 	}
-	if e.Diagonal {
+	if e.Diagonal && none == nil {
 		if err := r.WriteDiagonals(c.String("o"), c.String("errors")); err != nil {
 			return err
 		}
 	}
 	if c.Bool("json") {
-		return json.NewEncoder(c.App.Writer).Encode(r)
+		return errors.Join(json.NewEncoder(c.App.Writer).Encode(r), err)
 	}
-	return printResults(c.App.Writer, r)
+	return errors.Join(printResults(c.App.Writer, r), err)
 }
 
 // estimationOf reads the flags of estimateFlags.

@@ -43,10 +43,55 @@ axes = {lr = [0.01, 1e30]}`).Replace(smallNetwork))
 				t.Errorf("%s: cell 0 beside the others %s, alone %s", method, x, y)
 			}
 		}
-		status, _, stderr := lockstep(slices.Concat(args[:3], []string{"--at", "end"}, method[1:], []string{"--cell", "2"})...)
-		if status != 1 || !strings.Contains(stderr, "no matrix gave a result") {
-			t.Errorf("%s of that cell alone: status %d, %s", method, status, stderr)
+	}
+}
+
+// Where no matrix at all has a result, the folder has its files all the same, and says why of each; the run is an error, and so is a look at it again.
+func TestCurvatureWithoutAnyResult(t *testing.T) {
+	dir := t.TempDir()
+	card := write(t, dir, "card.toml", strings.NewReplacer("tanh", "relu", `rule = {type = "adam", lr = 0.01}`, `rule = {type = "sgd", lr = "$lr"}
+axes = {lr = [0.01, 1e30]}`).Replace(smallNetwork))
+	for _, method := range [][]string{{"spectrum", "--steps", "12"}, {"density", "--steps", "8", "--vectors", "2", "-c", "1"}, {"trace", "--rounds", "2"}, {"trace", "--method", "hutch++", "--rounds", "6"}} {
+		out := filepath.Join(dir, strings.Join(method, ""))
+		args := slices.Concat([]string{"curvature", method[0], card, "--at", "end", "--block", "each", "--cell", "2,3"}, method[1:])
+		for _, more := range [][]string{nil, {"--out", out}, {"--out", out, "--resume"}, {"--out", out, "--resume", "--json"}} {
+			status, stdout, stderr := lockstep(slices.Concat(args, more)...)
+			if status != 1 || !strings.Contains(stderr, "no matrix gave a result: ") || !strings.Contains(stderr, "lr = 1e30") || strings.Contains(stderr, filepath.Join(out, probe.ResultsFile)) != (more != nil) {
+				t.Fatalf("%s %s: status %d, %s", method, more, status, stderr)
+			}
+			if len(more) < 3 && !strings.Contains(stdout, "matrices have no result:") {
+				t.Errorf("%s %s prints\n%s", method, more, stdout)
+			}
+			if len(more) > 3 {
+				if r := resultsOf(t, stdout); len(r.Digest) != 64 {
+					t.Errorf("%s: the digest is %q", method, r.Digest)
+				}
+			}
 		}
+		text, err := os.ReadFile(filepath.Join(out, probe.ResultsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := resultsOf(t, string(text))
+		problems, fine := r.Problems()
+		if len(problems) != 2*len(r.Units) || len(problems) < 4 || fine != 0 {
+			t.Errorf("%s: %d problems and %d results of %d units", method, len(problems), fine, len(r.Units))
+		}
+		rows, err := os.ReadFile(filepath.Join(out, probe.TableFile))
+		if n := strings.Count(string(rows), "not finite"); err != nil || n != len(problems) {
+			t.Errorf("%s: %d rows of problems; want %d, %v", method, n, len(problems), err)
+		}
+		page, err := os.ReadFile(filepath.Join(out, probe.PageFile))
+		if n := strings.Count(string(page), "not finite"); err != nil || !strings.Contains(string(page), "Without a result") || n != len(problems) {
+			t.Errorf("%s: the page has %d problems; want %d, %v", method, n, len(problems), err)
+		}
+	}
+	diagonal := filepath.Join(dir, "d.npy")
+	if status, _, _ := lockstep("curvature", "trace", card, "--cell", "2", "--diagonal", "-o", diagonal); status != 1 {
+		t.Errorf("a diagonal of none: status %d", status)
+	}
+	if _, err := os.Stat(diagonal); err == nil {
+		t.Error("there is a diagonal of no matrix")
 	}
 }
 

@@ -116,7 +116,7 @@ func effective(r *probe.Results, m *probe.Mean) string {
 	if m == nil {
 		return "(-c asks for it)"
 	}
-	return fmt.Sprintf("%.4g at c = %g, 95 %% [%s, %s]", m.Mean, r.View.C, short5(m.Lo), short5(m.Hi))
+	return fmt.Sprintf("%.4g at c = %g, quadrature [%s, %s], 95 %% [%s, %s]", m.Mean, r.View.C, short5(m.Least), short5(m.Most), short5(m.Lo), short5(m.Hi))
 }
 
 func short3(x *float64) string { return shortest(x, "%.2e") }
