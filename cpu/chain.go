@@ -129,9 +129,14 @@ var repeater = func(n int, variants []string) (repeat func(y, x *uint32, words, 
 	return nil, ""
 }
 
+// fill writes one word, and copies what is written.
 func fill(w []uint32, v uint32) {
-	for i := range w {
-		w[i] = v
+	if len(w) == 0 {
+		return
+	}
+	w[0] = v
+	for n := 1; n < len(w); n *= 2 {
+		copy(w[n:], w[:n])
 	}
 }
 

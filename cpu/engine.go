@@ -8,11 +8,17 @@
 //
 //   - A chain is pointwise ops, one after the other, that run a part of their elements at a time: what only goes from op to op
 //     stays in the first-level cache, and is never whole.
+//
 //   - A joint node is a product with a basis that several cells share, such as P z: one for all cells of a block, of which there are up
 //     to 32 then. It ends a phase of the step. In a phase the cells of the block go one after the other, in the scratch of one; what
 //     crosses from phase to phase is kept for each.
+//
 //   - An update is a chain that ends the step and makes nothing but next states. Nothing reads the old ones after it, so it writes in
 //     place; for active cells alone.
+//
+//   - Bands are what goes by the rows of a batch, where that is more than stays near: a few rows go through all of it, and then the next
+//     ones. What only goes from op to op stays in the nearest caches, and a band is what an idle thread can take (bands.go; rowwise.go tells
+//     which ops go by rows).
 //
 // A cell that is alone with a matrix by whose transpose it multiplies, a dense basis on the way back, may have a transposed copy of it.
 //

@@ -131,16 +131,11 @@ func (x *exec) compileAll() {
 	for _, ph := range x.phases {
 		var units []unit
 		for _, g := range ph.groups {
-			if g.Len > 0 {
-				units = append(units, unit{chain: newChain(x.t, &g, variants)})
-				continue
-			}
-			for _, n := range g.Work(x.t) {
-				c := compile(x.t, n, variants)
-				if c.domain == op.Cell {
-					units = append(units, unit{compiled: c})
+			for _, u := range unitsOf(x.t, g, variants) {
+				if u.chain != nil || u.domain == op.Cell {
+					units = append(units, u)
 				} else {
-					x.shared = append(x.shared, c)
+					x.shared = append(x.shared, u.compiled)
 					x.coarse = true
 				}
 			}
@@ -158,6 +153,17 @@ func (x *exec) compileAll() {
 		c.kernel, c.variant = putRowInPlace, "go"
 		x.last = append(x.last, unit{compiled: c})
 	}
+}
+
+// unitsOf compiles a group: a chain, or its nodes.
+func unitsOf(t *graph.Tape, g graph.Group, variants []string) (units []unit) {
+	if g.Len > 0 {
+		return []unit{{chain: newChain(t, &g, variants)}}
+	}
+	for _, n := range g.Work(t) {
+		units = append(units, unit{compiled: compile(t, n, variants)})
+	}
+	return units
 }
 
 // compile picks the kernel of a node.
@@ -185,8 +191,13 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 			add(l.compiled, false)
 		}
 	}
-	run := func(u unit) {
-		if u.chain != nil {
+	var run func(u unit)
+	run = func(u unit) {
+		if b, is := u.Op.(*bands); is {
+			for _, u := range b.units {
+				run(u)
+			}
+		} else if u.chain != nil {
 			chain(u.chain)
 		} else {
 			add(u.compiled, false)

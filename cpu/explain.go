@@ -21,7 +21,8 @@ type Explanation struct {
 	Peak    int64  `json:"peak"`    // bytes of those that are alive at once, at most, when every op runs by itself
 	Scratch int64  `json:"scratch"` // bytes that a thread has for a step: of one cell at a time,
 	Kept    int64  `json:"kept"`    // for each cell of the block,
-	Parts   int64  `json:"parts"`   // and of the parts of chains
+	Parts   int64  `json:"parts"`   // of the parts of chains,
+	Band    int64  `json:"band"`    // and of a band of rows
 	Copied  int64  `json:"copied"`  // bytes of transposed copies of matrices that no two cells share, of the whole pack
 	Program string `json:"program"` // the hash of the program
 }
@@ -35,6 +36,7 @@ type Unit struct {
 	Part    int      `json:"part,omitempty"`  // of which so many run at a time
 	Inner   int      `json:"inner,omitempty"` // results that are never whole
 	Kernels []string `json:"kernels"`         // by op
+	Bands   int      `json:"bands,omitempty"` // in how many bands of rows the units with such a number go through, one band after the other
 }
 
 // Explain tells how the engine would run a program on a pack of so many cells in such groups. It allocates nothing. Error: groups that
@@ -61,7 +63,15 @@ func (e *Engine) Explain(p *graph.Program, cells int, groups graph.Groups) (Expl
 	x.Once, x.Step = len(plain.Once), len(plain.Step)
 	for _, ph := range l.phases {
 		for _, g := range ph.groups {
-			if u, ok := e.unitOf(l, g); ok {
+			if b, is := g.Nodes[0].Op.(*bands); is {
+				x.Band = max(x.Band, 4*int64(b.local+b.layout.parts))
+				for _, g := range b.layout.t.Groups {
+					if u, ok := e.unitOf(b.layout, g); ok {
+						u.Bands = b.count
+						x.Units = append(x.Units, u)
+					}
+				}
+			} else if u, ok := e.unitOf(l, g); ok {
 				x.Units = append(x.Units, u)
 			}
 		}

@@ -46,17 +46,8 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	l := &layout{t: graph.Lower(p, e.has), inner: map[op.Value]bool{}, updated: map[op.Value]op.Value{}}
 	if e.fuses() {
 		l.copyTransposed(e, slots)
-		l.foldHeads(e)
-		l.foldSums(e)
-		l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
-		for i := range l.t.Groups {
-			if g := &l.t.Groups[i]; g.Len > 0 {
-				for _, v := range g.Inner {
-					l.inner[v] = true
-				}
-				l.parts = max(l.parts, newChain(l.t, g, e.variants).words())
-			}
-		}
+		l.foldBands(e, slots)
+		l.fuse(e)
 	}
 	if e.fuses() {
 		l.sinkRows()
@@ -67,6 +58,21 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	l.local = l.t.Plan(func(v op.Value) bool { return !crosses[v] && l.updated[v] == 0 })
 	l.kept = l.t.Plan(func(v op.Value) bool { return crosses[v] })
 	return l
+}
+
+// fuse has products do what stands beside them, and joins pointwise nodes to chains.
+func (l *layout) fuse(e *Engine) {
+	l.foldHeads(e)
+	l.foldSums(e)
+	l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
+	for i := range l.t.Groups {
+		if g := &l.t.Groups[i]; g.Len > 0 {
+			for _, v := range g.Inner {
+				l.inner[v] = true
+			}
+			l.parts = max(l.parts, newChain(l.t, g, e.variants).words())
+		}
+	}
 }
 
 // fuses tells whether steps run in chains and blocks: not where the laws stand alone.

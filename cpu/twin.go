@@ -130,6 +130,8 @@ type workspace struct {
 
 	planned bool // buf has the size that a plan counts
 
+	places map[*bands]*bandPlace // where it computes bands
+
 	tensors []op.Tensor // operands and results of kernels that a kernel calls: such slices would escape from its stack
 }
 

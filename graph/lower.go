@@ -50,6 +50,16 @@ func Lower(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
 	return t
 }
 
+// Straight is the tape of a part of a step that an engine takes by itself: lowered, with all nodes in Step.
+func Straight(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
+	t := Lower(p, has)
+	t.Once, t.Step, t.Groups = nil, t.P.Nodes, nil
+	for _, n := range t.Step {
+		t.Groups = append(t.Groups, Group{Nodes: []op.Node{n}})
+	}
+	return t
+}
+
 // Root follows views to the value that owns the memory of v.
 func (t *Tape) Root(v op.Value) (root op.Value, off int) {
 	for t.View[v].Of != 0 {

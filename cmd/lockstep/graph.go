@@ -24,7 +24,8 @@ func graphCommand() *cli.Command {
 		ArgsUsage: "CARD.toml",
 		Description: "Example: lockstep graph studies/intrinsic-digits.toml\n" +
 			"A chain runs pointwise ops a part of their elements at a time; a joint op runs for all cells of a block at once;\n" +
-			"an update is a chain that writes the next states of active cells into them.",
+			"an update is a chain that writes the next states of active cells into them. What goes by the rows of a batch may\n" +
+			"go through the step in bands, a few rows at a time.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "set", Usage: "change the card: `KEY=VALUE`, such as steps=100 or arms.baseline.rule.lr=0.01"},
 			&cli.IntFlag{Name: "pack", Value: 64, Usage: "put at most `N` cells into a pack"},
@@ -151,6 +152,9 @@ func (g packGraph) print(w io.Writer) error {
 		if u.Len > 0 {
 			what = fmt.Sprintf("%s of %d, %d at a time, %d inner", u.Kind, u.Len, u.Part, u.Inner)
 		}
+		if u.Bands > 0 {
+			what = fmt.Sprintf("in %d bands: %s", u.Bands, what)
+		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", what, short(u.Ops), u.Result, strings.Join(once(u.Kernels), " "))
 	}
 	if err := t.Flush(); err != nil {
@@ -159,8 +163,8 @@ func (g packGraph) print(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, `
 a step of a cell: %s FLOPs (%s multiply-adds, %s ternary codes)
 results of a step: %s if each had memory of its own, %s alive at once at most
-memory of a thread: %s for one cell at a time, %s for each of %d cells of a block, %s for parts of chains
-`, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts)); err != nil || g.Copied == 0 {
+memory of a thread: %s for one cell at a time, %s for each of %d cells of a block, %s for parts of chains, %s for a band of rows
+`, span(g.LeastFLOPs, g.FLOPs), span(g.LeastMACs, g.MACs), span(g.LeastCodes, g.Codes), kib(g.Sum), kib(g.Peak), kib(g.Scratch), kib(g.Kept), g.Block, kib(g.Parts), kib(g.Band)); err != nil || g.Copied == 0 {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "transposed copies of matrices that no two cells share: %s\n", kib(g.Copied))

@@ -1,0 +1,356 @@
+package cpu
+
+import (
+	"slices"
+
+	"lockstep/graph"
+	"lockstep/op"
+)
+
+// What a band touches, at most, in bytes. Tests make all smaller.
+var (
+	nearBand  = 4 << 20 // its own values, and its share of operands and results: a quarter or so is in use at a time
+	nearWhole = 1 << 20 // what all bands read whole, and ought to find where they have left it
+)
+
+// foldBands puts what a step computes by rows of a batch into one node for each domain, if all of it is more than stays near.
+func (l *layout) foldBands(e *Engine, slots *graph.Slots) {
+	for _, d := range slots.Domains() {
+		f := newBander(l, e, d)
+		n, err := slots.Count(d)
+		if err != nil || !f.find() {
+			continue
+		}
+		b := f.bands(f.most)
+		if b == nil {
+			continue
+		}
+		count := f.count(b, 2*e.threads/n)
+		if count == 1 {
+			continue
+		}
+		if count < f.most {
+			b = f.bands(count)
+		}
+		f.put(b)
+	}
+}
+
+// bander looks for what goes by rows.
+type bander struct {
+	*layout
+	e      *Engine
+	domain op.Domain
+	class  map[op.Value]op.Value // by value whose rows some op reads or makes: a value of the same rows, towards that which names the class
+	made   map[op.Value]op.Node  // by result; of those that run once, too
+	joints map[op.Value]bool     // first results of joint nodes
+
+	region, before, after []op.Node
+	inRegion              map[op.Value]bool
+	most                  int // divides the rows of all values of the region
+}
+
+func newBander(l *layout, e *Engine, d op.Domain) *bander {
+	f := &bander{layout: l, e: e, domain: d, made: map[op.Value]op.Node{}, joints: map[op.Value]bool{}}
+	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
+		for _, v := range n.Out {
+			f.made[v] = n
+		}
+	}
+	for _, n := range l.t.Step {
+		if newJoint(l.t, graph.Group{Nodes: []op.Node{n}}, e.variants) != nil {
+			f.joints[n.Out[0]] = true
+		}
+	}
+	return f
+}
+
+// typesOf are those of values.
+func (f *bander) typesOf(vs []op.Value) []op.Type {
+	types := make([]op.Type, len(vs))
+	for i, v := range vs {
+		types[i] = f.t.P.Types[v]
+	}
+	return types
+}
+
+// goes is which operands a node reads by rows, if it makes its results by rows.
+func (f *bander) goes(n op.Node, count int) (band op.Op, by uint32, ok bool) {
+	in := f.typesOf(n.In)
+	if f.t.P.Types[n.Out[0]].Rank > 0 {
+		band, by = bandOf(n.Op, in, count)
+	}
+	if band == nil {
+		return nil, 0, false
+	}
+	for i := range in {
+		if by>>i&1 == 0 {
+			continue
+		}
+		if in[i], ok = bandType(in[i], count); !ok {
+			return nil, 0, false
+		}
+	}
+	out, err := band.Shape(in)
+	if err != nil {
+		return nil, 0, false
+	}
+	for i, t := range f.typesOf(n.Out) {
+		want, ok := bandType(t, count)
+		if !ok || out[i].Shape != want.Shape || out[i].DType != want.DType {
+			return nil, 0, false
+		}
+	}
+	return band, by, true
+}
+
+func (f *bander) root(v op.Value) op.Value {
+	for f.class[v] != 0 {
+		v = f.class[v]
+	}
+	return v
+}
+
+// find finds the rows that most words of the step belong to, and the nodes that go by them.
+func (f *bander) find() bool {
+	f.class = map[op.Value]op.Value{}
+	words, most := map[op.Value]int{}, map[op.Value]int{}
+	all := slices.Concat(f.t.Once, f.t.Step)
+	for _, n := range all {
+		if _, by, ok := f.goes(n, 1); ok {
+			for i, v := range n.In {
+				if by>>i&1 == 1 {
+					f.join(n.Out[0], v)
+				}
+			}
+			for _, v := range n.Out[1:] {
+				f.join(n.Out[0], v)
+			}
+		}
+	}
+	for i, n := range all {
+		_, by, ok := f.goes(n, 1)
+		if !ok {
+			continue
+		}
+		r := f.root(n.Out[0])
+		for k, v := range slices.Concat(n.In, n.Out) {
+			if k >= len(n.In) || by>>k&1 == 1 {
+				most[r] = gcd(f.t.P.Types[v].At(0), most[r])
+			}
+		}
+		if i >= len(f.t.Once) && f.own(n) && f.t.View[n.Out[0]].Of == 0 {
+			for _, t := range f.typesOf(n.Out) {
+				words[r] += t.Words()
+			}
+		}
+	}
+	rows, best := op.Value(0), 0
+	for _, n := range f.t.Step { // in order, so that the choice is always the same
+		if r := f.root(n.Out[0]); words[r] > best && most[r] > 1 {
+			rows, best = r, words[r]
+		}
+	}
+	if rows == 0 {
+		return false
+	}
+	f.most = most[rows]
+	f.part(rows)
+	return len(f.region) > 1
+}
+
+func (f *bander) join(v, w op.Value) {
+	if v, w = f.root(v), f.root(w); v != w {
+		f.class[w] = v
+	}
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// own tells whether a node is one of the domain's, for each slot by itself.
+func (f *bander) own(n op.Node) bool {
+	return f.t.P.Types[n.Out[0]].Domain == f.domain && !f.joints[n.Out[0]]
+}
+
+// part parts the step into what goes by those rows, what comes before it, and what comes after.
+func (f *bander) part(rows op.Value) {
+	f.region, f.before, f.after, f.inRegion = nil, nil, nil, map[op.Value]bool{}
+	late := map[op.Value]bool{}
+	byRow, whole := map[op.Value]bool{}, map[op.Value]bool{} // what the region reads from outside
+	for _, n := range f.t.Step {
+		isLate := slices.ContainsFunc(n.In, func(v op.Value) bool { return late[v] })
+		_, by, ok := f.goes(n, f.most)
+		ok = ok && !isLate && f.own(n) && f.root(n.Out[0]) == rows
+		for i, v := range n.In { // one way or the other: whole, it has to be there before
+			if by>>i&1 == 1 {
+				ok = ok && !whole[v] && !wholeToo(n, by, v)
+			} else {
+				ok = ok && !byRow[v] && !f.inRegion[v]
+			}
+		}
+		if !ok {
+			if isLate || slices.ContainsFunc(n.In, func(v op.Value) bool { return f.inRegion[v] }) {
+				f.after = append(f.after, n)
+				for _, v := range n.Out {
+					late[v] = true
+				}
+			} else {
+				f.before = append(f.before, n)
+			}
+			continue
+		}
+		for i, v := range n.In {
+			switch {
+			case f.inRegion[v]:
+			case by>>i&1 == 1:
+				byRow[v] = true
+			default:
+				whole[v] = true
+			}
+		}
+		f.region = append(f.region, n)
+		for _, v := range n.Out {
+			f.inRegion[v] = true
+		}
+	}
+}
+
+// wholeToo tells whether a node reads an operand that it reads by rows as another operand, whole.
+func wholeToo(n op.Node, by uint32, v op.Value) bool {
+	for i, w := range n.In {
+		if w == v && by>>i&1 == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// bands makes the node for so many bands; nil if it would leave nothing.
+func (f *bander) bands(count int) *bands {
+	b := &bands{count: count, types: f.t.P.Types, rows: map[op.Value]bool{}, holds: map[op.Value]int{}}
+	p := &graph.Program{Types: slices.Clone(f.t.P.Types)}
+	seen := map[op.Value]bool{}
+	var add func(n op.Node)
+	add = func(n op.Node) {
+		band, by, _ := f.goes(n, count)
+		for i, v := range n.In {
+			if f.inRegion[v] || seen[v] {
+				continue
+			}
+			seen[v] = true
+			if by>>i&1 == 1 && f.again(f.made[v]) {
+				add(f.made[v])
+				continue
+			}
+			b.in = append(b.in, v)
+			if by>>i&1 == 1 {
+				b.rows[v] = true
+				p.Types[v], _ = bandType(p.Types[v], count)
+			} else {
+				p.Types[v].Domain = op.Cell
+			}
+		}
+		for _, v := range n.Out {
+			p.Types[v], _ = bandType(p.Types[v], count)
+		}
+		b.nodes = append(b.nodes, n)
+		p.Nodes = append(p.Nodes, op.Node{Op: band, In: n.In, Out: n.Out})
+	}
+	for _, n := range f.region {
+		add(n)
+	}
+	read := map[op.Value]bool{}
+	for _, n := range f.after {
+		for _, v := range n.In {
+			read[v] = true
+		}
+	}
+	for _, v := range f.t.Roots() {
+		read[v] = true
+	}
+	for v := range read {
+		if root, _ := f.t.Root(v); f.inRegion[root] {
+			b.out = append(b.out, root)
+		}
+	}
+	slices.Sort(b.out)
+	b.out = slices.Compact(b.out)
+	if len(b.out) == 0 {
+		return nil
+	}
+	for _, v := range b.out {
+		p.Out = append(p.Out, graph.Output{V: v})
+	}
+	b.lay(f.e, graph.Straight(p, f.e.has))
+	for _, n := range b.nodes {
+		for _, t := range f.typesOf(n.Out) {
+			b.work += t.Words() * elementWork
+		}
+		if d, ok := productDims(n, f.typesOf(n.In)); ok {
+			b.work += d.Batch * d.M * d.K * d.N
+		}
+	}
+	return b
+}
+
+// productDims are the sizes of a product.
+func productDims(n op.Node, in []op.Type) (d op.MatDims, ok bool) {
+	switch o := n.Op.(type) {
+	case op.MatMul:
+		return o.Dims(in[0].Shape, in[1].Shape)
+	case op.MatMulJVP:
+		return op.MatMul(o).Dims(in[0].Shape, in[1].Shape)
+	case op.Dual[op.MatMul]:
+		return o.Of.Dims(in[0].Shape, in[1].Shape)
+	}
+	return d, false
+}
+
+// again tells whether a node that runs once is made again in the bands: a constant, or one that repeats something smaller.
+func (f *bander) again(n op.Node) bool {
+	if n.Op == nil || f.t.View[n.Out[0]].Of != 0 || !slices.ContainsFunc(f.t.Once, func(m op.Node) bool { return m.Out[0] == n.Out[0] }) {
+		return false
+	}
+	_, by, ok := f.goes(n, f.most)
+	switch n.Op.(type) {
+	case op.Fill, op.Broadcast:
+		return ok && by == 0
+	}
+	return false
+}
+
+// count is in how many bands the rows go, of which b are the smallest: the fewest that stay near, and at least so many if one is too much; 1: it is
+// not worth it.
+func (f *bander) count(b *bands, least int) int {
+	words, whole := b.local, 0
+	for _, v := range slices.Concat(b.in, b.out) {
+		if n := f.t.P.Types[v].Words(); b.rows[v] || slices.Contains(b.out, v) {
+			words += n / f.most
+		} else {
+			whole += n
+		}
+	}
+	if 4*whole > nearWhole || 4*words*f.most <= nearBand {
+		return 1
+	}
+	for count := max(2, least); count < f.most; count++ {
+		if f.most%count == 0 && 4*words*(f.most/count) <= nearBand {
+			return count
+		}
+	}
+	return f.most
+}
+
+// put has the step run the bands in the stead of their nodes.
+func (f *bander) put(b *bands) {
+	f.t.Step = append(append(f.before, op.Node{Op: b, In: b.in, Out: b.out}), f.after...)
+	f.t.Groups = nil
+	for _, n := range f.t.Step {
+		f.t.Groups = append(f.t.Groups, graph.Group{Nodes: []op.Node{n}})
+	}
+}
