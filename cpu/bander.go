@@ -348,7 +348,13 @@ func (f *bander) count(b *bands, least int) int {
 
 // put has the step run the bands in the stead of their nodes.
 func (f *bander) put(b *bands) {
-	f.t.Step = append(append(f.before, op.Node{Op: b, In: b.in, Out: b.out}), f.after...)
+	f.t.Step = append(f.before, op.Node{Op: b, In: b.in, Out: b.out})
+	for _, n := range f.region { // what others may read of a result or an operand
+		if root, _ := f.t.Root(n.Out[0]); f.t.View[n.Out[0]].Of != 0 && (!f.inRegion[root] || slices.Contains(b.out, root)) {
+			f.t.Step = append(f.t.Step, n)
+		}
+	}
+	f.t.Step = append(f.t.Step, f.after...)
 	f.t.Groups = nil
 	for _, n := range f.t.Step {
 		f.t.Groups = append(f.t.Groups, graph.Group{Nodes: []op.Node{n}})

@@ -240,6 +240,63 @@ func TestAwkwardBands(t *testing.T) {
 	}
 }
 
+// TestBandsOfTwoDomains: rows of a model and rows of its cells go in bands of their own; those of the cells, found first, read what those of the model leave,
+// and what the rest of the step reads of either it may read by way of a view.
+func TestBandsOfTwoDomains(t *testing.T) {
+	needJoint(t)
+	const examples, positions, width = 24, 4, 16
+	p := trace(t, func(b *graph.Builder) {
+		x := b.Input("x", op.T(op.F32, op.Shared, examples*positions, width))
+		w := b.State("w", b.Input("w0", op.T(op.F32, op.Model, width, width)), op.Model)
+		v := b.State("v", b.Input("v0", op.T(op.F32, op.Cell, width)), op.Cell)
+		whole := b.Do(op.MatMul{}, x, w)
+		h := b.Do(op.Reshape{To: op.S(examples, positions, width)}, b.Do(op.Tanh, b.Do(op.Exp, whole)))
+		both := b.Do(op.Mul, h, b.Do(op.Broadcast{To: op.S(examples, positions, width)}, v))
+		flat := b.Do(op.Reshape{To: op.S(examples*positions, width)}, b.Do(op.Exp, both))
+		sum := b.Do(op.Reshape{To: op.S(width)}, b.Do(op.Sum{Axes: "0"}, flat))
+		b.Next(v, b.Do(op.Tanh, sum))
+		b.Next(w, b.Do(op.MatMul{TA: true}, b.Do(op.Reshape{To: op.S(examples*positions, width)}, h), whole))
+		b.Output("flat", flat)
+	})
+	want := trained(t, p, Options{Threads: 1, NoFuse: true}, 3)
+	for _, near := range []int{0, 4 << 10, 8 << 10} {
+		func() {
+			defer narrowBands(near)()
+			if n := len(bandsOf(must(New(Options{Threads: 1})), p, trainedSlots(t))); n != 2 {
+				t.Errorf("%d nodes of bands of %d bytes; want two", n, near)
+			}
+			for _, k := range kernelsOf(t, p) {
+				if k.Op == "bands" || k.Variant == "" {
+					t.Errorf("a kernel is told to be %+v", k)
+				}
+			}
+			for _, threads := range []int{1, 3} {
+				if got := trained(t, p, Options{Threads: threads}, 3); !bytes.Equal(got, want) {
+					t.Errorf("bands of %d bytes, %d threads: %d of %d bytes differ", near, threads, different(got, want), len(want))
+				}
+			}
+		}()
+	}
+}
+
+// kernelsOf are those that run a program on a pack of zeros.
+func kernelsOf(t *testing.T, p *graph.Program) []graph.KernelInfo {
+	t.Helper()
+	pack := must(must(New(Options{Threads: 1})).NewPack(trainedCells, trainedGroups))
+	defer pack.Close()
+	for _, in := range p.In {
+		ty := p.Types[in.V]
+		for slot := range must(trainedSlots(t).Count(ty.Domain)) {
+			if err := pack.Put(in.Name, ty, slot, make([]byte, 4*ty.Words())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x := must(pack.Compile(p))
+	defer x.Close()
+	return x.Kernels()
+}
+
 func must[T any](x T, err error) T {
 	if err != nil {
 		panic(err)

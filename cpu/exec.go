@@ -183,9 +183,6 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 	for _, c := range x.once {
 		add(c, true)
 	}
-	for _, c := range x.shared {
-		add(c, false)
-	}
 	chain := func(c *chain) {
 		for _, l := range slices.Concat(c.fixed, c.links) {
 			add(l.compiled, false)
@@ -202,6 +199,9 @@ func (x *exec) Kernels() (k []graph.KernelInfo) {
 		} else {
 			add(u.compiled, false)
 		}
+	}
+	for _, c := range x.shared {
+		run(unit{compiled: c})
 	}
 	for i, units := range x.units {
 		for _, u := range units {

@@ -102,6 +102,7 @@ var faults = []fault{
 	{"bands stay where their memory was", "cpu/bands.go", "if p != nil && (len(memory) == 0 || &memory[0] == &p.memory[0])", "if p != nil", "./cpu", "TestBands"},
 	{"what hangs on all rows goes by rows", "cpu/bander.go", "return late[v] })", "return false })", "./cpu", "TestBands"},
 	{"a band multiplies by a band of what it makes", "cpu/bander.go", "ok = ok && !byRow[v] && !f.inRegion[v]", "ok = ok && !byRow[v]", "./cpu", "TestAwkwardBands"},
+	{"what reads a band's results by way of a view comes before them", "cpu/bander.go", "f.t.View[n.Out[0]].Of != 0 && (!f.inRegion[root]", "f.t.View[n.Out[0]].Of < 0 && (!f.inRegion[root]", "./cpu", "TestBandsOfTwoDomains"},
 	{"the columns of a transposed matrix are its rows", "cpu/rowwise.go", "return unless(o.TA, o, 1)", "return o, 1", "./cpu", "TestBands"},
 	{"bands fetch large weights again and again", "cpu/bander.go", "4*whole > nearWhole || ", "", "./cpu", "TestBands"},
 	{"a part of a product adds the first rows", "cpu/matmul_amd64.go", "&some, from*p.AM, from*p.xm,", "&some, from*p.AM, 0,", "./cpu", "TestSums"},
