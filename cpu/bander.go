@@ -7,13 +7,15 @@ import (
 	"lockstep/op"
 )
 
-// What a band touches, at most, in bytes. Tests make all smaller.
+// In bytes. Tests make all smaller.
 var (
-	nearBand  = 4 << 20 // its own values, and its share of operands and results: a quarter or so is in use at a time
-	nearWhole = 1 << 20 // what all bands read whole, and ought to find where they have left it
+	nearBand  = 4 << 20  // of a band, at most: its own values, and its share of operands and results, of which a quarter or so is in use at a time
+	nearWhole = 1 << 20  // of what all bands read whole, at most: they ought to find it where they have left it
+	farRows   = 32 << 20 // of all rows, at least, where every thread has a cell: a gradient of 20 gains nothing then, a Hessian product of 36 a tenth
 )
 
-// foldBands puts what a step computes by rows of a batch into one node for each domain, if all of it is more than stays near.
+// foldBands puts what a step computes by rows of a batch into one node for each domain, if all of it is more than stays near, or there are threads that would have
+// nothing else to do.
 func (l *layout) foldBands(e *Engine, slots *graph.Slots) {
 	for _, d := range slots.Domains() {
 		f := newBander(l, e, d)
@@ -25,7 +27,11 @@ func (l *layout) foldBands(e *Engine, slots *graph.Slots) {
 		if b == nil {
 			continue
 		}
-		count := f.count(b, 2*e.threads/n)
+		few := farRows
+		if n < e.threads {
+			few = nearBand
+		}
+		count := f.count(b, few, 2*e.threads/n)
 		if count == 1 {
 			continue
 		}
@@ -42,7 +48,7 @@ type bander struct {
 	e      *Engine
 	domain op.Domain
 	class  map[op.Value]op.Value // by value whose rows some op reads or makes: a value of the same rows, towards that which names the class
-	made   map[op.Value]op.Node  // by result; of those that run once, too
+	once   map[op.Value]op.Node  // by result
 	joints map[op.Value]bool     // first results of joint nodes
 
 	region, before, after []op.Node
@@ -51,11 +57,9 @@ type bander struct {
 }
 
 func newBander(l *layout, e *Engine, d op.Domain) *bander {
-	f := &bander{layout: l, e: e, domain: d, made: map[op.Value]op.Node{}, joints: map[op.Value]bool{}}
-	for _, n := range slices.Concat(l.t.Once, l.t.Step) {
-		for _, v := range n.Out {
-			f.made[v] = n
-		}
+	f := &bander{layout: l, e: e, domain: d, once: map[op.Value]op.Node{}, joints: map[op.Value]bool{}}
+	for _, n := range l.t.Once {
+		f.once[n.Out[0]] = n
 	}
 	for _, n := range l.t.Step {
 		if newJoint(l.t, graph.Group{Nodes: []op.Node{n}}, e.variants) != nil {
@@ -243,8 +247,8 @@ func (f *bander) bands(count int) *bands {
 				continue
 			}
 			seen[v] = true
-			if by>>i&1 == 1 && f.again(f.made[v]) {
-				add(f.made[v])
+			if n, is := f.once[v]; is && by>>i&1 == 1 && f.again(n) {
+				add(n)
 				continue
 			}
 			b.in = append(b.in, v)
@@ -313,29 +317,30 @@ func productDims(n op.Node, in []op.Type) (d op.MatDims, ok bool) {
 
 // again tells whether a node that runs once is made again in the bands: a constant, or one that repeats something smaller.
 func (f *bander) again(n op.Node) bool {
-	if n.Op == nil || f.t.View[n.Out[0]].Of != 0 || !slices.ContainsFunc(f.t.Once, func(m op.Node) bool { return m.Out[0] == n.Out[0] }) {
-		return false
-	}
-	_, by, ok := f.goes(n, f.most)
 	switch n.Op.(type) {
 	case op.Fill, op.Broadcast:
+		_, by, ok := f.goes(n, f.most)
 		return ok && by == 0
 	}
 	return false
 }
 
-// count is in how many bands the rows go, of which b are the smallest: the fewest that stay near, and at least so many if one is too much; 1: it is
-// not worth it.
-func (f *bander) count(b *bands, least int) int {
+// count is in how many bands the rows go, of which b are the smallest: the fewest that stay near, and at least so many; 1: it is not worth it, as
+// where all rows are few bytes.
+func (f *bander) count(b *bands, few, least int) int {
 	words, whole := b.local, 0
-	for _, v := range slices.Concat(b.in, b.out) {
-		if n := f.t.P.Types[v].Words(); b.rows[v] || slices.Contains(b.out, v) {
+	for _, v := range b.out {
+		words += f.t.P.Types[v].Words() / f.most
+	}
+	for _, v := range b.in {
+		switch n := f.t.P.Types[v].Words(); {
+		case b.rows[v]:
 			words += n / f.most
-		} else {
+		case !b.isTable(v): // of a table a band reads its own entries
 			whole += n
 		}
 	}
-	if 4*whole > nearWhole || 4*words*f.most <= nearBand {
+	if 4*whole > nearWhole || 4*words*f.most <= few {
 		return 1
 	}
 	for count := max(2, least); count < f.most; count++ {
@@ -344,6 +349,14 @@ func (f *bander) count(b *bands, least int) int {
 		}
 	}
 	return f.most
+}
+
+// isTable tells whether bands only take entries out of an operand.
+func (b *bands) isTable(v op.Value) bool {
+	return !slices.ContainsFunc(b.nodes, func(n op.Node) bool {
+		_, gathers := n.Op.(op.Gather)
+		return slices.Contains(n.In, v) && !gathers
+	})
 }
 
 // put has the step run the bands in the stead of their nodes.
@@ -355,8 +368,4 @@ func (f *bander) put(b *bands) {
 		}
 	}
 	f.t.Step = append(f.t.Step, f.after...)
-	f.t.Groups = nil
-	for _, n := range f.t.Step {
-		f.t.Groups = append(f.t.Groups, graph.Group{Nodes: []op.Node{n}})
-	}
 }

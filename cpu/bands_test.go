@@ -14,9 +14,9 @@ import (
 
 // narrowBands has bands touch at most so many bytes, until what it returns is called.
 func narrowBands(bytes int) (restore func()) {
-	near, whole := nearBand, nearWhole
-	nearBand, nearWhole = bytes, 1<<30
-	return func() { nearBand, nearWhole = near, whole }
+	near, whole, far := nearBand, nearWhole, farRows
+	nearBand, nearWhole, farRows = bytes, 1<<30, bytes
+	return func() { nearBand, nearWhole, farRows = near, whole, far }
 }
 
 // TestRowwise: in every case of the conformance tables that an op's rule says to go by rows, the op's law on bands gives the bits of its law on all rows.
@@ -340,6 +340,15 @@ func TestBands(t *testing.T) {
 	if all := lay(0, 1); all[0].count != 24 {
 		t.Errorf("in the smallest bands the rows go in %d; want 24, an example each", all[0].count)
 	}
+	func() { // where every thread has a cell, few rows go one op after the other
+		defer narrowBands(12 << 10)()
+		farRows = 1 << 20
+		for threads, want := range map[int]int{1: 0, trainedCells: 0, trainedCells + 1: 1} {
+			if n := len(bandsOf(must(New(Options{Threads: threads})), p, slots)); n != want {
+				t.Errorf("%d nodes of bands for %d cells on %d threads; want %d", n, trainedCells, threads, want)
+			}
+		}
+	}()
 	if more := lay(12<<10, 2*trainedCells*b.count); more[0].count <= b.count {
 		t.Errorf("for many threads the rows go in %d bands; want more than %d", more[0].count, b.count)
 	}
@@ -349,6 +358,21 @@ func TestBands(t *testing.T) {
 		e, _ := New(Options{})
 		if n := len(bandsOf(e, p, slots)); n != 0 {
 			t.Errorf("there are %d bands though each would fetch the weights again", n)
+		}
+	}()
+
+	func() { // of a table of which rows are taken, a band reads its own: it may be as large as it likes
+		defer narrowBands(1000)()
+		nearWhole = 100
+		taken := trace(t, func(b *graph.Builder) {
+			s := b.State("s", b.Input("s0", op.T(op.F32, op.Cell, 96, 16)), op.Cell)
+			first := b.Do(op.ArgMax{Axis: 1}, s) // an index that the bands make
+			x := b.Do(op.Gather{}, b.Input("table", op.T(op.F32, op.Shared, 1000, 16)), b.Do(op.Reshape{To: op.S(96)}, first))
+			b.Output("sum", b.Do(op.Sum{Axes: "0"}, b.Do(op.Exp, b.Do(op.Mul, b.Do(op.Tanh, s), x))))
+			b.Next(s, b.Do(op.Neg, s))
+		})
+		if n := len(bandsOf(must(New(Options{Threads: 1})), taken, slots)); n != 1 {
+			t.Errorf("there are %d nodes of bands that take rows of a table; want one", n)
 		}
 	}()
 

@@ -129,13 +129,13 @@ var repeater = func(n int, variants []string) (repeat func(y, x *uint32, words, 
 	return nil, ""
 }
 
-// fill writes one word, and copies what is written.
+// fill writes some words, and copies what is written.
 func fill(w []uint32, v uint32) {
-	if len(w) == 0 {
-		return
+	some := w[:min(len(w), 32)]
+	for i := range some {
+		some[i] = v
 	}
-	w[0] = v
-	for n := 1; n < len(w); n *= 2 {
+	for n := len(some); n < len(w); n *= 2 {
 		copy(w[n:], w[:n])
 	}
 }

@@ -16,7 +16,7 @@
 //   - An update is a chain that ends the step and makes nothing but next states. Nothing reads the old ones after it, so it writes in
 //     place; for active cells alone.
 //
-//   - Bands are what goes by the rows of a batch, where that is more than stays near: a few rows go through all of it, and then the next
+//   - Bands are what goes by the rows of a batch, where that is more than stays near or threads are idle: a few rows go through all of it, and then the next
 //     ones. What only goes from op to op stays in the nearest caches, and a band is what an idle thread can take (bands.go; rowwise.go tells
 //     which ops go by rows).
 //

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math/bits"
 	"reflect"
 	"slices"
 
@@ -25,8 +26,8 @@ func bandOf(o op.Op, in []op.Type, count int) (band op.Op, by uint32) {
 		return o, 1<<len(in) - 1
 	}
 	if d, is := o.(op.Twofold); is {
-		of, tangents := d.Primal()
-		n := len(in) - tangents
+		of, with := d.Primal()
+		n := len(in) - bits.OnesCount32(with)
 		rule := rowRules[reflect.TypeOf(of)]
 		if rule == nil {
 			return nil, 0
@@ -35,7 +36,7 @@ func bandOf(o op.Op, in []op.Type, count int) (band op.Op, by uint32) {
 		if band != of { // its attributes would have to change, and no dual has such
 			return nil, 0
 		}
-		return o, withTangents(o, by, n)
+		return o, withTangents(by, with, n)
 	}
 	if rule := rowRules[reflect.TypeOf(o)]; rule != nil {
 		return rule(o, in, count)
@@ -43,9 +44,9 @@ func bandOf(o op.Op, in []op.Type, count int) (band op.Op, by uint32) {
 	return nil, 0
 }
 
-// withTangents adds, to those of its first n operands that a dual reads by rows, their tangents.
-func withTangents(o op.Op, by uint32, n int) uint32 {
-	with, at := reflect.ValueOf(o).FieldByName("With").Uint(), n
+// withTangents adds, to those of its first n operands that a dual reads by rows, their tangents, which follow for the bits of with.
+func withTangents(by, with uint32, n int) uint32 {
+	at := n
 	for i := range n {
 		if with>>i&1 == 1 {
 			by |= by >> i & 1 << at

@@ -41,22 +41,28 @@ func Lower(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
 	for _, n := range q.Nodes {
 		if moving[n.Out[0]] {
 			t.Step = append(t.Step, n)
-			t.Groups = append(t.Groups, Group{Nodes: []op.Node{n}})
 		} else {
 			t.Once = append(t.Once, n)
 		}
 	}
+	t.Groups = alone(t.Step)
 	t.Scratch = t.Plan(func(op.Value) bool { return true })
 	return t
+}
+
+// alone are nodes each by itself.
+func alone(nodes []op.Node) (all []Group) {
+	for _, n := range nodes {
+		all = append(all, Group{Nodes: []op.Node{n}})
+	}
+	return all
 }
 
 // Straight is the tape of a part of a step that an engine takes by itself: lowered, with all nodes in Step.
 func Straight(p *Program, has func(o op.Op, in []op.Type) bool) *Tape {
 	t := Lower(p, has)
-	t.Once, t.Step, t.Groups = nil, t.P.Nodes, nil
-	for _, n := range t.Step {
-		t.Groups = append(t.Groups, Group{Nodes: []op.Node{n}})
-	}
+	t.Once, t.Step = nil, t.P.Nodes
+	t.Groups = alone(t.Step)
 	return t
 }
 

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math/bits"
 	"slices"
 
 	"lockstep/op"
@@ -40,8 +41,8 @@ func pairDuals(p *Program, keep func(o op.Op, in []op.Type) bool) *Program {
 		if !is {
 			continue
 		}
-		of, tangents := d.Primal()
-		at, there := primals[keyOf(of, n.In[:len(n.In)-tangents])]
+		of, with := d.Primal()
+		at, there := primals[keyOf(of, n.In[:len(n.In)-bits.OnesCount32(with)])]
 		switch {
 		case there && !gone[at] && r.fits(at, i, moving):
 			gone[at] = true

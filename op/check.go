@@ -1,6 +1,9 @@
 package op
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // CheckData tells whether in can be bound as the operands of o for one cell: whether o takes their types and, where o is
 // a Checker, their values. The error is a *ShapeError or a *DataError, or names the operand whose words do not fit its type.
@@ -10,8 +13,8 @@ func CheckData(o Op, in []Tensor) error {
 	}
 	of := o
 	if d, ok := o.(Twofold); ok { // tangents may be anything
-		primal, tangents := d.Primal()
-		of, in = primal, in[:len(in)-tangents]
+		primal, with := d.Primal()
+		of, in = primal, in[:len(in)-bits.OnesCount32(with)]
 	}
 	if c, ok := of.(Checker); ok {
 		err := c.Check(in)

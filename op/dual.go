@@ -31,8 +31,8 @@ type Dualer interface {
 // Twofold is a Dual or DualMap.
 type Twofold interface {
 	Composite
-	// Primal is the op whose operands and results come first, and how many operands follow them.
-	Primal() (of Op, tangents int)
+	// Primal is the op whose operands and results come first, and With: after its operands come tangents of those whose bits are set.
+	Primal() (of Op, with uint32)
 }
 
 func (o MatMul) Dual(with uint32) Composite        { return Dual[MatMul]{o, with} }
@@ -58,8 +58,8 @@ func (o Dual[O]) Class() Class    { return o.Of.Class() }
 func (o DualMap[O]) Class() Class { return o.Of.Class() }
 func (DualMap[O]) Pointwise()     {}
 
-func (o Dual[O]) Primal() (Op, int)    { return o.Of, bits.OnesCount32(o.With) }
-func (o DualMap[O]) Primal() (Op, int) { return o.Of, bits.OnesCount32(o.With) }
+func (o Dual[O]) Primal() (Op, uint32)    { return o.Of, o.With }
+func (o DualMap[O]) Primal() (Op, uint32) { return o.Of, o.With }
 
 func (o Dual[O]) Shape(in []Type) ([]Type, error)    { return dualShape(o, o.Of, o.With, in) }
 func (o DualMap[O]) Shape(in []Type) ([]Type, error) { return dualShape(o, o.Of, o.With, in) }
