@@ -155,8 +155,10 @@ func TestBandsOfRandomPrograms(t *testing.T) {
 		}
 		restore()
 	}
-	if banded < programs/10 {
+	if banded < programs/2 { // of both numbers of threads
 		t.Errorf("%d of %d programs had bands", banded/2, programs)
+	} else {
+		t.Logf("%d of %d programs had bands", banded/2, programs)
 	}
 }
 

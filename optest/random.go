@@ -35,6 +35,8 @@ type generator struct {
 	used    map[op.Value]bool
 	fills   map[string]operand // how the data of an input is drawn
 	domains []op.Domain        // of inputs, states and outputs
+	batch   int                // the first axis of most shapes; 0: there is no such
+	moving  map[op.Value]bool  // values that hang on a state: a step computes nothing else
 	smooth  bool               // only what is differentiable, of moderate values
 	forward bool               // a tangent has been taken: of a matmul's there is no further one
 }
@@ -67,7 +69,7 @@ func (g *generator) draw(program func()) (*Random, error) {
 	}
 	var err error
 	r.Program, err = graph.Trace(func(b *graph.Builder) {
-		g.b, g.used, g.fills = b, map[op.Value]bool{}, map[string]operand{}
+		g.b, g.used, g.fills, g.moving = b, map[op.Value]bool{}, map[string]operand{}, map[op.Value]bool{}
 		program()
 	})
 	if err != nil {
@@ -92,23 +94,41 @@ func (g *generator) draw(program func()) (*Random, error) {
 	return r, nil
 }
 
+// ofBatches are ops that a network does example by example, and those that bring its examples together.
+var ofBatches = []op.Op{
+	op.Exp, op.Tanh, op.Gelu{}, op.Add, op.Mul, op.Select{}, op.MatMul{}, op.MatMul{}, op.MatMul{}, op.Sum{}, op.Mean{}, op.AMax{}, op.Broadcast{}, op.Reshape{}, op.Transpose{},
+	op.Softmax{}, op.LayerNorm{}, op.Xent{}, op.XentGrad{}, op.Gather{}, op.Slice{}, op.Concat{},
+}
+
 // anyProgram emits up to 24 ops and what their derivatives take.
 func (g *generator) anyProgram() {
 	g.domains = choose(g, []op.Domain{op.Cell}, []op.Domain{op.Cell, op.Shared, op.Seed, op.Model}, []op.Domain{op.Seed, op.Shared})
+	g.batch = choose(g, 0, 0, 4, 6, 12)
 	states := g.states()
 	for range 1 + g.below(24) {
-		g.emit(op.All[g.below(len(op.All))])
+		kinds := op.All
+		if g.batch > 0 && !g.oneIn(4) {
+			kinds = ofBatches
+		}
+		g.emit(kinds[g.below(len(kinds))])
 		if g.oneIn(16) {
 			g.derive()
 		}
 	}
 	for _, s := range states {
 		t := g.b.Type(s)
-		next := g.find(func(v op.Type) bool {
+		others := slices.DeleteFunc(slices.Clone(g.values), func(v op.Value) bool { return v == s })
+		next := g.findAmong(others, func(v op.Type) bool {
 			return v.DType == t.DType && v.Shape == t.Shape && op.Join(v.Domain, t.Domain) == t.Domain
 		})
+		if next == 0 {
+			next = s
+			if t.DType == op.F32 {
+				next = g.b.Do(op.Tanh, s)
+			}
+		}
 		g.used[next] = true
-		g.b.Next(s, next) // there is one at least: the state itself
+		g.b.Next(s, next)
 	}
 	g.active(states)
 	outputs := 0
@@ -129,12 +149,19 @@ func (g *generator) domain() op.Domain { return choose(g, g.domains...) }
 
 // states declares up to three states, each from an input or a constant, every other one like the one before, so that they can change places.
 func (g *generator) states() (states []op.Value) {
-	for i := range g.below(4) {
+	count := choose(g, 1, 2, 3, 0)
+	if g.batch > 0 {
+		count = max(count, 1)
+	}
+	for i := range count {
 		var from op.Value
-		if i > 0 && g.oneIn(2) {
+		switch {
+		case i == 0 && g.batch > 0: // what most ops take
+			from = g.input(op.F32, g.batch, choose(g, 3, 1, 4, 9, 16, 33))
+		case i > 0 && g.oneIn(2):
 			t := g.b.Type(states[i-1])
 			from = g.input(t.DType, t.Dims()...)
-		} else {
+		default:
 			from = g.input(choose(g, op.F32, op.F32, op.U32, op.Bool), g.dims(g.below(3))...)
 		}
 		if g.oneIn(2) {
@@ -142,7 +169,7 @@ func (g *generator) states() (states []op.Value) {
 			from = g.b.Do(op.Fill{DType: t.DType, Bits: op.Bits(choose[uint32](g, 0, 1)), To: t.Shape})
 		}
 		s := g.b.State(fmt.Sprint("state", i), from, op.Join(g.b.Type(from).Domain, g.domain()))
-		g.values, states = append(g.values, s), append(states, s)
+		g.values, states, g.moving[s] = append(g.values, s), append(states, s), true
 	}
 	return states
 }
@@ -174,10 +201,23 @@ func (g *generator) active(states []op.Value) {
 func (g *generator) find(fits func(t op.Type) bool) op.Value { return g.findAmong(g.values, fits) }
 
 func (g *generator) findAmong(values []op.Value, fits func(t op.Type) bool) op.Value {
-	var all []op.Value
+	var all, moving, ofBatch []op.Value
 	for _, v := range values {
-		if fits(g.b.Type(v)) {
-			all = append(all, v)
+		t := g.b.Type(v)
+		if !fits(t) {
+			continue
+		}
+		all = append(all, v)
+		if g.moving[v] {
+			moving = append(moving, v)
+			if t.Rank > 0 && t.At(0) == g.batch {
+				ofBatch = append(ofBatch, v)
+			}
+		}
+	}
+	for _, better := range [][]op.Value{moving, ofBatch} {
+		if better != nil && !g.oneIn(4) {
+			all = better
 		}
 	}
 	if all == nil {
@@ -189,8 +229,11 @@ func (g *generator) findAmong(values []op.Value, fits func(t op.Type) bool) op.V
 // dims are small, and now and then some vectors long.
 func (g *generator) dims(rank int) (dims []int) {
 	words := 1
-	for range rank {
+	for i := range rank {
 		n := choose(g, 3, 1, 2, 4, 5, 7, 8, 9, 16, 17, 33, 65, 130, 0)
+		if i == 0 && g.batch > 0 && !g.oneIn(4) {
+			n = g.batch
+		}
 		if words*n > 2000 || g.smooth && n == 0 {
 			n = 2
 		}
@@ -287,19 +330,23 @@ func (g *generator) emit(kind op.Op) {
 		g.b.Fail(fmt.Errorf("no grower for %s: add one to growers.go of package optest", kind.Name()))
 	}
 	o, in := grow(g, kind)
-	if _, ok := o.(op.MatMulJVP); ok {
+	switch o.(type) {
+	case op.MatMulJVP, op.Dual[op.MatMul]:
 		g.forward = true
 	}
-	g.append(g.b.Emit(o, in...))
+	g.append(g.b.Emit(o, in...), in...)
 	for _, v := range in {
 		g.used[v] = true
 	}
 }
 
-func (g *generator) append(vs []op.Value) {
+// append takes what is computed from values.
+func (g *generator) append(vs []op.Value, from ...op.Value) {
+	moving := slices.ContainsFunc(from, func(v op.Value) bool { return g.moving[v] })
 	for _, v := range vs {
 		if v != 0 {
 			g.values = append(g.values, v)
+			g.moving[v] = moving
 		}
 	}
 }
@@ -312,9 +359,9 @@ func (g *generator) derive() {
 		return
 	}
 	if g.forward || g.oneIn(2) {
-		g.append(g.b.VJP(y, g.value(op.F32, g.b.Type(y).Dims()...), x))
+		g.append(g.b.VJP(y, g.value(op.F32, g.b.Type(y).Dims()...), x), x, y)
 		return
 	}
 	g.forward = true
-	g.append(g.b.JVP([]op.Value{y}, []op.Value{x}, []op.Value{g.value(op.F32, g.b.Type(x).Dims()...)}))
+	g.append(g.b.JVP([]op.Value{y}, []op.Value{x}, []op.Value{g.value(op.F32, g.b.Type(x).Dims()...)}), x, y)
 }

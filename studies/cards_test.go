@@ -201,7 +201,7 @@ func TestGrokkingNeedsTraining(t *testing.T) {
 // Differences, ratios and counts that have no end on one side have none in the cards.
 func TestOneSidedCards(t *testing.T) {
 	for study, want := range map[string][]string{
-		"execution-manifold": {"0.98 to 1", "3 to 6", "at most 0", "at least 1"},
+		"execution-manifold": {"0.98 to 1", "3 to 6", "at most -0.5", "at most 0", "at least 1"},
 		"grokking-curvature": {"0.98 to 1", "at least 500", "at most 0.1", "0.04 to 0.17", "0.98 to 1"},
 	} {
 		card, err := Named(study)

@@ -158,6 +158,9 @@ func TestPathsAreJudged(t *testing.T) {
 		// 3 - 5 and 7 - 6
 		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: math.Inf(-1), Hi: 0}, -0.5, true, "step-matched random walks 3.00 less 4.75"},
 		{sweep.Expect{What: "r90", Matrices: []string{"wv"}, Less: []string{"wq"}, Lo: math.Inf(-1), Hi: -1}, -0.5, false, "step-matched random walks 3.00 less 4.75"},
+		// 5 - (5 + 4) / 2 and 6 - (5 + 5) / 2
+		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Less: []string{sweep.LessWalk}, Lo: math.Inf(-1), Hi: 0.75}, 0.75, true, "step-matched random walk 4.75; plain one 6.00, with momentum 0.9 a snapshot 2.50"},
+		{sweep.Expect{What: "r90", Matrices: []string{"wq"}, Less: []string{sweep.LessWalk}, Lo: math.Inf(-1), Hi: 0.5}, 0.75, false, "step-matched random walk 4.75; plain one 6.00, with momentum 0.9 a snapshot 2.50"},
 		// 2 * 0.2 / 0.1 and 2 * 0.4 / 0.1
 		{sweep.Expect{What: "commutator", Lo: 1, Hi: math.Inf(1)}, 6, true, "0.600 and 0.100"},
 		{sweep.Expect{What: "commutator", Lo: 7, Hi: math.Inf(1)}, 6, false, "0.600 and 0.100"},

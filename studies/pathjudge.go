@@ -51,7 +51,11 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 			walks, balls = append(walks, p.Walk.Rank), append(balls, p.Ball.Rank)
 			if e.What == "r90" {
 				v, null := p.meanR90(e.Matrices)
-				if matched = append(matched, null); len(e.Less) > 0 {
+				matched = append(matched, null)
+				switch {
+				case lessWalk(e):
+					v -= null
+				case len(e.Less) > 0:
 					other, null := p.meanR90(e.Less)
 					v, less = v-other, append(less, null)
 				}
@@ -67,7 +71,7 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 			f.Mean, f.Spread = stat.MeanStdDev(seeds, nil)
 			f.OK = e.Holds(f.Mean)
 			switch {
-			case e.What == "r90" && len(less) > 0: // of plain walks it is 0
+			case len(less) > 0: // of plain walks it is 0
 				f.Nulls = fmt.Sprintf("step-matched random walks %.2f less %.2f", stat.Mean(matched, nil), stat.Mean(less, nil))
 			case e.What == "r90":
 				f.Nulls = fmt.Sprintf("step-matched random walk %.2f; plain one %.2f, with momentum 0.9 a snapshot %.2f", stat.Mean(matched, nil), stat.Mean(walks, nil), stat.Mean(balls, nil))
@@ -79,6 +83,9 @@ func ofPaths(e sweep.Expect, results []sweep.Result, paths []CellPath) (all []Fi
 	}
 	return all
 }
+
+// lessWalk tells whether an expectation is of r90 beside that of random walks.
+func lessWalk(e sweep.Expect) bool { return slices.Equal(e.Less, []string{sweep.LessWalk}) }
 
 // meanR90 is the mean over the layers and the given matrices, and that of their step-matched walks.
 func (p CellPath) meanR90(matrices []string) (r90, matched float64) {
@@ -132,7 +139,10 @@ func (f Finding) pathRow() (row []string) {
 	e := f.Expect
 	if e.What == "r90" {
 		matrices := strings.Join(e.Matrices, ", ")
-		if len(e.Less) > 0 {
+		switch {
+		case lessWalk(e):
+			matrices += " less their walks"
+		case len(e.Less) > 0:
 			matrices += " less " + strings.Join(e.Less, ", ")
 		}
 		row = []string{matrices}

@@ -212,6 +212,11 @@ func TestRefused(t *testing.T) {
 		{"range = [1, 5]", "at-most = [1, 5]", "expect.at-most: it is a list"},
 		{"range = [1, 5]", "at-leats = 1", `expect.at-leats: unknown key "at-leats"; nearest is "at-least"`},
 		{"range = [1, 5]", "range = [1, 5]\nwhere = {d = [1]}", "expect.where.d: it takes [lo, hi]"},
+		{`what = "d_int90"`, "what = 'r90'", "expect.matrices: it is missing; it is a list of wq, wk, wv, wo"},
+		{`what = "d_int90"`, "what = 'r90'\nmatrices = ['wqq']", `expect.matrices: unknown matrix "wqq"; nearest is "wq"`},
+		{`what = "d_int90"`, "what = 'r90'\nmatrices = ['walk']", `expect.matrices: unknown matrix "walk"`},
+		{`what = "d_int90"`, "what = 'r90'\nmatrices = ['wq']\nless = ['wlak']", `expect.less: unknown matrix "wlak"; nearest is "walk"`},
+		{`what = "d_int90"`, "what = 'r90'\nmatrices = ['wq']\nless = ['wq', 'walk']", `expect.less: "walk" stands alone`},
 		{`"d_int90"`, `"dint90"`, `unknown expectation "dint90"; nearest is "d_int90"`},
 	} {
 		text := strings.Replace(testCard, c.old, c.new, 1)

@@ -21,7 +21,8 @@ import (
 // the axes of where lie in theirs. Performance is test accuracy, or exp(-loss) for data without test rows.
 //
 // what = "r90", of a card with a path: the number of principal components that hold 90 % of the variance of a matrix's snapshots, the mean over
-// the layers, the matrices in Matrices, and the seeds, lies within limits; with Less, that mean less the one over the matrices in Less.
+// the layers, the matrices in Matrices, and the seeds, lies within limits; with Less, that mean less the one over the matrices in Less; or, if Less is
+// ["walk"], less that of random walks whose steps are as long as the matrices' own.
 //
 // what = "commutator", of a card with a path: the share of the commutators' norm that lies in the span of the matrices' first components, over
 // that in random bases of as many vectors confined to the same matrices, the mean over the snapshots and the seeds, lies within limits.
@@ -43,7 +44,7 @@ type Expect struct {
 	Where    []Interval // of axes, both ends included
 	Lo, Hi   float64    // limits, both included; -Inf or +Inf on a side without an end
 	Matrices []string   // only r90: of PathMatrices
-	Less     []string   // only r90
+	Less     []string   // only r90: of PathMatrices, or LessWalk alone
 	Level    float64    // only delay
 }
 
@@ -71,6 +72,9 @@ func (e Expect) Span() string {
 	}
 	return number(e.Lo) + " to " + number(e.Hi)
 }
+
+// LessWalk stands in Less for the random walks of the matrices themselves.
+const LessWalk = "walk"
 
 // PathMatrices are the matrices of an attention layer whose paths are measured.
 func PathMatrices() []string { return []string{"wq", "wk", "wv", "wo"} }
@@ -119,12 +123,17 @@ func readOne(r *reader, arms []arm) (e Expect) {
 		if len(e.Matrices) == 0 {
 			r.fail("matrices", fmt.Errorf("it is missing; it is a list of %s", strings.Join(PathMatrices(), ", ")))
 		}
-		for key, list := range map[string][]string{"matrices": e.Matrices, "less": e.Less} {
+		named := func(key string, list, known []string) {
 			for _, name := range list {
-				if !slices.Contains(PathMatrices(), name) {
-					r.fail(key, nearest.Unknown("matrix", name, PathMatrices()))
+				if !slices.Contains(known, name) {
+					r.fail(key, nearest.Unknown("matrix", name, known))
 				}
 			}
+		}
+		named("matrices", e.Matrices, PathMatrices())
+		named("less", e.Less, append(PathMatrices(), LessWalk))
+		if slices.Contains(e.Less, LessWalk) && len(e.Less) > 1 {
+			r.fail("less", fmt.Errorf("%q stands alone: it is the walks of the matrices themselves", LessWalk))
 		}
 	}
 	if e.What == "delay" {
