@@ -9,13 +9,14 @@ import (
 
 // In bytes. Tests make all smaller.
 var (
-	nearBand  = 4 << 20  // of a band, at most: its own values, and its share of operands and results, of which a quarter or so is in use at a time
-	nearWhole = 1 << 20  // of what all bands read whole, at most: they ought to find it where they have left it
-	farRows   = 32 << 20 // of all rows, at least, where every thread has a cell: a gradient of 20 gains nothing then, a Hessian product of 36 a tenth
+	nearBand   = 4 << 20  // of a band, at most: its own values, and its share of operands and results, of which a quarter or so is in use at a time
+	nearWhole  = 1 << 20  // of what all bands read whole, at most: they ought to find it where they have left it
+	smallBands = 16       // nearBand by the size of the smallest bands that are worth their calls
+	farRows    = 32 << 20 // of all rows, at least, where every thread has a cell: a gradient of 20 gains nothing then, a Hessian product of 36 a tenth
 )
 
-// foldBands puts what a step computes by rows of a batch into one node for each domain, if all of it is more than stays near, or there are threads that would have
-// nothing else to do.
+// foldBands puts what a step computes by rows of a batch into one node for each domain, if all of it is more than stays near: far more where every thread has a
+// cell, whose chains keep some of it near without bands. What is not per cell has no chains but in bands.
 func (l *layout) foldBands(e *Engine, slots *graph.Slots) {
 	for _, d := range slots.Domains() {
 		f := newBander(l, e, d)
@@ -23,22 +24,18 @@ func (l *layout) foldBands(e *Engine, slots *graph.Slots) {
 		if err != nil || !f.find() {
 			continue
 		}
-		b := f.bands(f.most)
+		b := f.bands(1) // for its sizes
 		if b == nil {
 			continue
 		}
 		few := farRows
-		if n < e.threads {
+		if n < e.threads || d != op.Cell {
 			few = nearBand
 		}
 		count := f.count(b, few, 2*e.threads/n)
-		if count == 1 {
-			continue
+		if count > 1 {
+			f.put(f.bands(count))
 		}
-		if count < f.most {
-			b = f.bands(count)
-		}
-		f.put(b)
 	}
 }
 
@@ -115,10 +112,11 @@ func (f *bander) root(v op.Value) op.Value {
 	return v
 }
 
-// find finds the rows that most words of the step belong to, and the nodes that go by them.
+// find finds the rows that most words of the step belong to, and the nodes that go by them. Where all is pointwise, as in an update of parameters, chains do
+// as well.
 func (f *bander) find() bool {
 	f.class = map[op.Value]op.Value{}
-	words, most := map[op.Value]int{}, map[op.Value]int{}
+	words, most, busy := map[op.Value]int{}, map[op.Value]int{}, map[op.Value]bool{} // busy: chains have more than pointwise ops between them
 	all := slices.Concat(f.t.Once, f.t.Step)
 	for _, n := range all {
 		if _, by, ok := f.goes(n, 1); ok {
@@ -145,13 +143,18 @@ func (f *bander) find() bool {
 		}
 		if i >= len(f.t.Once) && f.own(n) && f.t.View[n.Out[0]].Of == 0 {
 			for _, t := range f.typesOf(n.Out) {
-				words[r] += t.Words()
+				if t.Words() > t.At(0) { // a vector's elements are no rows
+					words[r] += t.Words()
+				}
 			}
+			_, pointwise := n.Op.(op.Pointwise)
+			_, spreads := n.Op.(op.Broadcast)
+			busy[r] = busy[r] || !pointwise && !spreads
 		}
 	}
 	rows, best := op.Value(0), 0
 	for _, n := range f.t.Step { // in order, so that the choice is always the same
-		if r := f.root(n.Out[0]); words[r] > best && most[r] > 1 {
+		if r := f.root(n.Out[0]); words[r] > best && most[r] > 1 && busy[r] {
 			rows, best = r, words[r]
 		}
 	}
@@ -325,30 +328,34 @@ func (f *bander) again(n op.Node) bool {
 	return false
 }
 
-// count is in how many bands the rows go, of which b are the smallest: the fewest that stay near, and at least so many; 1: it is not worth it, as
-// where all rows are few bytes.
+// count is in how many bands the rows go, of which b is one with all: the fewest that stay near, and at least so many; 1: it is not worth it, as where all
+// rows are few bytes, or where their number has no such divisor that leaves a band some.
 func (f *bander) count(b *bands, few, least int) int {
 	words, whole := b.local, 0
 	for _, v := range b.out {
-		words += f.t.P.Types[v].Words() / f.most
+		words += f.t.P.Types[v].Words()
 	}
 	for _, v := range b.in {
 		switch n := f.t.P.Types[v].Words(); {
 		case b.rows[v]:
-			words += n / f.most
+			words += n
 		case !b.isTable(v): // of a table a band reads its own entries
 			whole += n
 		}
 	}
-	if 4*whole > nearWhole || 4*words*f.most <= few {
+	if 4*whole > nearWhole || 4*words <= few {
 		return 1
 	}
-	for count := max(2, least); count < f.most; count++ {
-		if f.most%count == 0 && 4*words*(f.most/count) <= nearBand {
-			return count
+	for count := max(2, least); count <= f.most; count++ {
+		if f.most%count != 0 || 4*words/count > nearBand && count < f.most {
+			continue
 		}
+		if 4*words/count < nearBand/smallBands { // the kernels would be called for a few rows at a time
+			return 1
+		}
+		return count
 	}
-	return f.most
+	return 1
 }
 
 // isTable tells whether bands only take entries out of an operand.

@@ -254,7 +254,7 @@ func TestBandsOfTwoDomains(t *testing.T) {
 		whole := b.Do(op.MatMul{}, x, w)
 		h := b.Do(op.Reshape{To: op.S(examples, positions, width)}, b.Do(op.Tanh, b.Do(op.Exp, whole)))
 		both := b.Do(op.Mul, h, b.Do(op.Broadcast{To: op.S(examples, positions, width)}, v))
-		flat := b.Do(op.Reshape{To: op.S(examples*positions, width)}, b.Do(op.Exp, both))
+		flat := b.Do(op.Reshape{To: op.S(examples*positions, width)}, b.Do(op.Exp, b.Do(op.Softmax{}, both)))
 		sum := b.Do(op.Reshape{To: op.S(width)}, b.Do(op.Sum{Axes: "0"}, flat))
 		b.Next(v, b.Do(op.Log, sum)) // of a sum this large, tanh would be 1 whatever its terms were
 		b.Next(w, b.Do(op.Tanh, b.Do(op.MatMul{TA: true}, b.Do(op.Reshape{To: op.S(examples*positions, width)}, h), whole)))
@@ -408,6 +408,60 @@ func TestBands(t *testing.T) {
 					t.Errorf("bands of %d bytes, %d threads: %d of %d bytes differ", near, threads, different(got, want), len(want))
 				}
 			}()
+		}
+	}
+}
+
+// TestNoBands: what rows would make slower stays as it is: a number of rows that has no fitting divisor, and steps whose rows are the elements of vectors or
+// are only read point by point, which are chains and updates.
+func TestNoBands(t *testing.T) {
+	needJoint(t)
+	network := func(rows int) *graph.Program {
+		return trace(t, func(b *graph.Builder) {
+			x := b.State("x", b.Input("x0", op.T(op.F32, op.Cell, rows, 256)), op.Cell)
+			w := b.Input("w", op.T(op.F32, op.Cell, 256, 256))
+			h := x
+			for range 3 {
+				h = b.Do(op.Tanh, b.Do(op.MatMul{}, b.Do(op.Tanh, h), w))
+			}
+			b.Next(x, h)
+		})
+	}
+	adam := func(dims ...int) *graph.Program {
+		return trace(t, func(b *graph.Builder) {
+			state := func(name string) op.Value {
+				return b.State(name, b.Input(name+"0", op.T(op.F32, op.Cell, dims...)), op.Cell)
+			}
+			z, m, v := state("z"), state("m"), state("v")
+			g := b.Do(op.Tanh, z)
+			m2 := b.Do(op.Add, m, g)
+			v2 := b.Do(op.Add, v, b.Do(op.Mul, g, g))
+			b.Next(m, m2)
+			b.Next(v, v2)
+			b.Next(z, b.Do(op.Sub, z, b.Do(op.Div, m2, b.Do(op.Sqrt, v2))))
+		})
+	}
+	for _, c := range []struct {
+		what  string
+		p     *graph.Program
+		count int // of bands; 0: none
+	}{
+		{"1440 rows", network(1440), 3},
+		{"a prime number of rows", network(1439), 0},
+		{"twice a prime number of rows", network(1438), 0},
+		{"a vector", adam(1 << 21), 0},
+		{"a matrix, point by point", adam(1<<13, 1<<8), 0},
+	} {
+		e := must(New(Options{Threads: 7}))
+		got := 0
+		for _, b := range bandsOf(e, c.p, trainedSlots(t)) {
+			got += b.count
+		}
+		if got != c.count {
+			t.Errorf("%s: %d bands; want %d", c.what, got, c.count)
+		}
+		if c.count == 0 && len(c.p.State) > 1 && len(e.layOut(c.p, trainedSlots(t)).updates) == 0 {
+			t.Errorf("%s: no update", c.what)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cpu
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,51 @@ func cutSmall() (restore func()) {
 	splitting, calling := worthSplitting, worthCalling
 	worthSplitting, worthCalling = 1, 1
 	return func() { worthSplitting, worthCalling = splitting, calling }
+}
+
+// TestCutSums: products that add something, cut among threads into portions as small as they go, of one row too, which has kernels of its own.
+func TestCutSums(t *testing.T) {
+	needJoint(t)
+	defer cutSmall()()
+	r := rand.New(rand.NewPCG(8, 3))
+	for i := range 60 {
+		m, k, n := 8+r.IntN(60), 1+r.IntN(40), 1+r.IntN(140)
+		o := op.MatMul{TA: r.IntN(3) == 0, TB: r.IntN(3) == 0}
+		kind, ofRow := r.IntN(3), r.IntN(2) == 0
+		prog := trace(t, func(b *graph.Builder) {
+			state := func(name string, dims ...int) op.Value {
+				s := b.State(name, b.Input(name+"0", op.T(op.F32, op.Cell, dims...)), op.Cell)
+				b.Next(s, s)
+				return s
+			}
+			x, dx := state("x", sided(o.TA, m, k)...), state("dx", sided(o.TA, m, k)...)
+			w, dw := state("w", sided(o.TB, k, n)...), state("dw", sided(o.TB, k, n)...)
+			summand := func(name string) op.Value {
+				if ofRow {
+					return b.Do(op.Broadcast{To: op.S(m, n)}, state(name, n))
+				}
+				return state(name, m, n)
+			}
+			switch kind {
+			case 0:
+				b.Output("y", b.Do(op.Add, b.Do(o, x, w), summand("r")))
+			case 1:
+				b.Output("y", b.Do(op.Add, b.Do(op.MatMulJVP(o), x, w, dx, dw), summand("r")))
+			case 2:
+				y := b.Emit(op.Dual[op.MatMul]{Of: o, With: 3}, x, w, dx, dw)
+				b.Output("y", b.Do(op.Add, y[0], summand("r")))
+				b.Output("dy", b.Do(op.Add, summand("s"), y[1]))
+			}
+		})
+		want := trained(t, prog, Options{Threads: 1, NoFuse: true}, 1)
+		for _, families := range [][]string{nil, {"avx2", "go", Law}} {
+			for _, threads := range []int{5, 12} {
+				if got := trained(t, prog, Options{Threads: threads, Variants: families}, 1); !bytes.Equal(got, want) {
+					t.Errorf("%d: %+v of kind %d, %dx%dx%d, of a row %v, %v, %d threads: %d of %d bytes differ", i, o, kind, m, k, n, ofRow, families, threads, different(got, want), len(want))
+				}
+			}
+		}
+	}
 }
 
 // Threads that have no cell help with the large products of the others: the bits are those of one thread.

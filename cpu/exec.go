@@ -366,7 +366,9 @@ func (x *exec) together(ctx context.Context, steps int) error {
 			for _, cell := range x.p.slots.Speakers(d) {
 				x.pool[0].cells = []int{cell}
 				x.pool[0].output(0, d)
-				x.pool[0].keep(0, d)
+				if x.pool[0].active(0) {
+					x.pool[0].keep(0, d)
+				}
 			}
 		}
 	}

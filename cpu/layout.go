@@ -53,7 +53,9 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 		l.sinkRows()
 	}
 	phaseOf := l.cut(e)
-	l.takeUpdates()
+	if e.fuses() {
+		l.takeUpdates()
+	}
 	crosses := l.crossing(phaseOf)
 	l.local = l.t.Plan(func(v op.Value) bool { return !crosses[v] && l.updated[v] == 0 })
 	l.kept = l.t.Plan(func(v op.Value) bool { return crosses[v] })
@@ -142,8 +144,8 @@ func (l *layout) sinkRows() {
 	l.t.Groups = append(rest, rows...)
 }
 
-// putsRows tells whether a group is a PutRow into a cell's state whose Next it is, of rows that are no state themselves, which might have been
-// replaced before.
+// putsRows tells whether a group is a PutRow into a cell's state whose Next it is, of rows, and at a place, that are no parts of states, which might have
+// been replaced before.
 func (l *layout) putsRows(g graph.Group) bool {
 	n := g.Nodes[0]
 	if _, ok := n.Op.(op.PutRow); !ok || g.Len > 0 {
@@ -164,7 +166,8 @@ func (l *layout) putsRows(g graph.Group) bool {
 	for _, other := range l.t.P.State {
 		next, _ := l.t.Root(other.Next)
 		rows, _ := l.t.Root(n.In[1])
-		if rows == other.In || next == s.In && other.In != s.In {
+		at, _ := l.t.Root(n.In[2])
+		if rows == other.In || at == other.In || next == s.In && other.In != s.In {
 			return false
 		}
 	}
@@ -202,6 +205,17 @@ func (l *layout) update(g graph.Group) map[op.Value]op.Value {
 			}
 		}
 		nexts[v] = s.In
+	}
+	for _, n := range nodes { // a part of the chain may spread what another part has replaced
+		if _, spreads := n.Op.(op.Broadcast); !spreads {
+			continue
+		}
+		root, _ := l.t.Root(n.In[0])
+		for _, state := range nexts {
+			if root == state {
+				return nil
+			}
+		}
 	}
 	return nexts
 }

@@ -258,7 +258,7 @@ func (o operandsAB) from(n int) operandsAB {
 
 // run computes the portion of one result, or two, each by its tiles: those of MatMul, of MatMulJVP, or both.
 func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, tiles [2]*tileSet) {
-	if q.rowPays(q.end-q.from, b) {
+	if x[0] == nil && q.rowPays(q.end-q.from, b) { // the kernels of one row add nothing
 		for e := q.first; e < q.last; e++ {
 			q.row(w, e, terms, q.from, q.end, c[0], a[0], b[0])
 		}

@@ -207,8 +207,8 @@ func (w *worker) end(i int, last bool) (active bool) {
 		for u := range w.updates[i] { // before other states are replaced, which they may read
 			w.runUnit(&w.updates[i][u])
 		}
+		w.keep(i, op.Cell) // whatever has become of the flag, if that is a part of a state
 	}
-	w.keep(i, op.Cell)
 	w.ended[i] = !active && !w.x.coarse
 	return active
 }
@@ -218,12 +218,9 @@ func (w *worker) active(i int) bool {
 	return a == 0 || w.tensor(a, i).W[0] != 0
 }
 
-// keep replaces the states of one domain, for the slot that the cell uses, unless the cell is inactive.
+// keep replaces the states of one domain, for the slot that the cell uses, which is active.
 func (w *worker) keep(i int, domain op.Domain) {
 	q := w.x.t.P
-	if !w.active(i) {
-		return
-	}
 	for k, s := range q.State {
 		if w.x.staged[k] && q.Types[s.In].Domain == domain {
 			copy(w.next[k].W, w.tensor(s.Next, i).W)

@@ -407,3 +407,24 @@ func TestEmitReturnsACopy(t *testing.T) {
 		t.Errorf("the split's results became %v", split)
 	}
 }
+
+// What a result does not hang on has no cotangent: no op takes that, and nothing that a program declares.
+func TestSymbolicZero(t *testing.T) {
+	for what, use := range map[string]func(b *graph.Builder, x, zero op.Value){
+		`output "g"`: func(b *graph.Builder, x, zero op.Value) { b.Output("g", zero) },
+		`output "h"`: func(b *graph.Builder, x, zero op.Value) { b.OutputOver("h", zero, op.Cell) },
+		"Active":     func(b *graph.Builder, x, zero op.Value) { b.Active(zero) },
+		`Next of state "s"`: func(b *graph.Builder, x, zero op.Value) {
+			b.Next(b.State("s", x, op.Cell), zero)
+		},
+		"neg: operand 0": func(b *graph.Builder, x, zero op.Value) { b.Do(op.Neg, zero) },
+	} {
+		_, err := graph.Trace(func(b *graph.Builder) {
+			x, w := b.Input("x", op.T(op.F32, op.Cell)), b.Input("w", op.T(op.F32, op.Cell))
+			use(b, x, b.VJP(b.Do(op.Mul, x, x), b.Fill(1), w)[0])
+		})
+		if err == nil || !strings.Contains(err.Error(), what+" is no value of this program (a symbolic zero?)") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"lockstep/op"
 )
@@ -39,6 +40,15 @@ func (b *Builder) failf(format string, a ...any) { b.Fail(fmt.Errorf("graph: "+f
 // Type is the type of a value.
 func (b *Builder) Type(v op.Value) op.Type { return b.p.Types[v] }
 
+func (b *Builder) has(v op.Value) bool { return v > 0 && int(v) < len(b.p.Types) }
+
+// known fails if a value is none of the program, as the cotangent of what the result does not hang on is none.
+func (b *Builder) known(v op.Value, what string) {
+	if !b.has(v) {
+		b.failf("%s is no value of this program (a symbolic zero?)", what)
+	}
+}
+
 func (b *Builder) value(t op.Type) op.Value {
 	b.p.Types = append(b.p.Types, t)
 	return op.Value(len(b.p.Types) - 1)
@@ -48,7 +58,7 @@ func (b *Builder) value(t op.Type) op.Value {
 func (b *Builder) Emit(o op.Op, in ...op.Value) []op.Value {
 	types, domain := make([]op.Type, len(in)), op.Shared
 	for i, v := range in {
-		if v <= 0 || int(v) >= len(b.p.Types) {
+		if !b.has(v) {
 			b.failf("%s: operand %d is no value of this program (a symbolic zero?)", op.Describe(o), i)
 		}
 		types[i] = b.Type(v)
@@ -104,6 +114,7 @@ func (b *Builder) Next(state, next op.Value) {
 		if s.In != state {
 			continue
 		}
+		b.known(next, "Next of state "+strconv.Quote(s.Name))
 		have, want := b.Type(next), b.Type(state)
 		if s.Next != 0 || have.DType != want.DType || have.Shape != want.Shape || op.Join(have.Domain, want.Domain) != want.Domain {
 			b.failf("state %q, %s, cannot be replaced by %s; want one value of its type, of its domain or a coarser one", s.Name, want, have)
@@ -115,11 +126,15 @@ func (b *Builder) Next(state, next op.Value) {
 }
 
 // Output declares a named array that each step writes; it varies over what v varies over.
-func (b *Builder) Output(name string, v op.Value) { b.OutputOver(name, v, b.Type(v).Domain) }
+func (b *Builder) Output(name string, v op.Value) {
+	b.known(v, "output "+strconv.Quote(name))
+	b.OutputOver(name, v, b.Type(v).Domain)
+}
 
 // OutputOver is Output over a domain that may be finer than v's, so that the array's type does not depend on what v
 // happens to be computed from.
 func (b *Builder) OutputOver(name string, v op.Value, domain op.Domain) {
+	b.known(v, "output "+strconv.Quote(name))
 	if d := b.Type(v).Domain; op.Join(d, domain) != domain {
 		b.failf("output %q, %s, cannot vary over %q only", name, b.Type(v), domain)
 	}
@@ -128,6 +143,7 @@ func (b *Builder) OutputOver(name string, v op.Value, domain op.Domain) {
 
 // Active declares the flag, bool [], of the cells whose State the step may replace.
 func (b *Builder) Active(v op.Value) {
+	b.known(v, "Active")
 	if t := b.Type(v); t.DType != op.Bool || t.Rank != 0 {
 		b.failf("Active is %s; want bool[]", t)
 	}
