@@ -395,7 +395,7 @@ func (r *Results) Meaning() []string {
 	switch r.Identity.Method {
 	case Spectrum:
 		return []string{
-			"within its error of a value there is an eigenvalue: errors hold what Lanczos leaves, and how exact products are; values are float64, of declared tridiagonal matrices T",
+			"within its error of a value there is an eigenvalue of the matrix, as far as float32 products give that: errors hold what Lanczos leaves, and an estimate of how exact products are, which is too small where rows are surely wrong, or where the whole matrix of a block is rounding; values are float64, of declared tridiagonal matrices T",
 			"ranks are those of T's values: an eigenvalue of multiplicity k comes k times, and the inner ones come at all, only if T is large enough, so more --steps may put others between them",
 		}
 	case Density:

@@ -136,6 +136,30 @@ func TestComponentsOf(t *testing.T) {
 	}
 }
 
+// TestMomentOf: a moment's numbers are those of its commutators, by hand: medians of norms and of defects, mean shares in the spans and in the random bases.
+func TestMomentOf(t *testing.T) {
+	along := func(axes ...int) []directionsIn {
+		var d [][]float64
+		for _, a := range axes {
+			x := make([]float64, 3)
+			x[a] = 1
+			d = append(d, x)
+		}
+		return []directionsIn{{model.Block{Offset: 1}, d}}
+	}
+	m := trajectory.Moment{
+		Commutators: [][]float32{{0, 3, 0, 4}, {0, 0, 0, 2}, {6, 0, 8, 0}},
+		GradientA:   []float32{1, 2, 5}, GradientB: []float32{5, 4, 1}, Entropy: 0.5,
+	}
+	got := momentOf(7, m, along(0), [][]directionsIn{along(2), along(1, 2)})
+	// Norms 5, 2, 10; defects 1, 1/4, 2. Shares of axis 1: 3/5, 0, 0; of axis 3: 4/5, 1, 0; of axes 2 and 3: 4/5, 1, 8/10.
+	want := Moment{Step: 7, Norm: 5, Defect: 1, Share: 0.6 / 3, Random: Number((0.8 + 1 + 0 + 0.8 + 1 + 0.8) / 6), Entropy: 0.5}
+	near := func(x, y Number) bool { return math.Abs(float64(x-y)) < 1e-12 }
+	if got.Step != 7 || !near(got.Norm, want.Norm) || !near(got.Defect, want.Defect) || !near(got.Share, want.Share) || !near(got.Random, want.Random) || got.Entropy != want.Entropy {
+		t.Errorf("%+v; want %+v", got, want)
+	}
+}
+
 // TestPathsAreJudged: what a finding says of paths follows from their numbers, over the seeds.
 func TestPathsAreJudged(t *testing.T) {
 	null := func(rank float64) trajectory.Null { return trajectory.Null{Rank: rank} }

@@ -98,6 +98,7 @@ func (s *Session) Lanczos(ctx context.Context, m int, start Start) ([]Tridiagona
 	if err != nil {
 		return nil, err
 	}
+	s.lanczos = m
 	scale, err := s.read(scaleSoFar, 1)
 	t := make([]Tridiagonal, s.cells())
 	for c := range t {

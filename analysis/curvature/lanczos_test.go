@@ -3,6 +3,8 @@ package curvature_test
 import (
 	"context"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -166,5 +168,68 @@ func TestDensity(t *testing.T) {
 	}
 	if math.Abs(e.Mean-exact) > 4*e.Error || !(e.Error < 0.05*exact) {
 		t.Errorf("the effective dimension is %v +- %v; want %v", e.Mean, e.Error, exact)
+	}
+}
+
+// TestEigenpairs: eigenvectors of the outermost eigenvalues, of each cell's own matrix, with residuals that tell how far their values are off; and only of the
+// session's last processes.
+func TestEigenpairs(t *testing.T) {
+	ctx := context.Background()
+	a := rotated(5, decaying(120))
+	var e mat.EigenSym
+	e.Factorize(a, true)
+	var vectors mat.Dense
+	e.VectorsTo(&vectors)
+	exact, n := e.Values(nil), a.SymmetricDim()
+	s := session(t, dense(t, a), curvature.Options{Seed: 1, Vectors: 2})
+	if _, err := s.Eigenpairs(ctx, [][]curvature.Ritz{{{Vector: []float64{1}}}, {{Vector: []float64{1}}}}); err == nil {
+		t.Error("eigenvectors before any process")
+	}
+	var old [][]curvature.Ritz
+	for _, m := range []int{20, 60} {
+		all, err := s.Lanczos(ctx, m, curvature.Normal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var some [][]curvature.Ritz
+		for _, tri := range all {
+			r, err := tri.Ritz()
+			if err != nil {
+				t.Fatal(err)
+			}
+			some = append(some, append(slices.Clone(r[:3]), r[m-2:]...))
+		}
+		if old != nil {
+			if _, err := s.Eigenpairs(ctx, old); err == nil || !strings.Contains(err.Error(), "20 steps") {
+				t.Errorf("Ritz values of other processes: %v", err)
+			}
+		}
+		old = some
+		pairs, err := s.Eigenpairs(ctx, some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range pairs {
+			for i, p := range pairs[c] {
+				at := n - 1 - i // ascending
+				if i >= 3 {
+					at = 4 - i
+				}
+				var along, length float64
+				for j, v := range p.Vector {
+					along += float64(v) * vectors.At(j, at)
+					length += float64(v) * float64(v)
+				}
+				if p.Value != some[c][i].Value || math.Abs(length-1) > 1e-6 {
+					t.Errorf("%d steps, cell %d, pair %d: value %v, length %v; want %v, 1", m, c, i, p.Value, math.Sqrt(length), some[c][i].Value)
+				}
+				if off := math.Abs(p.Value - exact[at]); off > p.Residual+1e-5*10 {
+					t.Errorf("%d steps, cell %d, pair %d: %v is off by %v; its residual is %v", m, c, i, p.Value, off, p.Residual)
+				}
+				if m == 60 && (p.Residual > 1e-4 || math.Abs(math.Abs(along)-1) > 1e-5) {
+					t.Errorf("cell %d, pair %d: residual %v, along the eigenvector %v", c, i, p.Residual, along)
+				}
+			}
+		}
 	}
 }

@@ -161,3 +161,11 @@ func columns(t testing.TB, m subspace.Map, D, d int, seed uint64) [][]float64 {
 	}
 	return all
 }
+
+// rowOf is one row of a matrix.
+func rowOf(x op.Tensor, row int) op.Tensor {
+	n := x.At(1)
+	y := op.New(op.T(x.DType, op.Shared, 1, n))
+	copy(y.W, x.W[row*n:(row+1)*n])
+	return y
+}

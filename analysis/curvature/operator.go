@@ -53,7 +53,7 @@ type Session struct {
 	programs map[string]graph.Executable
 	states   []state // of all programs
 	began    bool    // the product's own states are set
-	done     map[string]int
+	lanczos  int     // steps of the processes that the basis is of
 	keep     Keeper
 	seed     uint64
 	told     func(done, of int)
@@ -98,7 +98,7 @@ func New(e graph.Engine, o Operator, how Options) (s *Session, err error) {
 	for c := range groups[op.Model] {
 		groups[op.Model][c] = c / how.Vectors
 	}
-	s = &Session{Operator: o, Vectors: how.Vectors, hash: program.Hash(), programs: map[string]graph.Executable{}, done: map[string]int{}, keep: how.Keep, seed: how.Seed, told: how.Progress}
+	s = &Session{Operator: o, Vectors: how.Vectors, hash: program.Hash(), programs: map[string]graph.Executable{}, keep: how.Keep, seed: how.Seed, told: how.Progress}
 	if s.pack, err = e.NewPack(s.cells(), groups); err != nil {
 		return nil, err
 	}

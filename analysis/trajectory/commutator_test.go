@@ -136,6 +136,16 @@ func TestMeasure(t *testing.T) {
 	if rest, err := p.MeasureFrom(context.Background(), e, path[3:], 3); err != nil || !slices.Equal(rest[1].Commutators[1], want[4].Commutators[1]) {
 		t.Errorf("the end of the path by itself has other bits, error %v", err)
 	}
+	// More snapshots than a pack takes: those of the later packs have the batches of their own places.
+	for i := range uint64(16) {
+		path = append(path, parameters(5+i, p.Model.D()))
+	}
+	long := measure(t, p, cpu.Options{}, path...)
+	for _, i := range []int{4, 15, 16, 20} {
+		if alone, err := p.MeasureFrom(context.Background(), e, path[i:i+1], i); err != nil || !slices.Equal(alone[0].Commutators[1], long[i].Commutators[1]) {
+			t.Errorf("snapshot %d of %d by itself has other bits, error %v", i, len(path), err)
+		}
+	}
 	if slices.Equal(want[0].Commutators[0], want[0].Commutators[1]) || want[0].Entropy <= 0 || want[0].Entropy >= float32(math.Log(4)) {
 		t.Errorf("two pairs give one commutator, or the entropy %v is not between 0 and log 4", want[0].Entropy)
 	}

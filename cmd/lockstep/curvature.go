@@ -236,15 +236,15 @@ func estimate(c *cli.Context, method string) error {
 	if err != nil && !errors.As(err, &none) {
 		return err
 	}
-	if e.Diagonal && none == nil {
-		if err := r.WriteDiagonals(c.String("o"), c.String("errors")); err != nil {
-			return err
-		}
-	}
 	if c.Bool("json") {
-		return errors.Join(json.NewEncoder(c.App.Writer).Encode(r), err)
+		err = errors.Join(json.NewEncoder(c.App.Writer).Encode(r), err)
+	} else {
+		err = errors.Join(printResults(c.App.Writer, r), err)
 	}
-	return errors.Join(printResults(c.App.Writer, r), err)
+	if e.Diagonal && none == nil { // after what was estimated beside it, which a file that cannot be written must not cost
+		err = errors.Join(err, r.WriteDiagonals(c.String("o"), c.String("errors")))
+	}
+	return err
 }
 
 // estimationOf reads the flags of estimateFlags.
@@ -258,6 +258,8 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, fmt.Errorf("--checkpoint %s: want more than no time", c.Duration("checkpoint"))
 	case c.Bool("diagonal") != (c.String("o") != ""):
 		return nil, how, errors.New("--diagonal and -o FILE.npy belong together")
+	case c.IsSet("errors") && c.String("errors") != "" && filepath.Clean(c.String("errors")) == filepath.Clean(c.String("o")):
+		return nil, how, fmt.Errorf("-o and --errors are both %s: want two files", c.String("o"))
 	case c.IsSet("errors") && (!c.Bool("diagonal") || c.String("errors") == ""):
 		return nil, how, errors.New("--errors FILE.npy goes with --diagonal and -o")
 	case c.IsSet("params") && c.IsSet("at"):

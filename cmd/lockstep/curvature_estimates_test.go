@@ -104,6 +104,13 @@ func TestCurvatureEstimates(t *testing.T) {
 		return resultsOf(t, must(t, append([]string{"curvature", args[0], card, "--json", "--kind", "ggn"}, args[1:]...)...))
 	}
 	trace := run("trace", "--at", "0,end", "--diagonal", "-o", diagonal, "--errors", filepath.Join(dir, "e.npy"), "--rounds", "20")
+	lost := filepath.Join(dir, "taken") // by a folder
+	if err := os.MkdirAll(filepath.Join(lost, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, stderr := lockstep("curvature", "trace", card, "--json", "--kind", "ggn", "--at", "0,end", "--diagonal", "-o", lost, "--rounds", "20"); status != 1 || !strings.Contains(stderr, lost) || !strings.Contains(out, trace.Digest) {
+		t.Errorf("a diagonal that cannot be written: status %d, %s\n%s; want what was estimated", status, stderr, out)
+	}
 	d, errs, more := readNPY(t, diagonal), readNPY(t, filepath.Join(dir, "e.npy")), 0
 	exact := run("trace", "--at", "0", "--diagonal", "-o", filepath.Join(dir, "many.npy"), "--rounds", "400")
 	for i, x := range readNPY(t, filepath.Join(dir, "many.npy")).F() {

@@ -330,6 +330,7 @@ func TestCurvatureRefuses(t *testing.T) {
 		{"curvature trace " + card + " --method hutch+", `nearest is "hutch++"`},
 		{"curvature trace " + card + " --method hutch++ --rounds 2", "2 rounds"},
 		{"curvature trace " + card + " --diagonal", "belong together"},
+		{"curvature trace " + card + " --diagonal -o " + out + " --errors " + out, "want two files"},
 		{"curvature trace " + card + " --diagonal --method hutch++ -o " + out, "by hutchinson alone"},
 		{"curvature trace " + card + " --diagonal --block each -o " + out, "leave the blocks out"},
 		{"curvature spectrun", `nearest is "spectrum"`},
