@@ -171,7 +171,11 @@ func TestRandomPrograms(t *testing.T) {
 		for j := range b {
 			b[j] = byte(r.Uint32())
 		}
-		p, err := optest.NewRandom(b)
+		draw := optest.NewRandom
+		if i%4 == 3 {
+			draw = optest.NewStates
+		}
+		p, err := draw(b)
 		if err != nil {
 			t.Fatalf("program %d: %v", i, err)
 		}

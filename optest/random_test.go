@@ -65,13 +65,17 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-func FuzzPrograms(f *testing.F) {
+func FuzzPrograms(f *testing.F) { fuzzRandom(f, optest.NewRandom) }
+
+func FuzzStates(f *testing.F) { fuzzRandom(f, optest.NewStates) }
+
+func fuzzRandom(f *testing.F, draw func(entropy []byte) (*optest.Random, error)) {
 	for i := range 20 {
 		f.Add(entropyOf(i))
 	}
 	all := engines(f)
 	f.Fuzz(func(t *testing.T, entropy []byte) {
-		r, err := optest.NewRandom(entropy)
+		r, err := draw(entropy)
 		if err != nil {
 			t.Fatal(err)
 		}
