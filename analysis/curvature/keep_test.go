@@ -180,7 +180,7 @@ func (c ending) Err() error {
 	return nil
 }
 
-// A product that was stopped leaves nothing behind in the next one.
+// A product stops between any two batches, and leaves nothing behind in the next one.
 func TestProductAfterOneThatWasStopped(t *testing.T) {
 	o := mlp(model.GELU, model.CrossEntropy)
 	o.Batch = 2
@@ -204,7 +204,7 @@ func TestProductAfterOneThatWasStopped(t *testing.T) {
 			t.Fatalf("after a product that was stopped it is another one, or error %v", err)
 		}
 	}
-	if stopped == 0 {
-		t.Error("no product was stopped")
+	if stopped < 4 {
+		t.Errorf("a product of four batches was stopped at %d places; want any of them", stopped)
 	}
 }

@@ -191,12 +191,22 @@ func (s *Session) begin(ctx context.Context) error {
 	return s.product.Reset(ctx)
 }
 
-// multiply leaves the products of all cells' vectors. It is not stopped in the midst: the next one would begin with what the batches so far have added up.
+// multiply leaves the products of all cells' vectors. When ctx ends it stops between two batches, and the next one begins anew.
 func (s *Session) multiply(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	whole := context.WithoutCancel(ctx) // a batch that has begun is added up
+	if ctx.Done() == nil {
+		return s.product.Run(whole, s.Steps)
 	}
-	return s.product.Run(context.WithoutCancel(ctx), s.Steps)
+	for i := range s.Steps {
+		if err := ctx.Err(); err != nil {
+			s.began = s.began && i == 0
+			return err
+		}
+		if err := s.product.Run(whole, 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Multiply gives the products of the matrices with vectors f32[cells, N], one after the other.
