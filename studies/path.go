@@ -30,6 +30,7 @@ type CellPath struct {
 	ID       string       `json:"id"`
 	Point    string       `json:"point"` // arm and axes: where in the card it stands, but for the seed
 	Measured sweep.Path   `json:"measured"`
+	Every    int          `json:"every"` // so many steps there is a snapshot
 	Steps    []int        `json:"steps"`
 	Matrices []MatrixPath `json:"matrices,omitempty"` // where components are measured
 	Moments  []Moment     `json:"moments"`
@@ -119,12 +120,12 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if at := measured(have, c, card.Path); at >= 0 {
+		if at := measured(have, c, card); at >= 0 {
 			all = append(all, have[at])
 			done += len(have[at].Steps)
 			continue
 		}
-		steps, thetas, err := sweep.ReadSnapshots(dir, c)
+		steps, thetas, err := sweep.ReadSnapshots(dir, c, card.Snapshots)
 		if err != nil {
 			return nil, err
 		}
@@ -133,12 +134,13 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 				progress(done+part, whole)
 			}
 		})
+		p.Every = card.Snapshots
 		done += len(thetas)
 		if err != nil {
 			return nil, fmt.Errorf("cell (%s): %w", c.Name(), err)
 		}
 		all = append(all, p)
-		text, err := json.MarshalIndent(append(all[:len(all):len(all)], later(have, cells[i+1:], card.Path)...), "", " ")
+		text, err := json.MarshalIndent(append(all[:len(all):len(all)], later(have, cells[i+1:], card)...), "", " ")
 		if err != nil {
 			return nil, err
 		}
@@ -149,18 +151,17 @@ func MeasurePaths(ctx context.Context, e graph.Engine, card *sweep.Card, cells [
 	return all, nil
 }
 
-// measured is where a cell's path is among those that a folder has; -1: nowhere. A path of a build that knew no step-matched walks is to be measured again.
-func measured(have []CellPath, c sweep.Cell, how *sweep.Path) int {
-	old := func(m MatrixPath) bool { return m.Matched.Rank == 0 }
+// measured is where a cell's path, as a card has it measured, is among those that a folder has; -1: nowhere.
+func measured(have []CellPath, c sweep.Cell, card *sweep.Card) int {
 	return slices.IndexFunc(have, func(p CellPath) bool {
-		return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *how && !slices.ContainsFunc(p.Matrices, old)
+		return p.ID == c.ID() && p.Point == pointOf(c) && p.Measured == *card.Path && p.Every == card.Snapshots
 	})
 }
 
 // later are the paths that a folder has of cells whose turn has not come.
-func later(have []CellPath, cells []sweep.Cell, how *sweep.Path) (all []CellPath) {
+func later(have []CellPath, cells []sweep.Cell, card *sweep.Card) (all []CellPath) {
 	for _, c := range cells {
-		if at := measured(have, c, how); at >= 0 {
+		if at := measured(have, c, card); at >= 0 {
 			all = append(all, have[at])
 		}
 	}

@@ -1,7 +1,6 @@
 package studies
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,17 +112,17 @@ func TestPaths(t *testing.T) {
 	if err != nil || len(again) != 2 || again[1].Declared != paths[1].Declared || !reflect.DeepEqual(again[0].Moments[3], paths[0].Moments[3]) {
 		t.Errorf("what was measured is not taken from %s: %v", PathFile, err)
 	}
-	// What a build kept that had no step-matched walks is measured again.
-	kept, err := os.ReadFile(filepath.Join(dir, PathFile))
-	if err != nil {
-		t.Fatal(err)
+	// At other steps it is another path; where these were not taken it is told, and what is there stays.
+	wider, finer := *card, *card
+	wider.Snapshots, finer.Snapshots = 4, 1
+	if path, err := MeasurePaths(t.Context(), e, &wider, cells, dir, nil); err != nil || len(path[0].Moments) != 4 || path[1].Steps[1] != 4 {
+		t.Errorf("every other snapshot: error %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, PathFile), bytes.ReplaceAll(kept, []byte("step_matched_random_walk"), []byte("something_else")), 0o644); err != nil {
-		t.Fatal(err)
+	if _, err := MeasurePaths(t.Context(), e, &finer, cells, dir, nil); err == nil || !strings.Contains(err.Error(), "no snapshot of step 1, but one of step 12") {
+		t.Errorf("snapshots that were not taken: error %v", err)
 	}
-	again, err = MeasurePaths(t.Context(), e, card, cells, dir, nil)
-	if err != nil || !reflect.DeepEqual(again, paths) || !(again[0].Matrices[0].Matched.Rank >= 1) {
-		t.Errorf("paths without step-matched walks are kept as they are: %v", err)
+	if again, err = MeasurePaths(t.Context(), e, card, cells, dir, nil); err != nil || !reflect.DeepEqual(again, paths) {
+		t.Errorf("the path of before is another one, error %v", err)
 	}
 	_, _, _, one, other := pathRun(t, 1)
 	alone, err := MeasurePaths(t.Context(), one, card, cells, other, nil)
@@ -199,7 +198,7 @@ func TestEigenvaluesAndScoresOfPaths(t *testing.T) {
 		if len(p.Moments) != 4 || p.Matrices != nil || p.Point != cells[i].Arm {
 			t.Fatalf("%+v", p)
 		}
-		_, thetas, err := sweep.ReadSnapshots(dir, cells[i])
+		_, thetas, err := sweep.ReadSnapshots(dir, cells[i], card.Snapshots)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -127,14 +127,12 @@ func SnapshotFiles(dir string, every int) *Snapshots {
 	}}
 }
 
-// ReadSnapshots reads the snapshots of a cell that a folder holds, by ascending steps. Error: there is none, or one that is damaged or of another size.
-func ReadSnapshots(dir string, c Cell) (steps []int, thetas [][]float32, err error) {
+// ReadSnapshots reads the snapshots of a cell at every so many steps that a folder holds, by ascending steps: up to the last, or to where the cell diverged.
+// Error: there is none, or one that is damaged or of another size; one is missing, as of a run that took them at other steps.
+func ReadSnapshots(dir string, c Cell, every int) (steps []int, thetas [][]float32, err error) {
 	folder := snapshotFolder(dir, c)
 	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no snapshots of cell (%s): run its card with snapshots", dir, c.Name())
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	for _, e := range entries {
@@ -142,7 +140,17 @@ func ReadSnapshots(dir string, c Cell) (steps []int, thetas [][]float32, err err
 			steps = append(steps, step)
 		}
 	}
+	if len(steps) == 0 {
+		return nil, nil, fmt.Errorf("%s holds no snapshots of cell (%s): run its card with snapshots", dir, c.Name())
+	}
 	slices.SortFunc(steps, cmp.Compare[int])
+	last := steps[len(steps)-1]
+	steps = slices.DeleteFunc(steps, func(step int) bool { return step%every != 0 })
+	for i := range last/every + 1 {
+		if i == len(steps) || steps[i] != i*every {
+			return nil, nil, fmt.Errorf("%s has no snapshot of step %d, but one of step %d: it is of a run that took them at other steps; give its snapshots = N, or another folder", folder, i*every, last)
+		}
+	}
 	for _, step := range steps {
 		path := filepath.Join(folder, strconv.Itoa(step)+snapshotEnding)
 		t, err := data.ReadNPY(path)

@@ -71,7 +71,7 @@ func TestSnapshots(t *testing.T) {
 	o.Progress = &watcher{}
 	must(t, RunTo(context.Background(), dir, card, cells, true, o))
 	for _, c := range cells {
-		steps, thetas, err := ReadSnapshots(dir, c)
+		steps, thetas, err := ReadSnapshots(dir, c, 2)
 		must(t, err)
 		for i, step := range steps {
 			if step != 2*i || !slices.Equal(thetas[i], want[key{c.ID(), step}]) {
@@ -83,14 +83,20 @@ func TestSnapshots(t *testing.T) {
 		}
 	}
 
+	if steps, _, err := ReadSnapshots(dir, cells[0], 4); err != nil || len(steps) != cells[0].Steps/4+1 || steps[1] != 4 {
+		t.Errorf("every other snapshot: %v, %v", steps, err)
+	}
+	if _, _, err := ReadSnapshots(dir, cells[0], 3); err == nil || !strings.Contains(err.Error(), "no snapshot of step 3, but one of step ") {
+		t.Errorf("snapshots that were not taken: %v", err)
+	}
 	// What is no snapshot is said to be none.
 	folder := snapshotFolder(dir, cells[0])
 	must(t, os.WriteFile(filepath.Join(folder, "2.npy"), []byte("\x93NUMPY"), 0o644))
-	if _, _, err := ReadSnapshots(dir, cells[0]); err == nil || !strings.Contains(err.Error(), "2.npy") {
+	if _, _, err := ReadSnapshots(dir, cells[0], 2); err == nil || !strings.Contains(err.Error(), "2.npy") {
 		t.Errorf("a damaged snapshot: error %v", err)
 	}
 	must(t, os.RemoveAll(folder))
-	if _, _, err := ReadSnapshots(dir, cells[0]); err == nil || !strings.Contains(err.Error(), "holds no snapshots of cell") {
+	if _, _, err := ReadSnapshots(dir, cells[0], 2); err == nil || !strings.Contains(err.Error(), "holds no snapshots of cell") {
 		t.Errorf("no snapshots: error %v", err)
 	}
 	// An error of whoever keeps them ends the sweep.
