@@ -10,7 +10,6 @@ import (
 
 	"lockstep/analysis/curvature"
 	"lockstep/internal/build"
-	"lockstep/model"
 	"lockstep/op"
 	"lockstep/sweep"
 )
@@ -215,11 +214,11 @@ func (d declared) parts(name string) (all []curvature.Declared) {
 	return all
 }
 
-// fitted is how far products of a model at a point may be off besides rounding, in units of the matrix: see curvature.Fitted.
+// fitted is how far products of a model at a point may be off besides rounding, in units of the matrix: see curvature.Inexact.
 func (r *Results) fitted(e *Estimation, at string, m int) float64 {
 	for _, s := range r.Points {
-		if s.At == at && e.Cells[0].Loss() == model.CrossEntropy && (e.Kind == curvature.Hessian || e.Kind == curvature.GaussNewton) && m < len(s.Loss) && s.Loss[m] != nil && *s.Loss[m] > 0 {
-			return curvature.Fitted / *s.Loss[m]
+		if s.At == at && m < len(s.Loss) && s.Loss[m] != nil {
+			return curvature.Inexact(e.Cells[0].Loss(), e.Kind, *s.Loss[m])
 		}
 	}
 	return 0

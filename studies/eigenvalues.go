@@ -27,6 +27,10 @@ func eigenvalues(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 	if how.Lanczos > matrix.N {
 		return fmt.Errorf("%d Lanczos steps; its model has %d parameters, and the process as many steps at most", how.Lanczos, matrix.N)
 	}
+	losses, err := o.Losses(ctx, e)
+	if err != nil {
+		return err
+	}
 	s, err := curvature.New(e, matrix, curvature.Options{Seed: c.Seed})
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func eigenvalues(ctx context.Context, e graph.Engine, how sweep.Path, c sweep.Ce
 			ritz = slices.Repeat([]curvature.Ritz{{Value: math.NaN(), Error: math.NaN()}}, how.Eigenvalues)
 		}
 		for _, r := range ritz[:how.Eigenvalues] {
-			moments[i].Eigenvalues = append(moments[i].Eigenvalues, Eigenvalue{Number(r.Value), Number(r.Error)})
+			moments[i].Eigenvalues = append(moments[i].Eigenvalues, Eigenvalue{Number(r.Value), Number(r.Error + curvature.Inexact(o.Loss, o.Kind, float64(losses[i]))*float64(t.Scale))})
 		}
 	}
 	return nil

@@ -169,7 +169,7 @@ func momentTable(b *strings.Builder, paths []CellPath) {
 	}
 	t.Flush()
 	if e := worst(paths); e > 0 {
-		fmt.Fprintf(b, "Eigenvalues are farther from true ones by %.1e of the largest at most, if products are exact to 2^-22 of it.\n", e)
+		fmt.Fprintf(b, "Eigenvalues are farther from true ones by %.1e of the largest at most, by what Lanczos leaves and by an estimate of how exact products are.\n", e)
 	}
 }
 

@@ -19,6 +19,7 @@ type Solution struct {
 	Residual float64
 	Steps    int  // that were taken
 	Negative bool // it stopped at a direction of negative curvature, p^T (A + damping I) p <= 0: the matrix is not positive definite
+	Broken   bool // it stopped at a product that is not finite; X is what there was before
 }
 
 const (
@@ -28,7 +29,7 @@ const (
 	cgLeft  = "cg.left"  // f32[1, 1] |r|^2
 	cgFirst = "cg.first" // f32[1, 1] |b|^2
 	cgSteps = "cg.steps" // u32[]
-	cgStop  = "cg.stop"  // u32[] 1: negative curvature
+	cgStop  = "cg.stop"  // u32[] 1: negative curvature; 2: none that is finite
 	cgDamp  = "cg.damping"
 )
 
@@ -94,7 +95,10 @@ func (s *Session) cgStep(b *graph.Builder, tolerance float32) {
 
 	ap := b.Do(op.Add, s.result(b), b.Do(op.Mul, broad(damping), p))
 	along := dot(b, p, ap)
-	positive := b.Do(op.Gt, along, b.Fill(0, 1, 1))
+	zero := b.Fill(0, 1, 1)
+	isFinite := b.Do(op.Eq, b.Do(op.Sub, along, along), zero)
+	isPositive := b.Do(op.Gt, along, zero)
+	positive := b.Do(op.Select{}, isFinite, isPositive, isFinite)
 	pick := func(yes, no op.Value) op.Value { return b.Do(op.Select{}, broad(positive), yes, no) }
 	alpha := broad(b.Do(op.Div, left, along))
 	newR := b.Do(op.Sub, r, b.Do(op.Mul, alpha, ap))
@@ -106,7 +110,8 @@ func (s *Session) cgStep(b *graph.Builder, tolerance float32) {
 	b.Next(first, first)
 	went := b.Do(op.Reshape{To: op.S()}, b.Do(op.Cast{To: op.U32}, positive))
 	b.Next(count, b.Do(op.IAdd{}, count, went))
-	b.Next(stop, b.Do(op.Select{}, b.Do(op.Reshape{To: op.S()}, positive), b.FillU(0), b.FillU(1)))
+	flat := func(v op.Value) op.Value { return b.Do(op.Reshape{To: op.S()}, v) }
+	b.Next(stop, b.Do(op.Select{}, flat(positive), b.FillU(0), b.Do(op.Select{}, flat(isFinite), b.FillU(1), b.FillU(2))))
 	// Whoever has arrived, or has met negative curvature, keeps what it has.
 	far := b.Do(op.Gt, left, b.Do(op.Mul, b.Fill(tolerance*tolerance, 1, 1), first))
 	going := b.Do(op.Eq, stop, b.FillU(0))
@@ -140,7 +145,7 @@ func (s *Session) solutions(ctx context.Context, b []float32, unit []float64, da
 			sum, size = sum+d*d, size+r*r
 			x[at+i] = float32(float64(x[at+i]) * unit[c])
 		}
-		all[c] = Solution{X: x[at : at+s.N], Residual: ratio(sum, size), Steps: int(counts[c]), Negative: stops[c] != 0}
+		all[c] = Solution{X: x[at : at+s.N], Residual: ratio(sum, size), Steps: int(counts[c]), Negative: stops[c] == 1, Broken: stops[c] == 2}
 	}
 	return all, nil
 }

@@ -33,6 +33,3 @@
 //
 // Sums of squares of products are float32, too: estimators refuse matrices of a size below 2^-50, or above some 2^60.
 package curvature
-
-// Fitted over the mean cross-entropy of the rows is how far a product of a Hessian or a Gauss-Newton matrix with a random vector may be off, in units of |M| |v|.
-const Fitted = 1e-8
