@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lockstep/analysis/curvature"
@@ -50,6 +51,8 @@ type Estimation struct {
 	Rounds    int    // products with each of them, of a trace
 	Estimator string // of a trace
 	Diagonal  bool   // also the diagonal
+
+	Eigenvectors bool // of the eigenvalues that View tells, of a spectrum
 
 	View View
 }
@@ -114,6 +117,9 @@ func (e *Estimation) Check() error {
 	case e.Diagonal && e.Block == EachBlock:
 		return errors.New("a diagonal of each block: that of the whole has all blocks' in it; leave the blocks out")
 	}
+	if e.Eigenvectors && e.Block == EachBlock {
+		return errors.New("eigenvectors of each block, which are of different sizes; want one block, or the whole")
+	}
 	if e.Method == Density {
 		if !(e.View.Sigma >= leastSigma && e.View.Sigma <= 1) {
 			return fmt.Errorf("sigma %v; want %v to 1, as a share of the spectrum's width", e.View.Sigma, leastSigma)
@@ -123,8 +129,12 @@ func (e *Estimation) Check() error {
 	if !(e.View.C >= 0) || math.IsInf(e.View.C, 0) {
 		return fmt.Errorf("an effective dimension at c = %v; want above 0, and finite", e.View.C)
 	}
-	if _, err := e.units(); err != nil {
+	units, err := e.units()
+	if err != nil {
 		return err
+	}
+	if k, m := e.View.Top+e.View.Bottom, units[0].steps; e.Eigenvectors && k > m {
+		return fmt.Errorf("eigenvectors of %d eigenvalues, top and bottom, of a T of %d steps; want at most as many", k, m)
 	}
 	o := e.Objective(e.Params, nil)
 	if o.Theta == nil {
@@ -377,6 +387,9 @@ func (e *Estimation) estimate(ctx context.Context, s *curvature.Session, p unitP
 		for c := range t {
 			all[c/s.Vectors].Processes = append(all[c/s.Vectors].Processes, process{hexes(t[c].Alpha), hexes(t[c].Beta), sweep.Hex(t[c].Scale)})
 		}
+		if err == nil && e.Eigenvectors {
+			err = e.eigenvectors(ctx, s, t, all)
+		}
 		return all, err
 	case e.Estimator == HutchPlus:
 		sketch, rest := e.thirds(p.size)
@@ -407,6 +420,62 @@ func (e *Estimation) estimate(ctx context.Context, s *curvature.Session, p unitP
 	return all, err
 }
 
+// eigenvectors adds those of the outermost Ritz values of each model's process.
+func (e *Estimation) eigenvectors(ctx context.Context, s *curvature.Session, t []curvature.Tridiagonal, all []declared) error {
+	of := make([][]curvature.Ritz, len(t))
+	for m := range t {
+		ritz, err := t[m].Ritz()
+		if err != nil { // the model has a problem, which is told of its eigenvalues
+			v := make([]float64, len(t[m].Alpha))
+			v[0] = 1
+			ritz = slices.Repeat([]curvature.Ritz{{Vector: v}}, len(v))
+		}
+		of[m] = slices.Clone(ritz[:e.View.Top])
+		for i := range e.View.Bottom {
+			of[m] = append(of[m], ritz[len(ritz)-1-i])
+		}
+	}
+	pairs, err := s.Eigenpairs(ctx, of)
+	for m := range pairs {
+		for _, p := range pairs[m] {
+			all[m].Eigenvectors = append(all[m].Eigenvectors, op.Bytes(op.Float32s(op.S(len(p.Vector)), p.Vector...).W)...)
+			all[m].Residuals = append(all[m].Residuals, finite(p.Residual))
+		}
+	}
+	return err
+}
+
+// WriteEigenvectors writes the eigenvectors of every point and model to an NPY file, f32[points, models, k, N] without axes of one point or model: of the
+// largest eigenvalues first, the largest before the others, and then of the smallest. They are NaN of a model that has a problem.
+func (r *Results) WriteEigenvectors(path string) error {
+	var all []uint32
+	size, k := 0, r.View.Top+r.View.Bottom
+	for _, u := range r.Units {
+		size = u.Size
+		for _, m := range u.Models {
+			w := make([]uint32, k*size)
+			op.PutWords(w, m.Declared.Eigenvectors)
+			if m.Problem != "" {
+				for i := range w {
+					w[i] = math.Float32bits(float32(math.NaN()))
+				}
+			}
+			all = append(all, w...)
+		}
+	}
+	return data.WriteNPY(path, op.Words32(op.F32, op.S(append(r.axes(), k, size)...), all...))
+}
+
+// axes are those of points and of models, without such of one.
+func (r *Results) axes() (dims []int) {
+	for _, n := range []int{len(r.Units), len(r.Models)} {
+		if n > 1 {
+			dims = append(dims, n)
+		}
+	}
+	return dims
+}
+
 // Diagonals are the diagonals of every point and model and their standard errors, f32[points, models, N] without axes of one: of an estimation that asked
 // for them. Errors are NaN of one round of one vector.
 func (r *Results) Diagonals() (means, errors op.Tensor) {
@@ -427,13 +496,7 @@ func (r *Results) diagonals(of func(d declared) []byte) op.Tensor {
 			all = append(all, w...)
 		}
 	}
-	var dims []int
-	for _, n := range []int{len(r.Units), len(r.Models)} {
-		if n > 1 {
-			dims = append(dims, n)
-		}
-	}
-	return op.Words32(op.F32, op.S(append(dims, size)...), all...)
+	return op.Words32(op.F32, op.S(append(r.axes(), size)...), all...)
 }
 
 // WriteDiagonals writes Diagonals to an NPY file, and their standard errors to another; "": they are not wanted.

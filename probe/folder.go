@@ -63,6 +63,8 @@ type Identity struct {
 	Estimator string   `json:"estimator,omitempty"`
 	Rounds    int      `json:"rounds,omitempty"`
 	Diagonal  bool     `json:"diagonal,omitempty"`
+
+	Eigenvectors *View `json:"eigenvectors,omitempty"` // of which eigenvalues
 }
 
 func (e *Estimation) identity() Identity {
@@ -78,6 +80,9 @@ func (e *Estimation) identity() Identity {
 		s := Snapshot{Theta: e.Params}
 		s.hash()
 		id.Params = s.Hash
+	}
+	if e.Eigenvectors {
+		id.Eigenvectors = &View{Top: e.View.Top, Bottom: e.View.Bottom}
 	}
 	if e.Method == Trace {
 		id.Estimator, id.Rounds = e.Estimator, e.Rounds

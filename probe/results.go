@@ -23,6 +23,9 @@ type declared struct {
 	// Derived of these: the diagonal and its standard errors, float32 little endian.
 	Diagonal []byte `json:"diagonal,omitempty"`
 	Errors   []byte `json:"diagonal_errors,omitempty"`
+	// And eigenvectors, float32 little endian, and their residuals, null where not finite: of the largest eigenvalues, and then of the smallest.
+	Eigenvectors []byte     `json:"eigenvectors,omitempty"`
+	Residuals    []*float64 `json:"residuals,omitempty"`
 }
 
 // process is a curvature.Tridiagonal.
@@ -95,6 +98,8 @@ type ModelResult struct {
 type Eigenvalue struct {
 	Value float64 `json:"value"`
 	Error float64 `json:"error"`
+	// Residual is that of its vector, see curvature.Eigenpair, where vectors are asked for.
+	Residual *float64 `json:"residual,omitempty"`
 }
 
 // DensityOf is a curvature.Density.
@@ -254,13 +259,21 @@ func (e *Estimation) deriveRitz(x *ModelResult, size int, fitted float64) (steps
 		ritz[i].Error += fitted * float64(all[0].Scale)
 	}
 	for i := range min(e.View.Top, len(ritz)) {
-		x.Top = append(x.Top, Eigenvalue{ritz[i].Value, ritz[i].Error})
+		x.Top = append(x.Top, Eigenvalue{ritz[i].Value, ritz[i].Error, x.Declared.residual(i)})
 	}
 	for i := range min(e.View.Bottom, len(ritz)) {
 		v := ritz[len(ritz)-1-i]
-		x.Bottom = append(x.Bottom, Eigenvalue{v.Value, v.Error})
+		x.Bottom = append(x.Bottom, Eigenvalue{v.Value, v.Error, x.Declared.residual(len(x.Top) + i)})
 	}
 	return steps, err
+}
+
+// residual is that of the i-th eigenvector; nil where there is none.
+func (d declared) residual(i int) *float64 {
+	if i < len(d.Residuals) {
+		return d.Residuals[i]
+	}
+	return nil
 }
 
 // trace estimates it of the samples.
@@ -347,7 +360,7 @@ func (r *Results) WriteCSV(w io.Writer) error {
 		return number(*x)
 	}
 	own := map[string][]string{
-		Spectrum: {"end", "rank", "eigenvalue", "error"},
+		Spectrum: {"end", "rank", "eigenvalue", "error", "residual"},
 		Density:  {"eigenvalue", "density", "standard_error", "effective_dimension", "effective_standard_error", "effective_quadrature_lo", "effective_quadrature_hi", "effective_lo95", "effective_hi95"},
 		Trace:    {"samples", "trace", "standard_error", "lo95", "hi95"},
 	}[r.Identity.Method]
@@ -366,10 +379,10 @@ func (r *Results) WriteCSV(w io.Writer) error {
 				row()
 			}
 			for i, v := range x.Top {
-				row("top", strconv.Itoa(i+1), number(v.Value), number(v.Error))
+				row("top", strconv.Itoa(i+1), number(v.Value), number(v.Error), maybe(v.Residual))
 			}
 			for i, v := range x.Bottom {
-				row("bottom", strconv.Itoa(i+1), number(v.Value), number(v.Error))
+				row("bottom", strconv.Itoa(i+1), number(v.Value), number(v.Error), maybe(v.Residual))
 			}
 			if d := x.Density; d != nil {
 				var effective []string

@@ -115,6 +115,9 @@ func curvatureTables(r *probe.Results) (t table, all *table) {
 	case probe.Spectrum:
 		more("T", "largest", "error", "smallest", "error")
 		all = &table{Columns: []column{{"at", true}, {"model", false}, {"block", false}, {"end", false}, {"rank", true}, {"eigenvalue", true}, {"error", true}}}
+		if r.Identity.Eigenvectors != nil {
+			all.Columns = append(all.Columns, column{"residual", true})
+		}
 	case probe.Density:
 		more("T", "least value", "greatest value", "sigma")
 		if r.View.C > 0 {
@@ -136,7 +139,11 @@ func curvatureTables(r *probe.Results) (t table, all *table) {
 				values []probe.Eigenvalue
 			}{{"top", x.Top}, {"bottom", x.Bottom}} {
 				for i, v := range end.values {
-					all.Rows = append(all.Rows, []string{u.At, r.Who(m), blockTitle(u.Block), end.name, strconv.Itoa(i + 1), seven(v.Value), fmt.Sprintf("%.1e", v.Error)})
+					row := []string{u.At, r.Who(m), blockTitle(u.Block), end.name, strconv.Itoa(i + 1), seven(v.Value), fmt.Sprintf("%.1e", v.Error)}
+					if v.Residual != nil {
+						row = append(row, fmt.Sprintf("%.1e", *v.Residual))
+					}
+					all.Rows = append(all.Rows, row)
 				}
 			}
 		}

@@ -94,7 +94,9 @@ func curvatureCommand() *cli.Command {
 				Description: "Example: lockstep curvature spectrum studies/intrinsic-digits.toml --cell 84 --at 0,100,end --out out/spectrum" + resumes,
 				Flags: estimateFlags(steps(),
 					&cli.IntFlag{Name: "top", Value: 10, Usage: "tell the `N` largest eigenvalues"},
-					&cli.IntFlag{Name: "bottom", Value: 5, Usage: "tell the `N` smallest eigenvalues"}),
+					&cli.IntFlag{Name: "bottom", Value: 5, Usage: "tell the `N` smallest eigenvalues"},
+					&cli.BoolFlag{Name: "eigenvectors", Usage: "also write their eigenvectors to -o, and tell |A v - value v| of each"},
+					&cli.StringFlag{Name: "o", Usage: "write the eigenvectors to `FILE.npy`, f32 [points, models, top + bottom, D] without axes of one point or model"}),
 				Action: func(c *cli.Context) error { return estimate(c, probe.Spectrum) },
 			},
 			{
@@ -244,6 +246,9 @@ func estimate(c *cli.Context, method string) error {
 	if e.Diagonal && none == nil { // after what was estimated beside it, which a file that cannot be written must not cost
 		err = errors.Join(err, r.WriteDiagonals(c.String("o"), c.String("errors")))
 	}
+	if e.Eigenvectors && none == nil {
+		err = errors.Join(err, r.WriteEigenvectors(c.String("o")))
+	}
 	return err
 }
 
@@ -256,8 +261,10 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, errors.New("--resume and --checkpoint need --out DIR: without it nothing is kept")
 	case c.Duration("checkpoint") <= 0:
 		return nil, how, fmt.Errorf("--checkpoint %s: want more than no time", c.Duration("checkpoint"))
-	case c.Bool("diagonal") != (c.String("o") != ""):
+	case method == probe.Trace && c.Bool("diagonal") != (c.String("o") != ""):
 		return nil, how, errors.New("--diagonal and -o FILE.npy belong together")
+	case method == probe.Spectrum && c.Bool("eigenvectors") != (c.String("o") != ""):
+		return nil, how, errors.New("--eigenvectors and -o FILE.npy belong together")
 	case c.IsSet("errors") && c.String("errors") != "" && filepath.Clean(c.String("errors")) == filepath.Clean(c.String("o")):
 		return nil, how, fmt.Errorf("-o and --errors are both %s: want two files", c.String("o"))
 	case c.IsSet("errors") && (!c.Bool("diagonal") || c.String("errors") == ""):
@@ -289,7 +296,7 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, err
 	}
 	e = &probe.Estimation{Matrix: m, Method: method, Block: c.String("block"), Steps: c.Int("steps"), Vectors: max(1, c.Int("vectors")), Rounds: c.Int("rounds"),
-		Estimator: c.String("method"), Diagonal: c.Bool("diagonal"),
+		Estimator: c.String("method"), Diagonal: c.Bool("diagonal"), Eigenvectors: c.Bool("eigenvectors"),
 		View: probe.View{Top: c.Int("top"), Bottom: c.Int("bottom"), Sigma: c.Float64("sigma"), C: c.Float64("c")}}
 	if method == probe.Trace && e.Estimator == probe.HutchPlus {
 		if !c.IsSet("vectors") {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"lockstep/op"
 	"lockstep/probe"
 )
 
@@ -158,5 +159,59 @@ func TestCurvatureEstimates(t *testing.T) {
 	}
 	if math.Abs(whole-1) > 1e-3 || !(density.Effective.Mean > 1 && density.Effective.Mean < 650) {
 		t.Errorf("the density integrates to %v; the effective dimension is %+v", whole, density.Effective)
+	}
+}
+
+// TestCurvatureEigenvectors: the eigenvectors that a spectrum writes are those of its values: another command's products with them say so. Their folder gives
+// them again, and none of others.
+func TestCurvatureEigenvectors(t *testing.T) {
+	const D = 650
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	card := write(t, dir, "card.toml", logistic)
+	spectrum := func(more ...string) []string {
+		return slices.Concat([]string{"curvature", "spectrum", card, "--cell", "all", "--at", "end", "--steps", "40", "--eigenvectors", "--out", in("s")}, more)
+	}
+	top := []string{"--top", "2", "--bottom", "1", "-o", in("e.npy")}
+	text := must(t, spectrum(top...)...)
+	if strings.Count(text, "residual") != 4 {
+		t.Errorf("it prints\n%s", text)
+	}
+	r := resultsOf(t, must(t, spectrum(append(top[:5:5], in("again.npy"), "--resume", "--json")...)...))
+	e, again := readNPY(t, in("e.npy")), readNPY(t, in("again.npy"))
+	if !slices.Equal(e.W, again.W) || e.Shape != op.S(2, 3, D) {
+		t.Fatalf("eigenvectors %v, and of the folder %v, or other bits", e.Type, again.Type)
+	}
+	must(t, "curvature", "product", "--card", card, "--params", in("s/theta-25.npy"), "--vector", in("e.npy"), "-o", in("he.npy"))
+	he := readNPY(t, in("he.npy")).F()
+	for m, x := range r.Units[0].Models {
+		for k, v := range slices.Concat(x.Top, x.Bottom) {
+			at := (m*3 + k) * D
+			left, length := 0., 0.
+			for i, y := range e.F()[at : at+D] {
+				d := float64(he[at+i]) - v.Value*float64(y)
+				left, length = left+d*d, length+float64(y)*float64(y)
+			}
+			if v.Residual == nil || math.Abs(math.Sqrt(left)-*v.Residual) > 1e-3**v.Residual || math.Abs(length-1) > 1e-6 || *v.Residual > v.Error+1e-6*x.Top[0].Value {
+				t.Errorf("model %d, vector %d: of length %v, off by %v; told %+v", m, k, math.Sqrt(length), math.Sqrt(left), v)
+			}
+		}
+		if x.Top[0].Error > 1e-4 {
+			t.Errorf("model %d: the largest eigenvalue is not found, %+v", m, x.Top[0])
+		}
+	}
+	for want, args := range map[string][]string{
+		"another estimation":   spectrum("--top", "3", "--bottom", "1", "-o", in("o.npy"), "--resume"),
+		"belong together":      spectrum("--top", "3"),
+		"of 60 eigenvalues":    {"curvature", "spectrum", card, "--cell", "0", "--steps", "40", "--top", "59", "--bottom", "1", "--eigenvectors", "-o", in("o.npy")},
+		"of each block":        {"curvature", "spectrum", card, "--cell", "0", "--steps", "40", "--block", "each", "--eigenvectors", "-o", in("o.npy")},
+		"--eigenvectors and -": {"curvature", "spectrum", card, "--cell", "0", "--steps", "40", "-o", in("o.npy")},
+	} {
+		if status, _, stderr := lockstep(args...); status != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d, %s; want %q", args, status, stderr, want)
+		}
+	}
+	if _, err := os.Stat(in("o.npy")); err == nil {
+		t.Error("there is a file of no eigenvectors")
 	}
 }

@@ -94,7 +94,7 @@ func printSpectra(w io.Writer, r *probe.Results) (err error) {
 	fine(r, func(u *probe.UnitResult, who string, m *probe.ModelResult) {
 		fmt.Fprintf(w, "at %s, %s, %s: T is %d x %d, of a matrix of size %d\n", u.At, who, blockOf(u), u.T, u.T, u.Size)
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(t, "rank\tlargest\terror\tsmallest\terror\t")
+		fmt.Fprintln(t, "rank\tlargest\terror"+residual(r)+"\tsmallest\terror"+residual(r)+"\t")
 		for i := range max(len(m.Top), len(m.Bottom)) {
 			fmt.Fprintf(t, "%d", i+1)
 			for _, end := range [][]probe.Eigenvalue{m.Top, m.Bottom} {
@@ -103,6 +103,14 @@ func printSpectra(w io.Writer, r *probe.Results) (err error) {
 				} else {
 					fmt.Fprint(t, "\t\t")
 				}
+				if residual(r) == "" {
+					continue
+				}
+				if i < len(end) && end[i].Residual != nil {
+					fmt.Fprintf(t, "\t%.1e", *end[i].Residual)
+				} else {
+					fmt.Fprint(t, "\t")
+				}
 			}
 			fmt.Fprintln(t, "\t")
 		}
@@ -110,6 +118,14 @@ func printSpectra(w io.Writer, r *probe.Results) (err error) {
 		fmt.Fprintln(w)
 	})
 	return err
+}
+
+// residual is the head of a column that is there with eigenvectors.
+func residual(r *probe.Results) string {
+	if r.Identity.Eigenvectors == nil {
+		return ""
+	}
+	return "\tresidual"
 }
 
 func effective(r *probe.Results, m *probe.Mean) string {
