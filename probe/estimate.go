@@ -228,6 +228,9 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 	}
+	if err := e.fits(how.Engine, units); err != nil { // before anything is trained
+		return nil, err
+	}
 	t, err := e.snapshots(ctx, f, how, func(done, of int) { told("training", done, of) })
 	if err != nil {
 		return nil, f.stopped(err)
@@ -317,9 +320,6 @@ func (e *Estimation) unit(ctx context.Context, f *folder, how How, i int, p unit
 	if err != nil {
 		return u, err
 	}
-	if err := Fits(how.Engine, a, e.Vectors, e.kept(p)); err != nil {
-		return u, err
-	}
 	session, err := curvature.New(how.Engine, a, curvature.Options{Vectors: e.Vectors, Seed: e.Seed, Keep: keep, Progress: func(done, _ int) { told(done) }})
 	if err != nil {
 		return u, err
@@ -345,6 +345,27 @@ func (e *Estimation) kept(p unitPlan) int {
 		return sketch
 	}
 	return 2 // the sums of a diagonal
+}
+
+// fits tells whether each matrix of the first point has room; those of the others are as large.
+func (e *Estimation) fits(engine graph.Engine, units []unitPlan) error {
+	theta := e.Params
+	if theta == nil {
+		theta = slices.Repeat([][]float32{make([]float32, e.Cells[0].Model.D())}, len(e.Cells))
+	}
+	for _, u := range units {
+		if u.point > 0 {
+			break
+		}
+		a, err := e.Objective(theta, u.block).Operator()
+		if err != nil {
+			return err
+		}
+		if err := Fits(engine, a, e.Vectors, e.kept(u)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Fits tells whether a pack of an operator's models has room, with so many vectors of each at a time, beside as many further vectors of each cell.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -338,6 +339,16 @@ func TestFits(t *testing.T) {
 	}
 	if err := Fits(small{engine(t), 1 << 20}, a, 1, 1<<12); err == nil || !strings.Contains(err.Error(), "there are 1 MB") {
 		t.Errorf("4,096 vectors of two models in a megabyte: %v", err)
+	}
+	// The estimation counts its basis, and does so before it trains.
+	room := int64(sort.Search(1<<20, func(n int) bool { return Fits(small{engine(t), int64(n)}, a, 1, 0) == nil }))
+	dir := filepath.Join(t.TempDir(), "small")
+	_, err = Run(t.Context(), e, How{Engine: small{engine(t), room}, Dir: dir, Page: page, Progress: func(what string, _, _ int) { t.Errorf("it is at %s", what) }})
+	if err == nil || !strings.Contains(err.Error(), "need about") {
+		t.Errorf("a basis for which there is no room: %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "theta-*")); len(files) > 0 {
+		t.Errorf("it has trained: %s", files)
 	}
 }
 
