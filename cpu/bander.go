@@ -328,8 +328,8 @@ func (f *bander) again(n op.Node) bool {
 	return false
 }
 
-// count is in how many bands the rows go, of which b is one with all: the fewest that stay near, and at least so many; 1: it is not worth it, as where all
-// rows are few bytes, or where their number has no such divisor that leaves a band some.
+// count is in how many bands the rows go, of which b is one with all: the fewest that stay near, and at least so many, or as many as leave each some rows; 1: it
+// is not worth it, as where all rows are few bytes, or where their number has no such divisor.
 func (f *bander) count(b *bands, few, least int) int {
 	words, whole := b.local, 0
 	for _, v := range b.out {
@@ -346,16 +346,16 @@ func (f *bander) count(b *bands, few, least int) int {
 	if 4*whole > nearWhole || 4*words <= few {
 		return 1
 	}
-	for count := max(2, least); count <= f.most; count++ {
+	best := 1
+	for count := 2; count <= f.most && 4*words/count >= nearBand/smallBands; count++ { // of more, kernels would be called for a few rows at a time
 		if f.most%count != 0 || 4*words/count > nearBand && count < f.most {
 			continue
 		}
-		if 4*words/count < nearBand/smallBands { // the kernels would be called for a few rows at a time
-			return 1
+		if best = count; count >= least {
+			break
 		}
-		return count
 	}
-	return 1
+	return best
 }
 
 // isTable tells whether bands only take entries out of an operand.

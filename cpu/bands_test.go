@@ -442,17 +442,19 @@ func TestNoBands(t *testing.T) {
 		})
 	}
 	for _, c := range []struct {
-		what  string
-		p     *graph.Program
-		count int // of bands; 0: none
+		what    string
+		p       *graph.Program
+		threads int
+		count   int // of bands; 0: none
 	}{
-		{"1440 rows", network(1440), 3},
-		{"a prime number of rows", network(1439), 0},
-		{"twice a prime number of rows", network(1438), 0},
-		{"a vector", adam(1 << 21), 0},
-		{"a matrix, point by point", adam(1<<13, 1<<8), 0},
+		{"1440 rows", network(1440), 7, 3},
+		{"1440 rows and many threads", network(1440), 1000, 20},
+		{"a prime number of rows", network(1439), 7, 0},
+		{"twice a prime number of rows", network(1438), 7, 2},
+		{"a vector", adam(1 << 21), 7, 0},
+		{"a matrix, point by point", adam(1<<13, 1<<8), 7, 0},
 	} {
-		e := must(New(Options{Threads: 7}))
+		e := must(New(Options{Threads: c.threads}))
 		got := 0
 		for _, b := range bandsOf(e, c.p, trainedSlots(t)) {
 			got += b.count

@@ -210,7 +210,7 @@ func (g *generator) findAmong(values []op.Value, fits func(t op.Type) bool) op.V
 		all = append(all, v)
 		if g.moving[v] {
 			moving = append(moving, v)
-			if t.Rank > 0 && t.At(0) == g.batch {
+			if g.batch > 0 && t.Rank > 0 && t.At(0) == g.batch {
 				ofBatch = append(ofBatch, v)
 			}
 		}

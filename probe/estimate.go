@@ -117,6 +117,9 @@ func (e *Estimation) Check() error {
 	case e.Diagonal && e.Block == EachBlock:
 		return errors.New("a diagonal of each block: that of the whole has all blocks' in it; leave the blocks out")
 	}
+	if e.Eigenvectors && (e.Method != Spectrum || e.Vectors != 1 || e.View.Top < 0 || e.View.Bottom < 0) {
+		return errors.New("eigenvectors are those of a spectrum, of one vector and of no fewer than 0 eigenvalues from above and below")
+	}
 	if e.Eigenvectors && e.Block == EachBlock {
 		return errors.New("eigenvectors of each block, which are of different sizes; want one block, or the whole")
 	}
@@ -228,7 +231,7 @@ func Run(ctx context.Context, e *Estimation, how How) (r *Results, err error) {
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 	}
-	if err := e.fits(how.Engine, units); err != nil { // before anything is trained
+	if err := e.fits(how.Engine, units, f); err != nil { // before anything is trained
 		return nil, err
 	}
 	t, err := e.snapshots(ctx, f, how, func(done, of int) { told("training", done, of) })
@@ -347,16 +350,23 @@ func (e *Estimation) kept(p unitPlan) int {
 	return 2 // the sums of a diagonal
 }
 
-// fits tells whether each matrix of the first point has room; those of the others are as large.
-func (e *Estimation) fits(engine graph.Engine, units []unitPlan) error {
+// fits tells whether each matrix of a point has room that is yet to be estimated.
+func (e *Estimation) fits(engine graph.Engine, units []unitPlan, f *folder) error {
 	theta := e.Params
 	if theta == nil {
 		theta = slices.Repeat([][]float32{make([]float32, e.Cells[0].Model.D())}, len(e.Cells))
 	}
-	for _, u := range units {
-		if u.point > 0 {
-			break
+	seen := map[string]bool{}
+	for i, u := range units {
+		if f != nil {
+			if _, ended := f.units[i]; ended {
+				continue
+			}
 		}
+		if seen[u.name()] { // at another point it is as large
+			continue
+		}
+		seen[u.name()] = true
 		a, err := e.Objective(theta, u.block).Operator()
 		if err != nil {
 			return err

@@ -160,7 +160,7 @@ func (m *Matrix) Conventions(block string) []string {
 	}
 	exact := "products are float32, off by some 1e-7 of |M| |v|"
 	if c.Loss() == model.CrossEntropy && (m.Kind == curvature.Hessian || m.Kind == curvature.GaussNewton) {
-		exact += fmt.Sprintf("; where the mean loss L is small, by up to %s / L", strings.Replace(fmt.Sprint(curvature.Fitted), "e-0", "e-", 1))
+		exact += fmt.Sprintf("; where the mean loss L is small, by some %s / L, and by up to fourteen times as much along the eigenvectors of the largest eigenvalues", strings.Replace(fmt.Sprint(curvature.Fitted), "e-0", "e-", 1))
 	}
 	return []string{
 		fmt.Sprintf("matrix: %s, of %s; the mean over %d rows: their sum, divided by %d once, at the end", what, loss, m.Rows, m.Rows),

@@ -256,7 +256,7 @@ func TestErrorsOfFittedModels(t *testing.T) {
 	r := newResults(e, trained{Snapshots: []Snapshot{{At: "0", Steps: []int{0, 0}, Hash: []string{"a", "b"}, Loss: []*float64{&loss, nil}}}})
 	must(t, r.add(e, u))
 	known, other := r.Units[0].Models[0].Top[0].Error, r.Units[0].Models[1].Top[0].Error
-	if want := 4 * curvature.Fitted / loss; math.Abs(known-other-want) > 1e-9*want || !(other < want/1e3) {
+	if want := 4 * 20 * curvature.Fitted / loss; math.Abs(known-other-want) > 1e-9*want || !(other < want/1e4) {
 		t.Errorf("errors %v of a model of loss %v, and %v of one without; want %v more", known, loss, other, want)
 	}
 	e.Kind = curvature.EmpiricalFisher
@@ -339,6 +339,20 @@ func TestFits(t *testing.T) {
 	}
 	if err := Fits(small{engine(t), 1 << 20}, a, 1, 1<<12); err == nil || !strings.Contains(err.Error(), "there are 1 MB") {
 		t.Errorf("4,096 vectors of two models in a megabyte: %v", err)
+	}
+	// What has ended needs no room.
+	ended := filepath.Join(t.TempDir(), "ended")
+	_, err = Run(t.Context(), e, How{Engine: engine(t), Dir: ended, Page: page})
+	must(t, err)
+	if _, err := Run(t.Context(), e, How{Engine: small{engine(t), 1000}, Dir: ended, Resume: true, Page: page}); err != nil && strings.Contains(err.Error(), "need about") {
+		t.Errorf("another look: %v", err)
+	}
+	for _, wrong := range []func(e *Estimation){func(e *Estimation) { e.Vectors = 2 }, func(e *Estimation) { e.Method = Density }, func(e *Estimation) { e.View.Top = -1 }} {
+		o := estimation(t)
+		o.View.Sigma, o.Eigenvectors = 0.1, true
+		if wrong(o); o.Check() == nil {
+			t.Errorf("eigenvectors of %+v", o)
+		}
 	}
 	// The estimation counts its basis, and does so before it trains.
 	room := int64(sort.Search(1<<20, func(n int) bool { return Fits(small{engine(t), int64(n)}, a, 1, 0) == nil }))

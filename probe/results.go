@@ -93,8 +93,8 @@ type ModelResult struct {
 	Problem   string       `json:"problem,omitempty"` // why there is none of these: of this model, which says nothing of the others
 }
 
-// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most: as curvature.Ritz has it, and, of a model that knows its rows, by how much its
-// products may be off.
+// Eigenvalue is a Ritz value, and how far from it an eigenvalue is at most, as far as that is known: as curvature.Ritz has it, and, of a model that knows its rows,
+// by how much its products may be off.
 type Eigenvalue struct {
 	Value float64 `json:"value"`
 	Error float64 `json:"error"`

@@ -19,7 +19,7 @@ type Solution struct {
 	Residual float64
 	Steps    int  // that were taken
 	Negative bool // it stopped at a direction of negative curvature, p^T (A + damping I) p <= 0: the matrix is not positive definite
-	Broken   bool // it stopped at a product that is not finite; X is what there was before
+	Broken   bool // it stopped where a product, or p^T (A + damping I) p, is not finite; X is what there was before
 }
 
 const (
@@ -29,7 +29,7 @@ const (
 	cgLeft  = "cg.left"  // f32[1, 1] |r|^2
 	cgFirst = "cg.first" // f32[1, 1] |b|^2
 	cgSteps = "cg.steps" // u32[]
-	cgStop  = "cg.stop"  // u32[] 1: negative curvature; 2: none that is finite
+	cgStop  = "cg.stop"  // u32[] 1: negative curvature; 2: one that is not finite
 	cgDamp  = "cg.damping"
 )
 

@@ -21,7 +21,7 @@
 // A product is off by some 1e-7 of |M| |v|, as float32 arithmetic is, while the losses of rows are not small. Of a model that knows its rows, softmax's
 // derivative y (g - sum(y g)) subtracts nearly equal numbers where y is near 1; so the products of the Hessian and of the Gauss-Newton
 // matrix of cross-entropy, which are of the size of the loss themselves, are off by some Fitted / loss of |M| |v|, and along eigenvectors of the largest eigenvalues
-// by up to some ten times as much. At a loss of 1e-4 that is 1e-4 to 1e-3. The same happens, and no loss tells it, to rows of which a model is sure and wrong: their y are
+// by up to some fourteen times as much: errors hold twenty times. At a loss of 1e-4 that is 1e-4 to 1e-3. The same happens, and no loss tells it, to rows of which a model is sure and wrong: their y are
 // as near 0 and 1. And a block that the loss does not depend on, such as the biases of keys under a softmax, has a matrix of rounding alone. Where less is
 // wanted, soften the targets or decay the weights, or take the matrix where the loss is larger. Automatic differentiation in float32 elsewhere has the same bound.
 //

@@ -25,7 +25,7 @@ func (q Quadrature) Interval(confidence float64) (lo, hi float64) {
 // Wilson 2020, arXiv 2003.02139, equation 4), by quadrature: n times the mean over the processes of the weighted sums of f over their Ritz values, derived.
 // off is how far products are off besides rounding, in units of Scale, see Fitted. Errors: no process, c not above 0, and those of Ritz.
 //
-// With delta = (2^-22 + off) Scale, products are those of a matrix A' with A' - delta <= A <= A' + delta, so for bounds f is taken that much to the left or
+// With delta = (2^-20 + off) Scale, products are those of a matrix A' with A' - delta <= A <= A' + delta, so for bounds f is taken that much to the left or
 // right. What m steps leave open of A' is bounded by what is known of A:
 //
 // If it is semidefinite, f's derivatives on [0, inf) alternate in sign, so Gauss's rule is never below the true value, and the rule of Gauss and Radau with a node at

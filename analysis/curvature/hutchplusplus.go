@@ -37,7 +37,7 @@ func (all Estimates) Check() error {
 	return measurable(size)
 }
 
-// Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest; and 2^-22 of what is known in the
+// Estimate is the mean over the cells; its standard error is from their spread, or, of one cell, from that of its rest; and 2^-20 of what is known in the
 // subspaces, for the rounding of products, without which a sketch of the whole matrix would have none.
 func (all Estimates) Estimate() Estimate {
 	e, known := all.estimate(), 0.

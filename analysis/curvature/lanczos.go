@@ -56,6 +56,7 @@ func (s *Session) Lanczos(ctx context.Context, m int, start Start) ([]Tridiagona
 	if m < 1 || m > s.N {
 		return nil, fmt.Errorf("curvature: %d Lanczos steps of a matrix of size %d; want 1 to %d", m, s.N, s.N)
 	}
+	s.lanczos = 0 // what basis there is will be another one
 	key := op.Key(s.seed, "restart")
 	if err := s.pack.Put(keyRestart, op.T(op.U32, op.Shared, 2), 0, op.Bytes(key[:])); err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func TestExtremes(t *testing.T) {
 
 // TestErrors: the terms that an error is made of, of a T whose process began again, by hand.
 func TestErrors(t *testing.T) {
-	const rounding, broke = 0x1p-22, 0x1p-17
+	const rounding, broke = 0x1p-20, 0x1p-17
 	r, err := curvature.Tridiagonal{Alpha: []float32{2, 2, 7}, Beta: []float32{1, 0, 0.25}, Scale: 8}.Ritz()
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +184,26 @@ func TestEigenpairs(t *testing.T) {
 	s := session(t, dense(t, a), curvature.Options{Seed: 1, Vectors: 2})
 	if _, err := s.Eigenpairs(ctx, [][]curvature.Ritz{{{Vector: []float64{1}}}, {{Vector: []float64{1}}}}); err == nil {
 		t.Error("eigenvectors before any process")
+	}
+	all, err := s.Lanczos(ctx, 20, curvature.Normal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone [][]curvature.Ritz
+	for _, tri := range all {
+		r, err := tri.Ritz()
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone = append(gone, r[:1])
+	}
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	if _, err := s.Lanczos(stopped, 20, curvature.Rademacher); err == nil {
+		t.Error("processes of a context that has ended")
+	}
+	if _, err := s.Eigenpairs(ctx, gone); err == nil {
+		t.Error("eigenvectors of processes whose basis another one may have begun to replace")
 	}
 	var old [][]curvature.Ritz
 	for _, m := range []int{20, 60} {

@@ -194,15 +194,17 @@ func (s *Session) begin(ctx context.Context) error {
 // multiply leaves the products of all cells' vectors. When ctx ends it stops between two batches, and the next one begins anew.
 func (s *Session) multiply(ctx context.Context) error {
 	whole := context.WithoutCancel(ctx) // a batch that has begun is added up
-	if ctx.Done() == nil {
-		return s.product.Run(whole, s.Steps)
+	each := s.Steps
+	if ctx.Done() != nil {
+		each = 1
 	}
-	for i := range s.Steps {
-		if err := ctx.Err(); err != nil {
-			s.began = s.began && i == 0
-			return err
+	for i := 0; i < s.Steps; i += each {
+		err := ctx.Err()
+		if err == nil {
+			err = s.product.Run(whole, each)
 		}
-		if err := s.product.Run(whole, 1); err != nil {
+		if err != nil {
+			s.began = false
 			return err
 		}
 	}

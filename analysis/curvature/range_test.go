@@ -99,31 +99,93 @@ func TestSolveSizes(t *testing.T) {
 	}
 }
 
-// TestFitted: what the package says of models that know their rows. The last layer grows, so that the outputs part, and the loss falls.
+// known gives a problem's last layer a factor, and rows the labels that the model then has for them: it knows its rows, and the loss falls. It gives the loss.
+func (o problem) known(begin []float32, grown float32) (loss float64) {
+	head := o.Theta[0][o.Model.D()-len(begin):]
+	for i := range head {
+		head[i] = grown * begin[i]
+	}
+	theta := make([]number, o.Model.D())
+	for i, x := range o.Theta[0] {
+		theta[i].A = float64(x)
+	}
+	n := reference.New(o.Model, theta)
+	for r := range o.Y.W {
+		y := n.Outputs(o.X.F()[r*3 : (r+1)*3])
+		for c := range y {
+			if y[c].A > y[o.Y.W[r]].A {
+				o.Y.W[r] = uint32(c)
+			}
+		}
+		loss += reference.Loss(o.Loss, y, int(o.Y.W[r]), nil).A / float64(len(o.Y.W))
+	}
+	return loss
+}
+
+// headOf are the parameters of the last layer of mlp.
+func headOf(o problem) []float32 { return slices.Clone(o.Theta[0][o.Model.D()-(4*3+3):]) }
+
+// TestErrorsOfFittedSpectra: the errors of the largest eigenvalues hold how exact products are along their vectors, of models that know their rows the better and the
+// better.
+func TestErrorsOfFittedSpectra(t *testing.T) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 3
+	}
+	worst := 0.
+	for seed := 22 - seeds; seed < 22; seed++ {
+		o := mlp(model.Tanh, model.CrossEntropy)
+		copy(o.Theta[0], normals(seed, o.Model.D(), 0.7))
+		begin := headOf(o)
+		for _, grown := range []float32{4, 8, 16} {
+			loss := o.known(begin, grown)
+			all, err := o.session(t, curvature.Options{}).Lanczos(t.Context(), 40, curvature.Normal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ritz, err := all[0].Ritz()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e mat.EigenSym
+			h := o.explicit().hessian
+			e.Factorize(symmetric(h), false)
+			exact := e.Values(nil)
+			near := math.Inf(1)
+			for _, v := range exact {
+				near = min(near, math.Abs(v-ritz[0].Value))
+			}
+			told := ritz[0].Error + curvature.Inexact(o.Loss, o.Kind, loss)*float64(all[0].Scale)
+			worst = max(worst, near/told)
+			if near > told {
+				t.Errorf("seed %d, last layer times %v, loss %.2g: the largest eigenvalue %v is off by %.2g; told %.2g", seed, grown, loss, ritz[0].Value, near, told)
+			}
+		}
+	}
+	t.Logf("eigenvalues are off by up to %.2g of what is told", worst)
+	if worst < 0.1 {
+		t.Errorf("eigenvalues are off by %.2g of what is told at most: that is told too much", worst)
+	}
+}
+
+// symmetric is a matrix of rows.
+func symmetric(m [][]float64) *mat.SymDense {
+	s := mat.NewSymDense(len(m), nil)
+	for i := range m {
+		for j := range i + 1 {
+			s.SetSym(i, j, (m[i][j]+m[j][i])/2)
+		}
+	}
+	return s
+}
+
+// TestFitted: what the package says of models that know their rows.
 func TestFitted(t *testing.T) {
 	o := mlp(model.Tanh, model.CrossEntropy)
-	last := 4*3 + 3
-	head := o.Theta[0][o.Model.D()-last:]
-	begin := slices.Clone(head)
+	begin := headOf(o)
 	v := normals(9, o.Model.D(), 1)
 	for _, grown := range []float32{1, 4, 8, 16, 24} {
-		for i := range head {
-			head[i] = grown * begin[i]
-		}
-		theta := make([]number, o.Model.D())
-		for i, x := range o.Theta[0] {
-			theta[i].A = float64(x)
-		}
-		n, loss := reference.New(o.Model, theta), 0.
-		for r := range o.Y.W {
-			y := n.Outputs(o.X.F()[r*3 : (r+1)*3])
-			for c := range y {
-				if y[c].A > y[o.Y.W[r]].A {
-					o.Y.W[r] = uint32(c)
-				}
-			}
-			loss += reference.Loss(o.Loss, y, int(o.Y.W[r]), nil).A / float64(len(o.Y.W))
-		}
+		loss := o.known(begin, grown)
 		m := o.explicit()
 		for kind, want := range map[curvature.Kind][][]float64{curvature.Hessian: m.hessian, curvature.GaussNewton: m.ggn} {
 			o.Kind = kind

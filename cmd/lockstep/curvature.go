@@ -265,7 +265,7 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, errors.New("--diagonal and -o FILE.npy belong together")
 	case method == probe.Spectrum && c.Bool("eigenvectors") != (c.String("o") != ""):
 		return nil, how, errors.New("--eigenvectors and -o FILE.npy belong together")
-	case c.IsSet("errors") && c.String("errors") != "" && filepath.Clean(c.String("errors")) == filepath.Clean(c.String("o")):
+	case c.String("o") != "" && filepath.Clean(c.String("errors")) == filepath.Clean(c.String("o")):
 		return nil, how, fmt.Errorf("-o and --errors are both %s: want two files", c.String("o"))
 	case c.IsSet("errors") && (!c.Bool("diagonal") || c.String("errors") == ""):
 		return nil, how, errors.New("--errors FILE.npy goes with --diagonal and -o")
