@@ -129,11 +129,7 @@ func TestBandsOfRandomPrograms(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 7))
 	for i := range programs {
 		restore := narrowBands([]int{0, 64, 200, 1000}[i%4])
-		entropy := make([]byte, 16+r.IntN(400))
-		for j := range entropy {
-			entropy[j] = byte(r.Uint32())
-		}
-		x, err := optest.NewRandom(entropy)
+		x, err := optest.NewRandom(entropy(r, 16+r.IntN(400)))
 		if err != nil {
 			t.Fatal(err)
 		}

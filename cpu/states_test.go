@@ -10,6 +10,15 @@ import (
 	"lockstep/optest"
 )
 
+// entropy is what a random program is made of.
+func entropy(r *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
 // TestStates holds steps that replace large states in place, by chains in parts and by rows, against the laws op by op.
 func TestStates(t *testing.T) {
 	defer cutSmall()()
@@ -19,11 +28,7 @@ func TestStates(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(3, 5))
 	for i := range programs {
-		entropy := make([]byte, 40+r.IntN(160))
-		for j := range entropy {
-			entropy[j] = byte(r.Uint32())
-		}
-		p, err := optest.NewStates(entropy)
+		p, err := optest.NewStates(entropy(r, 40+r.IntN(160)))
 		if err != nil {
 			t.Fatal(err)
 		}

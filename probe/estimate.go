@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"lockstep/analysis/curvature"
-	"lockstep/data"
 	"lockstep/graph"
 	"lockstep/internal/nearest"
 	"lockstep/model"
@@ -338,73 +337,6 @@ func (e *Estimation) unit(ctx context.Context, f *folder, how How, i int, p unit
 	return u, err
 }
 
-// kept is how many vectors of a cell the estimator keeps.
-func (e *Estimation) kept(p unitPlan) int {
-	switch {
-	case e.Method != Trace:
-		return p.steps
-	case e.Estimator == HutchPlus:
-		sketch, _ := e.thirds(p.size)
-		return sketch
-	}
-	return 2 // the sums of a diagonal
-}
-
-// fits tells whether each matrix of a point has room that is yet to be estimated.
-func (e *Estimation) fits(engine graph.Engine, units []unitPlan, f *folder) error {
-	theta := e.Params
-	if theta == nil {
-		theta = slices.Repeat([][]float32{make([]float32, e.Cells[0].Model.D())}, len(e.Cells))
-	}
-	seen := map[string]bool{}
-	for i, u := range units {
-		if f != nil {
-			if _, ended := f.units[i]; ended {
-				continue
-			}
-		}
-		if seen[u.name()] { // at another point it is as large
-			continue
-		}
-		seen[u.name()] = true
-		a, err := e.Objective(theta, u.block).Operator()
-		if err != nil {
-			return err
-		}
-		if err := Fits(engine, a, e.Vectors, e.kept(u)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Fits tells whether a pack of an operator's models has room, with so many vectors of each at a time, beside as many further vectors of each cell.
-func Fits(engine graph.Engine, a curvature.Operator, vectors, further int) error {
-	program, err := a.Program(vectors)
-	if err != nil {
-		return err
-	}
-	cells := a.Models * vectors
-	groups := graph.Groups{op.Model: make([]int, cells)}
-	for c := range cells {
-		groups[op.Model][c] = c / vectors
-	}
-	need, err := engine.Plan([]*graph.Program{program}, cells, groups)
-	if err != nil {
-		return err
-	}
-	free, err := engine.Available()
-	if err != nil {
-		return err
-	}
-	const working = 4 // vectors of a step
-	if all := need.Bytes + 4*int64(cells)*int64(further+working)*int64(a.N); all > free {
-		return fmt.Errorf("%d models with %d vectors each need about %d MB on the %s engine; there are %d MB: take fewer cells, fewer vectors, fewer steps or a smaller batch",
-			a.Models, vectors, all/1e6, engine.Name(), free/1e6)
-	}
-	return nil
-}
-
 // estimate runs the method, and gives what it declares of each model.
 func (e *Estimation) estimate(ctx context.Context, s *curvature.Session, p unitPlan) ([]declared, error) {
 	all := make([]declared, s.Models)
@@ -472,70 +404,6 @@ func (e *Estimation) eigenvectors(ctx context.Context, s *curvature.Session, t [
 			all[m].Eigenvectors = append(all[m].Eigenvectors, op.Bytes(op.Float32s(op.S(len(p.Vector)), p.Vector...).W)...)
 			all[m].Residuals = append(all[m].Residuals, finite(p.Residual))
 		}
-	}
-	return err
-}
-
-// WriteEigenvectors writes the eigenvectors of every point and model to an NPY file, f32[points, models, k, N] without axes of one point or model: of the
-// largest eigenvalues first, the largest before the others, and then of the smallest. They are NaN of a model that has a problem.
-func (r *Results) WriteEigenvectors(path string) error {
-	var all []uint32
-	size, k := 0, r.View.Top+r.View.Bottom
-	for _, u := range r.Units {
-		size = u.Size
-		for _, m := range u.Models {
-			w := make([]uint32, k*size)
-			op.PutWords(w, m.Declared.Eigenvectors)
-			if m.Problem != "" {
-				for i := range w {
-					w[i] = math.Float32bits(float32(math.NaN()))
-				}
-			}
-			all = append(all, w...)
-		}
-	}
-	return data.WriteNPY(path, op.Words32(op.F32, op.S(append(r.axes(), k, size)...), all...))
-}
-
-// axes are those of points and of models, without such of one.
-func (r *Results) axes() (dims []int) {
-	for _, n := range []int{len(r.Units), len(r.Models)} {
-		if n > 1 {
-			dims = append(dims, n)
-		}
-	}
-	return dims
-}
-
-// Diagonals are the diagonals of every point and model and their standard errors, f32[points, models, N] without axes of one: of an estimation that asked
-// for them. Errors are NaN of one round of one vector.
-func (r *Results) Diagonals() (means, errors op.Tensor) {
-	of := func(d declared) []byte { return d.Diagonal }
-	means = r.diagonals(of)
-	of = func(d declared) []byte { return d.Errors }
-	return means, r.diagonals(of)
-}
-
-func (r *Results) diagonals(of func(d declared) []byte) op.Tensor {
-	var all []uint32
-	size := 0
-	for _, u := range r.Units {
-		size = u.Size
-		for _, m := range u.Models {
-			w := make([]uint32, u.Size)
-			op.PutWords(w, of(m.Declared))
-			all = append(all, w...)
-		}
-	}
-	return op.Words32(op.F32, op.S(append(r.axes(), size)...), all...)
-}
-
-// WriteDiagonals writes Diagonals to an NPY file, and their standard errors to another; "": they are not wanted.
-func (r *Results) WriteDiagonals(path, errors string) error {
-	means, errs := r.Diagonals()
-	err := data.WriteNPY(path, means)
-	if err == nil && errors != "" {
-		err = data.WriteNPY(errors, errs)
 	}
 	return err
 }

@@ -185,18 +185,21 @@ func TestEigenpairs(t *testing.T) {
 	if _, err := s.Eigenpairs(ctx, [][]curvature.Ritz{{{Vector: []float64{1}}}, {{Vector: []float64{1}}}}); err == nil {
 		t.Error("eigenvectors before any process")
 	}
-	all, err := s.Lanczos(ctx, 20, curvature.Normal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var gone [][]curvature.Ritz
-	for _, tri := range all {
-		r, err := tri.Ritz()
+	ritz := func(m int) (of [][]curvature.Ritz) { // the largest three and the smallest two of each cell
+		all, err := s.Lanczos(ctx, m, curvature.Normal)
 		if err != nil {
 			t.Fatal(err)
 		}
-		gone = append(gone, r[:1])
+		for _, tri := range all {
+			r, err := tri.Ritz()
+			if err != nil {
+				t.Fatal(err)
+			}
+			of = append(of, append(slices.Clone(r[:3]), r[m-2:]...))
+		}
+		return of
 	}
+	gone := ritz(20)
 	stopped, stop := context.WithCancel(ctx)
 	stop()
 	if _, err := s.Lanczos(stopped, 20, curvature.Rademacher); err == nil {
@@ -207,18 +210,7 @@ func TestEigenpairs(t *testing.T) {
 	}
 	var old [][]curvature.Ritz
 	for _, m := range []int{20, 60} {
-		all, err := s.Lanczos(ctx, m, curvature.Normal)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var some [][]curvature.Ritz
-		for _, tri := range all {
-			r, err := tri.Ritz()
-			if err != nil {
-				t.Fatal(err)
-			}
-			some = append(some, append(slices.Clone(r[:3]), r[m-2:]...))
-		}
+		some := ritz(m)
 		if old != nil {
 			if _, err := s.Eigenpairs(ctx, old); err == nil || !strings.Contains(err.Error(), "20 steps") {
 				t.Errorf("Ritz values of other processes: %v", err)
