@@ -140,8 +140,11 @@ func curvatureTables(r *probe.Results) (t table, all *table) {
 			}{{"top", x.Top}, {"bottom", x.Bottom}} {
 				for i, v := range end.values {
 					row := []string{u.At, r.Who(m), blockTitle(u.Block), end.name, strconv.Itoa(i + 1), seven(v.Value), fmt.Sprintf("%.1e", v.Error)}
-					if r.Identity.Eigenvectors != nil {
-						row = append(row, maybe(v.Residual))
+					switch {
+					case v.Residual != nil:
+						row = append(row, fmt.Sprintf("%.1e", *v.Residual))
+					case r.Identity.Eigenvectors != nil:
+						row = append(row, none)
 					}
 					all.Rows = append(all.Rows, row)
 				}
