@@ -49,7 +49,8 @@ fuzz:
 	@grep -roE --include='*_test.go' '^func $(FUZZ)\(' cmd cpu cuda data bench graph internal model op optest report studies subspace sweep | sed 's|/[^/]*:func | |; s|($$||' | sort | \
 	while read -r package target; do bash internal/fuzz.sh $(GO) $$package $$target $(FUZZTIME) || exit 1; done
 
-# Known faults, planted one at a time: the tests must notice each. MUTANTS=-quick runs only the tests that are known to; MUTANTS='-run REGEXP' chooses faults.
+# Known faults, planted one at a time: the tests must notice each. MUTANTS=-quick runs only the tests that are known to; MUTANTS='-run REGEXP' chooses faults,
+# MUTANTS='-part 1/3' the first of three parts.
 mutants:
 	$(GO) run ./internal/mutants $(MUTANTS)
 

@@ -9,7 +9,7 @@ import (
 
 // In bytes. Tests make all smaller.
 var (
-	nearBand   = 4 << 20  // of a band, at most: its own values, and its share of operands and results, of which a quarter or so is in use at a time
+	nearBand   = 5 << 20  // of a band, at most: its own values, and its share of operands and results, of which a quarter or so is in use at a time
 	nearWhole  = 1 << 20  // of what all bands read whole, at most: they ought to find it where they have left it
 	smallBands = 16       // nearBand by the size of the smallest bands that are worth their calls
 	farRows    = 32 << 20 // of all rows, at least, where every thread has a cell: a gradient of 20 gains nothing then, a Hessian product of 36 a tenth
@@ -45,18 +45,22 @@ type bander struct {
 	e      *Engine
 	domain op.Domain
 	class  map[op.Value]op.Value // by value whose rows some op reads or makes: a value of the same rows, towards that which names the class
-	once   map[op.Value]op.Node  // by result
+	made   map[op.Value]op.Node  // by result: what runs once, or is another domain's
 	joints map[op.Value]bool     // first results of joint nodes
 
 	region, before, after []op.Node
 	inRegion              map[op.Value]bool
-	most                  int // divides the rows of all values of the region
+	byRow, whole          map[op.Value]bool // what the region reads from outside
+	again                 map[op.Value]bool // of that, and of what it is made of: what bands make for themselves
+	most                  int               // divides the rows of all values of the region
 }
 
 func newBander(l *layout, e *Engine, d op.Domain) *bander {
-	f := &bander{layout: l, e: e, domain: d, once: map[op.Value]op.Node{}, joints: map[op.Value]bool{}}
-	for _, n := range l.t.Once {
-		f.once[n.Out[0]] = n
+	f := &bander{layout: l, e: e, domain: d, made: map[op.Value]op.Node{}, joints: map[op.Value]bool{}}
+	for i, n := range slices.Concat(l.t.Once, l.t.Step) {
+		if i < len(l.t.Once) || l.t.P.Types[n.Out[0]].Domain != d {
+			f.made[n.Out[0]] = n
+		}
 	}
 	for _, n := range l.t.Step {
 		if newJoint(l.t, graph.Group{Nodes: []op.Node{n}}, e.variants) != nil {
@@ -187,17 +191,17 @@ func (f *bander) own(n op.Node) bool {
 // part parts the step into what goes by those rows, what comes before it, and what comes after.
 func (f *bander) part(rows op.Value) {
 	f.region, f.before, f.after, f.inRegion = nil, nil, nil, map[op.Value]bool{}
+	f.byRow, f.whole = map[op.Value]bool{}, map[op.Value]bool{}
 	late := map[op.Value]bool{}
-	byRow, whole := map[op.Value]bool{}, map[op.Value]bool{} // what the region reads from outside
 	for _, n := range f.t.Step {
 		isLate := slices.ContainsFunc(n.In, func(v op.Value) bool { return late[v] })
 		_, by, ok := f.goes(n, f.most)
 		ok = ok && !isLate && f.own(n) && f.root(n.Out[0]) == rows
 		for i, v := range n.In { // one way or the other: whole, it has to be there before
 			if by>>i&1 == 1 {
-				ok = ok && !whole[v] && !wholeToo(n, by, v)
+				ok = ok && !f.whole[v] && !wholeToo(n, by, v)
 			} else {
-				ok = ok && !byRow[v] && !f.inRegion[v]
+				ok = ok && !f.byRow[v] && !f.inRegion[v]
 			}
 		}
 		if !ok {
@@ -215,9 +219,9 @@ func (f *bander) part(rows op.Value) {
 			switch {
 			case f.inRegion[v]:
 			case by>>i&1 == 1:
-				byRow[v] = true
+				f.byRow[v] = true
 			default:
-				whole[v] = true
+				f.whole[v] = true
 			}
 		}
 		f.region = append(f.region, n)
@@ -225,6 +229,7 @@ func (f *bander) part(rows op.Value) {
 			f.inRegion[v] = true
 		}
 	}
+	f.remake()
 }
 
 // wholeToo tells whether a node reads an operand that it reads by rows as another operand, whole.
@@ -250,8 +255,8 @@ func (f *bander) bands(count int) *bands {
 				continue
 			}
 			seen[v] = true
-			if n, is := f.once[v]; is && by>>i&1 == 1 && f.again(n) {
-				add(n)
+			if f.again[v] {
+				add(f.made[v])
 				continue
 			}
 			b.in = append(b.in, v)
@@ -318,16 +323,6 @@ func productDims(n op.Node, in []op.Type) (d op.MatDims, ok bool) {
 	return d, false
 }
 
-// again tells whether a node that runs once is made again in the bands: a constant, or one that repeats something smaller.
-func (f *bander) again(n op.Node) bool {
-	switch n.Op.(type) {
-	case op.Fill, op.Broadcast:
-		_, by, ok := f.goes(n, f.most)
-		return ok && by == 0
-	}
-	return false
-}
-
 // count is in how many bands the rows go, of which b is one with all: the fewest that stay near, and at least so many, or as many as leave each some rows; 1: it
 // is not worth it, as where all rows are few bytes, or where their number has no such divisor.
 func (f *bander) count(b *bands, few, least int) int {
@@ -375,4 +370,5 @@ func (f *bander) put(b *bands) {
 		}
 	}
 	f.t.Step = append(f.t.Step, f.after...)
+	f.sweep()
 }

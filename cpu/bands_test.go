@@ -444,7 +444,7 @@ func TestNoBands(t *testing.T) {
 		count   int // of bands; 0: none
 	}{
 		{"1440 rows", network(1440), 7, 3},
-		{"1440 rows and many threads", network(1440), 1000, 20},
+		{"1440 rows and many threads", network(1440), 1000, 18},
 		{"a prime number of rows", network(1439), 7, 0},
 		{"twice a prime number of rows", network(1438), 7, 2},
 		{"a vector", adam(1 << 21), 7, 0},

@@ -19,12 +19,15 @@ var _ graph.Meter = (*Engine)(nil)
 // Peak measures the machine on the engine's threads, all at work at once. Multiply-adds, with the vectors of the engine's variants:
 // each thread's median over bursts of tens of microseconds, added up; so neighbours who take a core now and then do not lower it.
 // Copy: the best of 9 copies of an array that is four times as large as the last cache.
-func (e *Engine) Peak(ctx context.Context) (graph.Peak, error) {
+func (e *Engine) Peak(ctx context.Context) (graph.Peak, error) { return e.peak(ctx, lastCache()) }
+
+// peak is Peak where the last cache has so many bytes.
+func (e *Engine) peak(ctx context.Context, cache int64) (graph.Peak, error) {
 	if err := ctx.Err(); err != nil {
 		return graph.Peak{}, err
 	}
 	threads := min(e.threads, runtime.NumCPU())
-	p := graph.Peak{Cache: lastCache(), Cells: e.threads}
+	p := graph.Peak{Cache: cache, Cells: e.threads}
 	rates := make([]float64, threads)
 	together(threads, func(i int) { rates[i] = medianPeak(201, e.variants) })
 	for _, r := range rates {

@@ -66,8 +66,10 @@ $(EMULATOR): $(CU_FILES) $(CU_HEADERS) $(wildcard cuda/emu/*.*)
 	@CUDA_HOME=$(CUDA_HOME) cuda/emu/build.sh $@
 
 # The CUDA path without a card: the emulator's own tests; the conformance suite in three orders of threads and blocks and with three
-# sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel.
+# sanitizers; sweeps, whose digests must be those of the CPU engine; lockstep verify; faults of each kind in every kernel, of which
+# CUDA_FAULTS='-part 1/3' plants the first of three parts.
 EMULATED := LOCKSTEP_CUDA_DRIVER=$(EMULATOR) REQUIRE=cuda $(CUDA_ENV)
+CUDA_FAULTS ?=
 CUDA_MUTANTS := CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) run ./internal/mutants -cuda
 
 test-emu: cuda $(EMULATOR)
@@ -76,7 +78,7 @@ test-emu: cuda $(EMULATOR)
 	$(EMULATED) $(GO) test -count=1 -tags cuda -run CUDA ./cmd/lockstep ./bench
 	LOCKSTEP_CUDA_DRIVER=$(EMULATOR) $(BIN) verify --device cuda > bin/verify-emu.txt || { cat bin/verify-emu.txt; exit 1; }
 	@tail -1 bin/verify-emu.txt
-	$(CUDA_MUTANTS)
+	$(CUDA_MUTANTS) $(CUDA_FAULTS)
 	CUDA_HOME=$(CUDA_HOME) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./internal/mutants
 
 # Every fault of every kernel.

@@ -132,3 +132,31 @@ func TestAnchor(t *testing.T) {
 		}
 	}
 }
+
+// The parts of a whole have each of its members once.
+func TestPart(t *testing.T) {
+	all, seen := []int{0, 1, 2, 3, 4, 5, 6}, map[int]int{}
+	for _, text := range []string{"1/3", "2/3", "3/3"} {
+		var s share
+		if err := s.Set(text); err != nil || s.String() != text {
+			t.Errorf("%s is %v, %v", text, &s, err)
+		}
+		for _, i := range partOf(all, s) {
+			seen[i]++
+		}
+	}
+	for _, i := range all {
+		if seen[i] != 1 {
+			t.Errorf("%d is in %d parts of 3", i, seen[i])
+		}
+	}
+	if some := partOf(all, share{}); len(some) != len(all) {
+		t.Errorf("the whole is %v", some)
+	}
+	for _, text := range []string{"", "1", "0/3", "4/3", "1/3x", "1/3 2", "-1/3", "a/b"} {
+		var out strings.Builder
+		if status := run([]string{"-part", text}, &out, &out); status != 2 || !strings.Contains(out.String(), "want K/N") {
+			t.Errorf("-part %q: status %d: %s", text, status, &out)
+		}
+	}
+}

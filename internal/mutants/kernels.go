@@ -315,8 +315,8 @@ func firstFinding(text []byte) string {
 }
 
 // plantKernels plants faults in kernels and returns how many, and how many survived: of each kind one in every function,
-// or all. matches picks them by their names.
-func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (planted, survived int, err error) {
+// or all; of those whose names match, a part.
+func (l *lab) plantKernels(all bool, workers int, part share, matches func(string) bool) (planted, survived int, err error) {
 	faults, err := l.survey()
 	if err != nil {
 		return 0, 0, err
@@ -336,6 +336,7 @@ func (l *lab) plantKernels(all bool, workers int, matches func(string) bool) (pl
 	if len(faults) == 0 {
 		return 0, 0, errors.New("no fault of a kernel has such a name")
 	}
+	faults = partOf(faults, part)
 	if l.listed {
 		for _, f := range faults {
 			fmt.Println(f)

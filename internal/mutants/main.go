@@ -29,6 +29,8 @@ func run(args []string, out, errs io.Writer) (status int) {
 	quick := flags.Bool("quick", false, "run only the tests that are known to notice each fault")
 	all := flags.Bool("all", false, "with -cuda: every fault")
 	list := flags.Bool("list", false, "with -cuda: list the faults, and plant none")
+	var part share
+	flags.Var(&part, "part", "plant part `K/N` of them: every Nth, from the Kth")
 	workers := flags.Int("j", 2, "plant `N` at a time")
 	fail := func(err error) int {
 		fmt.Fprintln(errs, "mutants:", err)
@@ -54,7 +56,7 @@ func run(args []string, out, errs io.Writer) (status int) {
 		switch {
 		case f.Name == "quick" && *kernels:
 			err = errors.Join(err, errors.New("-quick is about the faults that are planted without -cuda"))
-		case !slices.Contains([]string{"run", "cuda", "quick", "j"}, f.Name) && !*kernels:
+		case !slices.Contains([]string{"run", "cuda", "quick", "part", "j"}, f.Name) && !*kernels:
 			err = errors.Join(err, fmt.Errorf("-%s is about the faults of -cuda, which is missing", f.Name))
 		}
 	})
@@ -66,7 +68,7 @@ func run(args []string, out, errs io.Writer) (status int) {
 		l, err := newLab("cuda", "bin/mutants")
 		if err == nil {
 			l.named, l.equivalents, l.listed = named, equivalents, *list
-			planted, survived, err = l.plantKernels(*all, *workers, only.MatchString)
+			planted, survived, err = l.plantKernels(*all, *workers, part, only.MatchString)
 		}
 		if err != nil {
 			return fail(err)
@@ -84,6 +86,7 @@ func run(args []string, out, errs io.Writer) (status int) {
 			chosen = append(chosen, f)
 		}
 	}
+	chosen = partOf(chosen, part)
 	planted += len(chosen)
 	lived, err := plantAll(chosen, *workers, *quick, out)
 	if survived += lived; err != nil {
@@ -104,6 +107,29 @@ func run(args []string, out, errs io.Writer) (status int) {
 		return 1
 	}
 	return 0
+}
+
+// share is one of so many equal parts; the zero share is all there is.
+type share struct{ part, of int }
+
+func (s *share) String() string { return fmt.Sprintf("%d/%d", max(s.part, 1), max(s.of, 1)) }
+
+// Set is flag.Value's.
+func (s *share) Set(text string) error {
+	var rest string
+	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.part, &s.of, &rest)
+	if n != 3 || rest != "." || s.part < 1 || s.part > s.of {
+		return errors.New("want K/N, with K from 1 to N")
+	}
+	return nil
+}
+
+// partOf is a part of what is there, in its order.
+func partOf[T any](all []T, s share) (some []T) {
+	for i := max(s.part, 1) - 1; i < len(all); i += max(s.of, 1) {
+		some = append(some, all[i])
+	}
+	return some
 }
 
 // plantAll plants faults, so many at a time, and tells of each in their order; it stops at the first that cannot be planted.
@@ -173,7 +199,7 @@ func (f fault) plant(quick bool) (killer string, err error) {
 	if err := os.WriteFile(overlay, text, 0o666); err != nil {
 		return "", err
 	}
-	args := []string{"test", "-overlay", overlay, "-failfast", "-short"}
+	args := []string{"test", "-overlay", overlay, "-failfast", "-short", "-vet=off"}
 	if quick {
 		args = append(args, "-run", f.pattern())
 	}
