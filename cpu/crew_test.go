@@ -35,7 +35,7 @@ func cutSmall() (restore func()) {
 	return func() { worthSplitting, worthCalling = splitting, calling }
 }
 
-// TestCutSums: products that add something, cut among threads into portions as small as they go, of one row too, which has kernels of its own.
+// TestCutSums: products that add something, cut among threads into portions as small as they go, of one row too, which has kernels of its own, and of few terms at a time.
 func TestCutSums(t *testing.T) {
 	needJoint(t)
 	defer cutSmall()()
@@ -43,6 +43,9 @@ func TestCutSums(t *testing.T) {
 	for i := range 60 {
 		m, k, n := 8+r.IntN(60), 1+r.IntN(40), 1+r.IntN(140)
 		o := op.MatMul{TA: r.IntN(3) == 0, TB: r.IntN(3) == 0}
+		if i%6 == 0 { // whose terms go a few at a time
+			m, k, n, o = 16+r.IntN(50), 200+r.IntN(900), 16+r.IntN(50), op.MatMul{TA: true}
+		}
 		kind, ofRow := r.IntN(3), r.IntN(2) == 0
 		prog := trace(t, func(b *graph.Builder) {
 			state := func(name string, dims ...int) op.Value {

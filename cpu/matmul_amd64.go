@@ -35,14 +35,14 @@ func init() {
 	})
 }
 
-// productWords are a packed panel of B, the packed rows of A, a later chunk of a single row, and the rows of cells that lie apart.
+// productWords are a packed panel of B, the packed rows of A, what a chunk of few terms at a time adds, a later chunk of a single row, and the rows of cells that lie apart.
 func productWords(o op.MatMul, in []op.Type, cells int) int {
 	const panel = 32 // columns of the widest
 	d, _ := o.Dims(in[0].Shape, in[1].Shape)
 	m, terms := d.M*cells, min(op.Chunk, d.K)
 	words := panel*(terms+7) + d.N
 	if d.AM == 1 {
-		words += m * terms
+		words += m * (terms + d.N)
 	}
 	if cells > 1 {
 		words += m * (d.K + d.N)
@@ -55,7 +55,7 @@ func productWords(o op.MatMul, in []op.Type, cells int) int {
 // term is at stride bk; c points to the outputs of the first row, stride cm. Strides are in words. da and db, laid out as a
 // and b, are the tangents; the kernels of MatMul ignore them. The kernel sets C; or, if add is above 0, to X and the products, where
 // the first row of X is at x, the next at stride xm, and X may be C;
-// or takes its chains up again if add is below 0, which those of MatMulJVP do not. Of the last
+// or takes its chains up again if add is below 0. Of the last
 // vector the first cols columns exist: the kernels for tails touch no others, the rest take cols for all. What lies at ahead, step
 // further for each term, is fetched into the cache; the kernels of MatMulJVP ignore it.
 type tileKernel func(blocks, k int, a, da *float32, am, ak int, b, db *float32, bk int, c *float32, cm, add int, x *float32, xm, cols int, ahead *float32, step int)
@@ -72,6 +72,7 @@ type tileSet struct {
 	packRows       func(dst, src *float32, k, stride int)
 	packTransposed func(dst, src *float32, k, stride, n int)
 	fetch          func(p *float32, lines int)
+	add            strip2
 }
 
 var matmulHalf = []tileKernel{
@@ -85,7 +86,7 @@ var matmulTiles = []*tileSet{
 		[]tileKernel{matmul1x16AVX2, matmul2x16AVX2, matmul3x16AVX2, matmul4x16AVX2, matmul5x16AVX2, matmul6x16AVX2},
 		[]tileKernel{matmul1x16tailAVX2, matmul2x16tailAVX2, matmul3x16tailAVX2, matmul4x16tailAVX2, matmul5x16tailAVX2, matmul6x16tailAVX2},
 		matmulHalf,
-		nil, 0, packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
+		nil, 0, packRowsAVX2, packTransposedAVX2, fetchLinesAVX2, stripAddAVX2,
 	},
 	{
 		"avx512", 16,
@@ -101,7 +102,7 @@ var matmulTiles = []*tileSet{
 			matmul1x16tailAVX512, matmul2x16tailAVX512, matmul3x16tailAVX512, matmul4x16tailAVX512, matmul5x16tailAVX512, matmul6x16tailAVX512,
 			matmul7x16tailAVX512, matmul8x16tailAVX512, matmul9x16tailAVX512, matmul10x16tailAVX512, matmul11x16tailAVX512, matmul12x16tailAVX512,
 		},
-		matmulHalf, math.MaxInt, packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
+		matmulHalf, math.MaxInt, packRowsAVX512, packTransposedAVX512, fetchLinesAVX512, stripAddAVX512,
 	},
 }
 
@@ -267,7 +268,7 @@ func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, til
 	var buf, bufA operandsAB
 	for i := range b {
 		if b[i] != nil {
-			buf[i] = floats(w.Words(q.packed(terms, tiles)))
+			buf[i] = floats(w.Words(q.packed(terms, b, tiles)))
 			bufA[i] = floats(w.Words(q.packedA(terms)))
 		}
 	}
@@ -276,17 +277,39 @@ func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, til
 		return
 	}
 	var one [1]band // enough, and no allocation, where A is not packed
-	bands := one[:0]
+	bands, few := one[:0], q.few(terms, b)
+	var sums results
+	for i := range c {
+		if few < op.Chunk && c[i] != nil && (x[i] != nil || terms > op.Chunk) {
+			sums[i] = floats(w.Words(q.M * q.N))
+		}
+	}
 	for e := q.first; e < q.last; e++ {
 		for r := 0; r < terms; r += op.Chunk { // a chunk of A is in cache for all panels
 			k := min(op.Chunk, terms-r)
-			bands = q.bands(bands[:0], e, r, k, a, bufA)
-			for j := q.from; j < q.end; j += q.tiles.panel() {
-				panel := q.packPanel(e, j, r, k, b, buf)
-				for i, t := range tiles {
-					if t != nil {
-						q.tilePanel(t, panel, bands, c[i], x[i])
+			var to [2]target
+			for i := range to {
+				to[i] = q.target(e, r, c[i], x[i])
+				if few < k && to[i].add > 0 {
+					to[i] = target{c: sums[i], cm: q.N}
+				}
+			}
+			for s := 0; s < k; s += few {
+				n := min(few, k-s)
+				bands = q.bands(bands[:0], e, r+s, n, a, bufA)
+				for j := q.from; j < q.end; j += q.tiles.panel() {
+					panel := q.packPanel(e, j, r+s, n, b, buf)
+					for i, t := range tiles {
+						if t != nil {
+							q.tilePanel(t, panel, bands, to[i])
+						}
 					}
+				}
+				to[0].add, to[1].add = -1, -1 // the chains go on
+			}
+			for i, t := range tiles {
+				if o := q.target(e, r, c[i], x[i]); t != nil && few < k && o.add > 0 {
+					q.addSums(o, to[i])
 				}
 			}
 		}
@@ -374,17 +397,17 @@ func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
 
 // packedPanel is a panel of B, and of its tangent if there is one, as the kernels of tiles take them.
 type packedPanel struct {
-	e, j, r, k, cols int
-	from             [2]*float32
-	bk               int
-	ahead            *float32
-	step             int
+	j, k, cols int
+	from       [2]*float32
+	bk         int
+	ahead      *float32
+	step       int
 }
 
 // packPanel makes ready the panel of k terms from r on and of the columns from j on, of entry e of the batch. buf is for packed panels; nothing, if they
 // are used as they lie.
 func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
-	q := packedPanel{e: e, j: j, r: r, k: k, cols: min(p.N-j, p.tiles.panel())}
+	q := packedPanel{j: j, k: k, cols: min(p.N-j, p.tiles.panel())}
 	for i := range b {
 		if b[i] != nil {
 			q.from[i], q.bk = p.pack(b[i][p.b.at(e)+r*p.BK+j*p.BN:], buf[i], k, q.cols)
@@ -398,15 +421,12 @@ func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
 }
 
 // tilePanel goes down the bands of A with the kernels of tiles.
-func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c, plus []float32) {
+func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, to target) {
 	byRows, last := tiles.kernels(q.cols)
-	e, j, k, from, bk, ahead, step := q.e, q.j, q.k, q.from, q.bk, q.ahead, q.step
-	add := q.r
-	if p.on {
-		add = -1
-	}
-	if plus != nil {
-		add = 1
+	j, k, from, bk, ahead, step := q.j, q.k, q.from, q.bk, q.ahead, q.step
+	xm := to.cm
+	if to.x != nil {
+		xm = to.xm
 	}
 	for _, x := range bands {
 		row := 0
@@ -416,12 +436,8 @@ func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, c, plus
 				if da != nil {
 					da = skip(da, row*x.am)
 				}
-				to := &c[p.c.at(e)+(x.row+row)*p.cm+j]
-				summand, xm := to, p.cm
-				if plus != nil {
-					summand, xm = &plus[(x.row+row)*p.xm+j], p.xm
-				}
-				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, to, p.cm, add, summand, xm, last, ahead, step)
+				at := x.row + row
+				byRows[s.rows-1](s.blocks, k, skip(x.a[0], row*x.am), da, x.am, x.ak, from[0], from[1], bk, to.from(at, j), to.cm, to.add, to.plus(at, j), xm, last, ahead, step)
 				row += s.blocks * s.rows
 			}
 		}
@@ -435,9 +451,9 @@ const fetchedAhead = 256 << 10
 // packed is the number of words of a packed panel; 0 where panels are used as they lie. A panel whose columns are not
 // contiguous must be packed. For others it pays if many rows use it and B is too large for the first-level cache, in
 // which the rows of a panel, far apart, would displace each other; unless they spread over all of it, and the tiles get along with that.
-func (p *product) packed(terms int, tiles [2]*tileSet) int {
+func (p *product) packed(terms int, b operandsAB, tiles [2]*tileSet) int {
 	const firstLevel = 24 << 10 // bytes
-	if p.BN == 1 && (p.M < 24 || 4*p.K*p.N <= firstLevel || p.spread(tiles)) {
+	if p.BN == 1 && (p.M < 24 || p.few(terms, b) < op.Chunk || 4*p.K*p.N <= firstLevel || p.spread(tiles)) {
 		return 0
 	}
 	return p.tiles.panel() * (min(op.Chunk, terms) + 7) // packTransposed writes 8 terms at a time

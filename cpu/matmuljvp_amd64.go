@@ -29,7 +29,7 @@ var matmulJVPTiles = []*tileSet{
 		[]tileKernel{matmuljvp1x16AVX2, matmuljvp2x16AVX2, matmuljvp3x16AVX2, matmuljvp4x16AVX2, matmuljvp5x16AVX2, matmuljvp6x16AVX2},
 		[]tileKernel{matmuljvp1x16tailAVX2, matmuljvp2x16tailAVX2, matmuljvp3x16tailAVX2, matmuljvp4x16tailAVX2, matmuljvp5x16tailAVX2, matmuljvp6x16tailAVX2},
 		matmulJVPHalf,
-		nil, 0, packRowsAVX2, packTransposedAVX2, fetchLinesAVX2,
+		nil, 0, packRowsAVX2, packTransposedAVX2, fetchLinesAVX2, stripAddAVX2,
 	},
 	{
 		"avx512", 16,
@@ -45,6 +45,6 @@ var matmulJVPTiles = []*tileSet{
 			matmuljvp1x16tailAVX512, matmuljvp2x16tailAVX512, matmuljvp3x16tailAVX512, matmuljvp4x16tailAVX512, matmuljvp5x16tailAVX512, matmuljvp6x16tailAVX512,
 			matmuljvp7x16tailAVX512, matmuljvp8x16tailAVX512, matmuljvp9x16tailAVX512, matmuljvp10x16tailAVX512, matmuljvp11x16tailAVX512, matmuljvp12x16tailAVX512,
 		},
-		matmulJVPHalf, 512, packRowsAVX512, packTransposedAVX512, fetchLinesAVX512,
+		matmulJVPHalf, 512, packRowsAVX512, packTransposedAVX512, fetchLinesAVX512, stripAddAVX512,
 	},
 }

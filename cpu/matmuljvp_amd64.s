@@ -15,13 +15,25 @@ TEXT ·matmuljvp1x16AVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	MOVQ  da+24(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  a+16(FP), SI
-	MOVQ  db+56(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	MOVQ    c+72(FP), DX
+	MOVQ    cm+80(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    add+88(FP), DX
+	TESTQ   DX, DX
+	JGE     begin
+	MOVQ    c+72(FP), DX
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	ADDQ    BX, DX
+
+begin:
+	MOVQ da+24(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ db+56(FP), DI
+	MOVQ k+8(FP), R8
 
 term:
 	VMOVUPS      (BX), Y2
@@ -92,15 +104,30 @@ TEXT ·matmuljvp2x16AVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    c+72(FP), BX
+	MOVQ    cm+80(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    add+88(FP), BX
+	TESTQ   BX, BX
+	JGE     begin
+	MOVQ    c+72(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	ADDQ    SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Y4
@@ -189,17 +216,35 @@ TEXT ·matmuljvp3x16AVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, DX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	MOVQ    c+72(FP), BX
+	MOVQ    cm+80(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    add+88(FP), BX
+	TESTQ   BX, BX
+	JGE     begin
+	MOVQ    c+72(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	ADDQ    SI, BX
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	ADDQ    SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Y6
@@ -307,19 +352,40 @@ TEXT ·matmuljvp4x16AVX2(SB), NOSPLIT, $0-136
 	LEAQ (DX)(DX*2), BX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	MOVQ    c+72(FP), SI
+	MOVQ    cm+80(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    add+88(FP), SI
+	TESTQ   SI, SI
+	JGE     begin
+	MOVQ    c+72(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y2
+	VMOVUPS 32(SI), Y3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	ADDQ    DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Y8
@@ -445,21 +511,45 @@ TEXT ·matmuljvp5x16AVX2(SB), NOSPLIT, $0-136
 	LEAQ (DX)(DX*2), BX
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	MOVQ    c+72(FP), SI
+	MOVQ    cm+80(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    add+88(FP), SI
+	TESTQ   SI, SI
+	JGE     begin
+	MOVQ    c+72(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y2
+	VMOVUPS 32(SI), Y3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	ADDQ    DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Y10
@@ -604,23 +694,50 @@ TEXT ·matmuljvp6x16AVX2(SB), NOSPLIT, $0-136
 	LEAQ (BX)(DX*2), SI
 
 block:
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	MOVQ  da+24(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  a+16(FP), R9
-	MOVQ  db+56(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	MOVQ    c+72(FP), DI
+	MOVQ    cm+80(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    add+88(FP), DI
+	TESTQ   DI, DI
+	JGE     begin
+	MOVQ    c+72(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Y2
+	VMOVUPS 32(DI), Y3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Y4
+	VMOVUPS 32(DI), Y5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Y6
+	VMOVUPS 32(DI), Y7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Y8
+	VMOVUPS 32(DI), Y9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Y10
+	VMOVUPS 32(DI), Y11
+	ADDQ    R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS      (R8), Y12
@@ -785,13 +902,25 @@ TEXT ·matmuljvp1x16tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	MOVQ  da+24(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  a+16(FP), SI
-	MOVQ  db+56(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
+	ADDQ       BX, DX
+
+begin:
+	MOVQ da+24(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ db+56(FP), DI
+	MOVQ k+8(FP), R8
 
 term:
 	VMOVUPS      (BX), Y3
@@ -933,15 +1062,30 @@ TEXT ·matmuljvp2x16tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Y5
@@ -1036,17 +1180,35 @@ TEXT ·matmuljvp3x16tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       SI, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y6
+	ADDQ       SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Y7
@@ -1161,19 +1323,40 @@ TEXT ·matmuljvp4x16tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS 32(SI), Y0, Y2
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y3
+	VMASKMOVPS 32(SI), Y0, Y4
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS 32(SI), Y0, Y6
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y7
+	VMASKMOVPS 32(SI), Y0, Y8
+	ADDQ       DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Y9
@@ -1307,21 +1490,45 @@ TEXT ·matmuljvp5x16tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS 32(SI), Y0, Y2
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y3
+	VMASKMOVPS 32(SI), Y0, Y4
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS 32(SI), Y0, Y6
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y7
+	VMASKMOVPS 32(SI), Y0, Y8
+	ADDQ       DI, SI
+	VMOVUPS    (SI), Y9
+	VMASKMOVPS 32(SI), Y0, Y10
+	ADDQ       DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Y11
@@ -1475,23 +1682,50 @@ TEXT ·matmuljvp6x16tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ  da+24(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  a+16(FP), R9
-	MOVQ  db+56(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VPXOR      Y12, Y12, Y12
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS 32(DI), Y0, Y2
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y3
+	VMASKMOVPS 32(DI), Y0, Y4
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y5
+	VMASKMOVPS 32(DI), Y0, Y6
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y7
+	VMASKMOVPS 32(DI), Y0, Y8
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y9
+	VMASKMOVPS 32(DI), Y0, Y10
+	ADDQ       R8, DI
+	VMOVUPS    (DI), Y11
+	VMASKMOVPS 32(DI), Y0, Y12
+	ADDQ       R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS      (R8), Y13
@@ -1662,12 +1896,23 @@ TEXT ·matmuljvp1x8tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	MOVQ  da+24(FP), DX
-	MOVQ  b+48(FP), BX
-	MOVQ  a+16(FP), SI
-	MOVQ  db+56(FP), DI
-	MOVQ  k+8(FP), R8
+	VPXOR      Y1, Y1, Y1
+	MOVQ       c+72(FP), DX
+	MOVQ       cm+80(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       add+88(FP), DX
+	TESTQ      DX, DX
+	JGE        begin
+	MOVQ       c+72(FP), DX
+	VMASKMOVPS (DX), Y0, Y1
+	ADDQ       BX, DX
+
+begin:
+	MOVQ da+24(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ db+56(FP), DI
+	MOVQ k+8(FP), R8
 
 term:
 	VMASKMOVPS   (BX), Y0, Y2
@@ -1735,13 +1980,26 @@ TEXT ·matmuljvp2x8tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y3
@@ -1822,14 +2080,29 @@ TEXT ·matmuljvp3x8tailAVX2(SB), NOSPLIT, $0-136
 	SHLQ    $0x02, DX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	MOVQ  da+24(FP), BX
-	MOVQ  b+48(FP), SI
-	MOVQ  a+16(FP), DI
-	MOVQ  db+56(FP), R8
-	MOVQ  k+8(FP), R9
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       c+72(FP), BX
+	MOVQ       cm+80(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       add+88(FP), BX
+	TESTQ      BX, BX
+	JGE        begin
+	MOVQ       c+72(FP), BX
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       SI, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMASKMOVPS   (SI), Y0, Y4
@@ -1924,15 +2197,32 @@ TEXT ·matmuljvp4x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y5
@@ -2040,16 +2330,35 @@ TEXT ·matmuljvp5x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DX)(DX*2), BX
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  da+24(FP), SI
-	MOVQ  b+48(FP), DI
-	MOVQ  a+16(FP), R8
-	MOVQ  db+56(FP), R9
-	MOVQ  k+8(FP), R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	MOVQ       c+72(FP), SI
+	MOVQ       cm+80(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       add+88(FP), SI
+	TESTQ      SI, SI
+	JGE        begin
+	MOVQ       c+72(FP), SI
+	VMASKMOVPS (SI), Y0, Y1
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y5
+	ADDQ       DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMASKMOVPS   (DI), Y0, Y6
@@ -2171,17 +2480,38 @@ TEXT ·matmuljvp6x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  da+24(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  a+16(FP), R9
-	MOVQ  db+56(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMASKMOVPS (DI), Y0, Y1
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y2
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y3
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y4
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y5
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y6
+	ADDQ       R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y7
@@ -2316,18 +2646,41 @@ TEXT ·matmuljvp7x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (BX)(DX*2), SI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	MOVQ  da+24(FP), DI
-	MOVQ  b+48(FP), R8
-	MOVQ  a+16(FP), R9
-	MOVQ  db+56(FP), R10
-	MOVQ  k+8(FP), R11
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	MOVQ       c+72(FP), DI
+	MOVQ       cm+80(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       add+88(FP), DI
+	TESTQ      DI, DI
+	JGE        begin
+	MOVQ       c+72(FP), DI
+	VMASKMOVPS (DI), Y0, Y1
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y2
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y3
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y4
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y5
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y6
+	ADDQ       R8, DI
+	VMASKMOVPS (DI), Y0, Y7
+	ADDQ       R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMASKMOVPS   (R8), Y0, Y8
@@ -2476,19 +2829,44 @@ TEXT ·matmuljvp8x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (SI)(DX*2), DI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	MOVQ  da+24(FP), R8
-	MOVQ  b+48(FP), R9
-	MOVQ  a+16(FP), R10
-	MOVQ  db+56(FP), R11
-	MOVQ  k+8(FP), R12
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMASKMOVPS (R8), Y0, Y1
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y2
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y3
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y4
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y5
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y6
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y7
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y8
+	ADDQ       R9, R8
+
+begin:
+	MOVQ da+24(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ a+16(FP), R10
+	MOVQ db+56(FP), R11
+	MOVQ k+8(FP), R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y9
@@ -2650,20 +3028,47 @@ TEXT ·matmuljvp9x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (SI)(DX*2), DI
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	MOVQ  da+24(FP), R8
-	MOVQ  b+48(FP), R9
-	MOVQ  a+16(FP), R10
-	MOVQ  db+56(FP), R11
-	MOVQ  k+8(FP), R12
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	MOVQ       c+72(FP), R8
+	MOVQ       cm+80(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       add+88(FP), R8
+	TESTQ      R8, R8
+	JGE        begin
+	MOVQ       c+72(FP), R8
+	VMASKMOVPS (R8), Y0, Y1
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y2
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y3
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y4
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y5
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y6
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y7
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y8
+	ADDQ       R9, R8
+	VMASKMOVPS (R8), Y0, Y9
+	ADDQ       R9, R8
+
+begin:
+	MOVQ da+24(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ a+16(FP), R10
+	MOVQ db+56(FP), R11
+	MOVQ k+8(FP), R12
 
 term:
 	VMASKMOVPS   (R9), Y0, Y10
@@ -2839,21 +3244,50 @@ TEXT ·matmuljvp10x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DI)(DX*2), R8
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  da+24(FP), R9
-	MOVQ  b+48(FP), R10
-	MOVQ  a+16(FP), R11
-	MOVQ  db+56(FP), R12
-	MOVQ  k+8(FP), R13
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMASKMOVPS (R9), Y0, Y1
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y2
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y3
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y4
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y5
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y6
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y7
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y8
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y9
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y10
+	ADDQ       R10, R9
+
+begin:
+	MOVQ da+24(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ a+16(FP), R11
+	MOVQ db+56(FP), R12
+	MOVQ k+8(FP), R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y11
@@ -3042,22 +3476,53 @@ TEXT ·matmuljvp11x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (DI)(DX*2), R8
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	MOVQ  da+24(FP), R9
-	MOVQ  b+48(FP), R10
-	MOVQ  a+16(FP), R11
-	MOVQ  db+56(FP), R12
-	MOVQ  k+8(FP), R13
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	MOVQ       c+72(FP), R9
+	MOVQ       cm+80(FP), R10
+	SHLQ       $0x02, R10
+	MOVQ       add+88(FP), R9
+	TESTQ      R9, R9
+	JGE        begin
+	MOVQ       c+72(FP), R9
+	VMASKMOVPS (R9), Y0, Y1
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y2
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y3
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y4
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y5
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y6
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y7
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y8
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y9
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y10
+	ADDQ       R10, R9
+	VMASKMOVPS (R9), Y0, Y11
+	ADDQ       R10, R9
+
+begin:
+	MOVQ da+24(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ a+16(FP), R11
+	MOVQ db+56(FP), R12
+	MOVQ k+8(FP), R13
 
 term:
 	VMASKMOVPS   (R10), Y0, Y12
@@ -3260,23 +3725,56 @@ TEXT ·matmuljvp12x8tailAVX2(SB), NOSPLIT, $0-136
 	LEAQ    (R8)(DX*2), R9
 
 block:
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	VPXOR Y11, Y11, Y11
-	VPXOR Y12, Y12, Y12
-	MOVQ  da+24(FP), R10
-	MOVQ  b+48(FP), R11
-	MOVQ  a+16(FP), R12
-	MOVQ  db+56(FP), R13
-	MOVQ  k+8(FP), R14
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VPXOR      Y12, Y12, Y12
+	MOVQ       c+72(FP), R10
+	MOVQ       cm+80(FP), R11
+	SHLQ       $0x02, R11
+	MOVQ       add+88(FP), R10
+	TESTQ      R10, R10
+	JGE        begin
+	MOVQ       c+72(FP), R10
+	VMASKMOVPS (R10), Y0, Y1
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y2
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y3
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y4
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y5
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y6
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y7
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y8
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y9
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y10
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y11
+	ADDQ       R11, R10
+	VMASKMOVPS (R10), Y0, Y12
+	ADDQ       R11, R10
+
+begin:
+	MOVQ da+24(FP), R10
+	MOVQ b+48(FP), R11
+	MOVQ a+16(FP), R12
+	MOVQ db+56(FP), R13
+	MOVQ k+8(FP), R14
 
 term:
 	VMASKMOVPS   (R11), Y0, Y13
@@ -3487,13 +3985,25 @@ TEXT ·matmuljvp1x32tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	MOVQ   da+24(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   a+16(FP), SI
-	MOVQ   db+56(FP), DI
-	MOVQ   k+8(FP), R8
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	MOVQ      c+72(FP), DX
+	MOVQ      cm+80(FP), BX
+	SHLQ      $0x02, BX
+	MOVQ      add+88(FP), DX
+	TESTQ     DX, DX
+	JGE       begin
+	MOVQ      c+72(FP), DX
+	VMOVUPS   (DX), Z0
+	VMOVUPS.Z 64(DX), K1, Z1
+	ADDQ      BX, DX
+
+begin:
+	MOVQ da+24(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ db+56(FP), DI
+	MOVQ k+8(FP), R8
 
 term:
 	VMOVUPS      (BX), Z2
@@ -3569,15 +4079,30 @@ TEXT ·matmuljvp2x32tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	MOVQ   da+24(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   a+16(FP), DI
-	MOVQ   db+56(FP), R8
-	MOVQ   k+8(FP), R9
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	MOVQ      c+72(FP), BX
+	MOVQ      cm+80(FP), SI
+	SHLQ      $0x02, SI
+	MOVQ      add+88(FP), BX
+	TESTQ     BX, BX
+	JGE       begin
+	MOVQ      c+72(FP), BX
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      SI, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Z4
@@ -3672,17 +4197,35 @@ TEXT ·matmuljvp3x32tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	MOVQ   da+24(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   a+16(FP), DI
-	MOVQ   db+56(FP), R8
-	MOVQ   k+8(FP), R9
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	MOVQ      c+72(FP), BX
+	MOVQ      cm+80(FP), SI
+	SHLQ      $0x02, SI
+	MOVQ      add+88(FP), BX
+	TESTQ     BX, BX
+	JGE       begin
+	MOVQ      c+72(FP), BX
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      SI, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      SI, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS      (SI), Z6
@@ -3797,19 +4340,40 @@ TEXT ·matmuljvp4x32tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	MOVQ   da+24(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   a+16(FP), R8
-	MOVQ   db+56(FP), R9
-	MOVQ   k+8(FP), R10
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	MOVQ      c+72(FP), SI
+	MOVQ      cm+80(FP), DI
+	SHLQ      $0x02, DI
+	MOVQ      add+88(FP), SI
+	TESTQ     SI, SI
+	JGE       begin
+	MOVQ      c+72(FP), SI
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z2
+	VMOVUPS.Z 64(SI), K1, Z3
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z4
+	VMOVUPS.Z 64(SI), K1, Z5
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z6
+	VMOVUPS.Z 64(SI), K1, Z7
+	ADDQ      DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Z8
@@ -3943,21 +4507,45 @@ TEXT ·matmuljvp5x32tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	MOVQ   da+24(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   a+16(FP), R8
-	MOVQ   db+56(FP), R9
-	MOVQ   k+8(FP), R10
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	MOVQ      c+72(FP), SI
+	MOVQ      cm+80(FP), DI
+	SHLQ      $0x02, DI
+	MOVQ      add+88(FP), SI
+	TESTQ     SI, SI
+	JGE       begin
+	MOVQ      c+72(FP), SI
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z2
+	VMOVUPS.Z 64(SI), K1, Z3
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z4
+	VMOVUPS.Z 64(SI), K1, Z5
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z6
+	VMOVUPS.Z 64(SI), K1, Z7
+	ADDQ      DI, SI
+	VMOVUPS   (SI), Z8
+	VMOVUPS.Z 64(SI), K1, Z9
+	ADDQ      DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS      (DI), Z10
@@ -4111,23 +4699,50 @@ TEXT ·matmuljvp6x32tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	MOVQ   da+24(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   a+16(FP), R9
-	MOVQ   db+56(FP), R10
-	MOVQ   k+8(FP), R11
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	VXORPS    Z10, Z10, Z10
+	VXORPS    Z11, Z11, Z11
+	MOVQ      c+72(FP), DI
+	MOVQ      cm+80(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      add+88(FP), DI
+	TESTQ     DI, DI
+	JGE       begin
+	MOVQ      c+72(FP), DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS.Z 64(DI), K1, Z1
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z4
+	VMOVUPS.Z 64(DI), K1, Z5
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z6
+	VMOVUPS.Z 64(DI), K1, Z7
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z8
+	VMOVUPS.Z 64(DI), K1, Z9
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z10
+	VMOVUPS.Z 64(DI), K1, Z11
+	ADDQ      R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS      (R8), Z12
@@ -4300,25 +4915,55 @@ TEXT ·matmuljvp7x32tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	MOVQ   da+24(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   a+16(FP), R9
-	MOVQ   db+56(FP), R10
-	MOVQ   k+8(FP), R11
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	VXORPS    Z10, Z10, Z10
+	VXORPS    Z11, Z11, Z11
+	VXORPS    Z12, Z12, Z12
+	VXORPS    Z13, Z13, Z13
+	MOVQ      c+72(FP), DI
+	MOVQ      cm+80(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      add+88(FP), DI
+	TESTQ     DI, DI
+	JGE       begin
+	MOVQ      c+72(FP), DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS.Z 64(DI), K1, Z1
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z4
+	VMOVUPS.Z 64(DI), K1, Z5
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z6
+	VMOVUPS.Z 64(DI), K1, Z7
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z8
+	VMOVUPS.Z 64(DI), K1, Z9
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z10
+	VMOVUPS.Z 64(DI), K1, Z11
+	ADDQ      R8, DI
+	VMOVUPS   (DI), Z12
+	VMOVUPS.Z 64(DI), K1, Z13
+	ADDQ      R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS      (R8), Z14
@@ -4511,27 +5156,60 @@ TEXT ·matmuljvp8x32tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	MOVQ   da+24(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   a+16(FP), R10
-	MOVQ   db+56(FP), R11
-	MOVQ   k+8(FP), R12
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	VXORPS    Z10, Z10, Z10
+	VXORPS    Z11, Z11, Z11
+	VXORPS    Z12, Z12, Z12
+	VXORPS    Z13, Z13, Z13
+	VXORPS    Z14, Z14, Z14
+	VXORPS    Z15, Z15, Z15
+	MOVQ      c+72(FP), R8
+	MOVQ      cm+80(FP), R9
+	SHLQ      $0x02, R9
+	MOVQ      add+88(FP), R8
+	TESTQ     R8, R8
+	JGE       begin
+	MOVQ      c+72(FP), R8
+	VMOVUPS   (R8), Z0
+	VMOVUPS.Z 64(R8), K1, Z1
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z2
+	VMOVUPS.Z 64(R8), K1, Z3
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Z5
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z6
+	VMOVUPS.Z 64(R8), K1, Z7
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z8
+	VMOVUPS.Z 64(R8), K1, Z9
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z10
+	VMOVUPS.Z 64(R8), K1, Z11
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z12
+	VMOVUPS.Z 64(R8), K1, Z13
+	ADDQ      R9, R8
+	VMOVUPS   (R8), Z14
+	VMOVUPS.Z 64(R8), K1, Z15
+	ADDQ      R9, R8
+
+begin:
+	MOVQ da+24(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ a+16(FP), R10
+	MOVQ db+56(FP), R11
+	MOVQ k+8(FP), R12
 
 term:
 	VMOVUPS      (R9), Z16
@@ -4740,12 +5418,23 @@ TEXT ·matmuljvp1x16tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	MOVQ   da+24(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   a+16(FP), SI
-	MOVQ   db+56(FP), DI
-	MOVQ   k+8(FP), R8
+	VXORPS    Z0, Z0, Z0
+	MOVQ      c+72(FP), DX
+	MOVQ      cm+80(FP), BX
+	SHLQ      $0x02, BX
+	MOVQ      add+88(FP), DX
+	TESTQ     DX, DX
+	JGE       begin
+	MOVQ      c+72(FP), DX
+	VMOVUPS.Z (DX), K1, Z0
+	ADDQ      BX, DX
+
+begin:
+	MOVQ da+24(FP), DX
+	MOVQ b+48(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ db+56(FP), DI
+	MOVQ k+8(FP), R8
 
 term:
 	VMOVUPS.Z        (BX), K1, Z1
@@ -4811,13 +5500,26 @@ TEXT ·matmuljvp2x16tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	MOVQ   da+24(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   a+16(FP), DI
-	MOVQ   db+56(FP), R8
-	MOVQ   k+8(FP), R9
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	MOVQ      c+72(FP), BX
+	MOVQ      cm+80(FP), SI
+	SHLQ      $0x02, SI
+	MOVQ      add+88(FP), BX
+	TESTQ     BX, BX
+	JGE       begin
+	MOVQ      c+72(FP), BX
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      SI, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z2
@@ -4894,14 +5596,29 @@ TEXT ·matmuljvp3x16tailAVX512(SB), NOSPLIT, $0-136
 	SHLQ  $0x02, DX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	MOVQ   da+24(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   a+16(FP), DI
-	MOVQ   db+56(FP), R8
-	MOVQ   k+8(FP), R9
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	MOVQ      c+72(FP), BX
+	MOVQ      cm+80(FP), SI
+	SHLQ      $0x02, SI
+	MOVQ      add+88(FP), BX
+	TESTQ     BX, BX
+	JGE       begin
+	MOVQ      c+72(FP), BX
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      SI, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      SI, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      SI, BX
+
+begin:
+	MOVQ da+24(FP), BX
+	MOVQ b+48(FP), SI
+	MOVQ a+16(FP), DI
+	MOVQ db+56(FP), R8
+	MOVQ k+8(FP), R9
 
 term:
 	VMOVUPS.Z        (SI), K1, Z3
@@ -4990,15 +5707,32 @@ TEXT ·matmuljvp4x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	MOVQ   da+24(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   a+16(FP), R8
-	MOVQ   db+56(FP), R9
-	MOVQ   k+8(FP), R10
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	MOVQ      c+72(FP), SI
+	MOVQ      cm+80(FP), DI
+	SHLQ      $0x02, DI
+	MOVQ      add+88(FP), SI
+	TESTQ     SI, SI
+	JGE       begin
+	MOVQ      c+72(FP), SI
+	VMOVUPS.Z (SI), K1, Z0
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z1
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z2
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z3
+	ADDQ      DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z4
@@ -5098,16 +5832,35 @@ TEXT ·matmuljvp5x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DX)(DX*2), BX
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	MOVQ   da+24(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   a+16(FP), R8
-	MOVQ   db+56(FP), R9
-	MOVQ   k+8(FP), R10
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	MOVQ      c+72(FP), SI
+	MOVQ      cm+80(FP), DI
+	SHLQ      $0x02, DI
+	MOVQ      add+88(FP), SI
+	TESTQ     SI, SI
+	JGE       begin
+	MOVQ      c+72(FP), SI
+	VMOVUPS.Z (SI), K1, Z0
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z1
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z2
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z3
+	ADDQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z4
+	ADDQ      DI, SI
+
+begin:
+	MOVQ da+24(FP), SI
+	MOVQ b+48(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ db+56(FP), R9
+	MOVQ k+8(FP), R10
 
 term:
 	VMOVUPS.Z        (DI), K1, Z5
@@ -5219,17 +5972,38 @@ TEXT ·matmuljvp6x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	MOVQ   da+24(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   a+16(FP), R9
-	MOVQ   db+56(FP), R10
-	MOVQ   k+8(FP), R11
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	MOVQ      c+72(FP), DI
+	MOVQ      cm+80(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      add+88(FP), DI
+	TESTQ     DI, DI
+	JGE       begin
+	MOVQ      c+72(FP), DI
+	VMOVUPS.Z (DI), K1, Z0
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z1
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z2
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z3
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z4
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z5
+	ADDQ      R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z6
@@ -5352,18 +6126,41 @@ TEXT ·matmuljvp7x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (BX)(DX*2), SI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	MOVQ   da+24(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   a+16(FP), R9
-	MOVQ   db+56(FP), R10
-	MOVQ   k+8(FP), R11
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	MOVQ      c+72(FP), DI
+	MOVQ      cm+80(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      add+88(FP), DI
+	TESTQ     DI, DI
+	JGE       begin
+	MOVQ      c+72(FP), DI
+	VMOVUPS.Z (DI), K1, Z0
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z1
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z2
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z3
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z4
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z5
+	ADDQ      R8, DI
+	VMOVUPS.Z (DI), K1, Z6
+	ADDQ      R8, DI
+
+begin:
+	MOVQ da+24(FP), DI
+	MOVQ b+48(FP), R8
+	MOVQ a+16(FP), R9
+	MOVQ db+56(FP), R10
+	MOVQ k+8(FP), R11
 
 term:
 	VMOVUPS.Z        (R8), K1, Z7
@@ -5498,19 +6295,44 @@ TEXT ·matmuljvp8x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	MOVQ   da+24(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   a+16(FP), R10
-	MOVQ   db+56(FP), R11
-	MOVQ   k+8(FP), R12
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	MOVQ      c+72(FP), R8
+	MOVQ      cm+80(FP), R9
+	SHLQ      $0x02, R9
+	MOVQ      add+88(FP), R8
+	TESTQ     R8, R8
+	JGE       begin
+	MOVQ      c+72(FP), R8
+	VMOVUPS.Z (R8), K1, Z0
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z1
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z2
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z3
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z4
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z5
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z6
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z7
+	ADDQ      R9, R8
+
+begin:
+	MOVQ da+24(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ a+16(FP), R10
+	MOVQ db+56(FP), R11
+	MOVQ k+8(FP), R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z8
@@ -5656,20 +6478,47 @@ TEXT ·matmuljvp9x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (SI)(DX*2), DI
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	MOVQ   da+24(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   a+16(FP), R10
-	MOVQ   db+56(FP), R11
-	MOVQ   k+8(FP), R12
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	MOVQ      c+72(FP), R8
+	MOVQ      cm+80(FP), R9
+	SHLQ      $0x02, R9
+	MOVQ      add+88(FP), R8
+	TESTQ     R8, R8
+	JGE       begin
+	MOVQ      c+72(FP), R8
+	VMOVUPS.Z (R8), K1, Z0
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z1
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z2
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z3
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z4
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z5
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z6
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z7
+	ADDQ      R9, R8
+	VMOVUPS.Z (R8), K1, Z8
+	ADDQ      R9, R8
+
+begin:
+	MOVQ da+24(FP), R8
+	MOVQ b+48(FP), R9
+	MOVQ a+16(FP), R10
+	MOVQ db+56(FP), R11
+	MOVQ k+8(FP), R12
 
 term:
 	VMOVUPS.Z        (R9), K1, Z9
@@ -5827,21 +6676,50 @@ TEXT ·matmuljvp10x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	MOVQ   da+24(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   a+16(FP), R11
-	MOVQ   db+56(FP), R12
-	MOVQ   k+8(FP), R13
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	MOVQ      c+72(FP), R9
+	MOVQ      cm+80(FP), R10
+	SHLQ      $0x02, R10
+	MOVQ      add+88(FP), R9
+	TESTQ     R9, R9
+	JGE       begin
+	MOVQ      c+72(FP), R9
+	VMOVUPS.Z (R9), K1, Z0
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z1
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z2
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z3
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z4
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z6
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z8
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      R10, R9
+
+begin:
+	MOVQ da+24(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ a+16(FP), R11
+	MOVQ db+56(FP), R12
+	MOVQ k+8(FP), R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z10
@@ -6010,22 +6888,53 @@ TEXT ·matmuljvp11x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (DI)(DX*2), R8
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	MOVQ   da+24(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   a+16(FP), R11
-	MOVQ   db+56(FP), R12
-	MOVQ   k+8(FP), R13
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	VXORPS    Z10, Z10, Z10
+	MOVQ      c+72(FP), R9
+	MOVQ      cm+80(FP), R10
+	SHLQ      $0x02, R10
+	MOVQ      add+88(FP), R9
+	TESTQ     R9, R9
+	JGE       begin
+	MOVQ      c+72(FP), R9
+	VMOVUPS.Z (R9), K1, Z0
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z1
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z2
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z3
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z4
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z6
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z8
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      R10, R9
+	VMOVUPS.Z (R9), K1, Z10
+	ADDQ      R10, R9
+
+begin:
+	MOVQ da+24(FP), R9
+	MOVQ b+48(FP), R10
+	MOVQ a+16(FP), R11
+	MOVQ db+56(FP), R12
+	MOVQ k+8(FP), R13
 
 term:
 	VMOVUPS.Z        (R10), K1, Z11
@@ -6206,23 +7115,56 @@ TEXT ·matmuljvp12x16tailAVX512(SB), NOSPLIT, $0-136
 	LEAQ  (R8)(DX*2), R9
 
 block:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	MOVQ   da+24(FP), R10
-	MOVQ   b+48(FP), R11
-	MOVQ   a+16(FP), R12
-	MOVQ   db+56(FP), R13
-	MOVQ   k+8(FP), R14
+	VXORPS    Z0, Z0, Z0
+	VXORPS    Z1, Z1, Z1
+	VXORPS    Z2, Z2, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z7, Z7, Z7
+	VXORPS    Z8, Z8, Z8
+	VXORPS    Z9, Z9, Z9
+	VXORPS    Z10, Z10, Z10
+	VXORPS    Z11, Z11, Z11
+	MOVQ      c+72(FP), R10
+	MOVQ      cm+80(FP), R11
+	SHLQ      $0x02, R11
+	MOVQ      add+88(FP), R10
+	TESTQ     R10, R10
+	JGE       begin
+	MOVQ      c+72(FP), R10
+	VMOVUPS.Z (R10), K1, Z0
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z1
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z2
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z3
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z4
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z5
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z6
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z7
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z8
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z9
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R10), K1, Z11
+	ADDQ      R11, R10
+
+begin:
+	MOVQ da+24(FP), R10
+	MOVQ b+48(FP), R11
+	MOVQ a+16(FP), R12
+	MOVQ db+56(FP), R13
+	MOVQ k+8(FP), R14
 
 term:
 	VMOVUPS.Z        (R11), K1, Z12

@@ -96,28 +96,28 @@ func (t tile) generate() {
 	for _, row := range acc {
 		t.clear(row...)
 	}
+	row, cm := load(c, "c", 0), load(c, "cm", 2)
 	if !t.tangent {
-		row, cm := load(c, "c", 0), load(c, "cm", 2)
 		for range t.rows {
 			t.fetch(row)
 			c.ADDQ(cm, row)
 		}
-		add := load(c, "add", 0)
-		c.TESTQ(add, add)
-		c.JGE(operand.LabelRef("begin"))
-		c.MOVQ(load(c, "c", 0), row)
-		for _, vs := range acc {
-			for j, x := range vs {
-				if t.masked(j) {
-					t.loadMasked(mem(row, j*t.bytes()), mask, x)
-				} else {
-					c.VMOVUPS(mem(row, j*t.bytes()), x)
-				}
-			}
-			c.ADDQ(cm, row)
-		}
-		c.Label("begin")
 	}
+	add := load(c, "add", 0)
+	c.TESTQ(add, add)
+	c.JGE(operand.LabelRef("begin"))
+	c.MOVQ(load(c, "c", 0), row)
+	for _, vs := range acc {
+		for j, x := range vs {
+			if t.masked(j) {
+				t.loadMasked(mem(row, j*t.bytes()), mask, x)
+			} else {
+				c.VMOVUPS(mem(row, j*t.bytes()), x)
+			}
+		}
+		c.ADDQ(cm, row)
+	}
+	c.Label("begin")
 	terms := make([]term, len(names))
 	for i, n := range names {
 		terms[i] = term{load(c, n[0], 0), load(c, n[1], 0)}
