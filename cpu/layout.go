@@ -62,10 +62,11 @@ func (e *Engine) layOut(p *graph.Program, slots *graph.Slots) *layout {
 	return l
 }
 
-// fuse has products do what stands beside them, and joins pointwise nodes to chains.
+// fuse has products do what stands beside them, and joins pointwise nodes to one, or to chains.
 func (l *layout) fuse(e *Engine) {
 	l.foldHeads(e)
 	l.foldSums(e)
+	l.foldProducts(e)
 	l.t.Fuse(graph.Fusion{Part: partWords, Smallest: smallest})
 	for i := range l.t.Groups {
 		if g := &l.t.Groups[i]; g.Len > 0 {

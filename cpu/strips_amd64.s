@@ -685,6 +685,58 @@ done:
 	VZEROUPPER
 	RET
 
+// func stripMulMulAddAVX2(y *uint32, a *uint32, b *uint32, c *uint32, d *uint32, n int)
+// Requires: AVX, AVX2
+TEXT ·stripMulMulAddAVX2(SB), NOSPLIT, $0-48
+	MOVQ         y+0(FP), AX
+	MOVQ         n+40(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	MOVQ         c+24(FP), SI
+	MOVQ         d+32(FP), DI
+	XORQ         R8, R8
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y0
+	SUBQ         $+8, CX
+	JL           after1
+
+by1:
+	VMOVUPS   (DX)(R8*4), Y1
+	VMOVUPS   (BX)(R8*4), Y2
+	VMOVUPS   (SI)(R8*4), Y3
+	VMOVUPS   (DI)(R8*4), Y4
+	VMULPS    Y2, Y1, Y1
+	VMULPS    Y4, Y3, Y3
+	VADDPS    Y3, Y1, Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(R8*4)
+	ADDQ      $0x00000008, R8
+	SUBQ      $0x00000008, CX
+	JGE       by1
+
+after1:
+	ADDQ       $0x00000008, CX
+	JZ         done
+	LEAQ       firstLanes<>+0(SB), R9
+	NEGQ       CX
+	VMOVUPS    32(R9)(CX*4), Y1
+	VMASKMOVPS (DX)(R8*4), Y1, Y2
+	VMASKMOVPS (BX)(R8*4), Y1, Y3
+	VMASKMOVPS (SI)(R8*4), Y1, Y4
+	VMASKMOVPS (DI)(R8*4), Y1, Y5
+	VMULPS     Y3, Y2, Y2
+	VMULPS     Y5, Y4, Y4
+	VADDPS     Y4, Y2, Y2
+	VCMPPS     $0x03, Y2, Y2, Y3
+	VBLENDVPS  Y3, Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func stripSelectAVX2(y *uint32, c *uint32, a *uint32, b *uint32, n int)
 // Requires: AVX, AVX2
 TEXT ·stripSelectAVX2(SB), NOSPLIT, $0-40
@@ -1336,6 +1388,58 @@ after1:
 	VCMPPS    $0x03, Z1, Z1, K2
 	VPBLENDMD Z0, Z1, K2, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func stripMulMulAddAVX512(y *uint32, a *uint32, b *uint32, c *uint32, d *uint32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·stripMulMulAddAVX512(SB), NOSPLIT, $0-48
+	MOVQ         y+0(FP), AX
+	MOVQ         n+40(FP), CX
+	MOVQ         a+8(FP), DX
+	MOVQ         b+16(FP), BX
+	MOVQ         c+24(FP), SI
+	MOVQ         d+32(FP), DI
+	XORQ         R8, R8
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $+16, CX
+	JL           after1
+
+by1:
+	VMOVUPS   (DX)(R8*4), Z1
+	VMOVUPS   (BX)(R8*4), Z2
+	VMOVUPS   (SI)(R8*4), Z3
+	VMOVUPS   (DI)(R8*4), Z4
+	VMULPS    Z2, Z1, Z1
+	VMULPS    Z4, Z3, Z3
+	VADDPS    Z3, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPBLENDMD Z0, Z1, K1, Z1
+	VMOVUPS   Z1, (AX)(R8*4)
+	ADDQ      $0x00000010, R8
+	SUBQ      $0x00000010, CX
+	JGE       by1
+
+after1:
+	ADDQ      $0x00000010, CX
+	JZ        done
+	MOVL      $0xffffffff, R9
+	BZHIL     CX, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DX)(R8*4), K1, Z1
+	VMOVUPS.Z (BX)(R8*4), K1, Z2
+	VMOVUPS.Z (SI)(R8*4), K1, Z3
+	VMOVUPS.Z (DI)(R8*4), K1, Z4
+	VMULPS    Z2, Z1, Z1
+	VMULPS    Z4, Z3, Z3
+	VADDPS    Z3, Z1, Z1
+	VCMPPS    $0x03, Z1, Z1, K2
+	VPBLENDMD Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(R8*4)
 
 done:
 	VZEROUPPER

@@ -79,6 +79,11 @@ func stripReluAVX2(y *uint32, x *uint32, n int)
 //go:noescape
 func stripSqrtAVX2(y *uint32, x *uint32, n int)
 
+// stripMulMulAddAVX2 sets y to a * b + c * d, with three roundings, for n > 0 words.
+//
+//go:noescape
+func stripMulMulAddAVX2(y *uint32, a *uint32, b *uint32, c *uint32, d *uint32, n int)
+
 // stripSelectAVX2 sets y to c != 0 ? a : b, for n > 0 words.
 //
 //go:noescape
@@ -158,6 +163,11 @@ func stripReluAVX512(y *uint32, x *uint32, n int)
 //
 //go:noescape
 func stripSqrtAVX512(y *uint32, x *uint32, n int)
+
+// stripMulMulAddAVX512 sets y to a * b + c * d, with three roundings, for n > 0 words.
+//
+//go:noescape
+func stripMulMulAddAVX512(y *uint32, a *uint32, b *uint32, c *uint32, d *uint32, n int)
 
 // stripSelectAVX512 sets y to c != 0 ? a : b, for n > 0 words.
 //

@@ -43,6 +43,7 @@ var elementwise = []strip{
 	{"stripNeg", "x", "-x", negation},
 	{"stripRelu", "x", "relu(x)", relu},
 	{"stripSqrt", "x", "the square root of x", squareRoot},
+	{"stripMulMulAdd", "a, b, c, d", "a * b + c * d, with three roundings", mulMulAdd},
 	{"stripSelect", "c, a, b", "c != 0 ? a : b", selection},
 }
 
@@ -61,6 +62,14 @@ func arithmetic(f func(c *build.Context, ops ...operand.Op)) body {
 		f(k.Context, x[1], x[0], x[0])
 		return k.canonical(x[0], x[0], x[0])
 	}
+}
+
+// mulMulAdd is the sum of two products; of a NaN on the way the sum is one.
+func mulMulAdd(k *code, x []reg.VecVirtual) reg.VecVirtual {
+	k.VMULPS(x[1], x[0], x[0])
+	k.VMULPS(x[3], x[2], x[2])
+	k.VADDPS(x[2], x[0], x[0])
+	return k.canonical(x[0], x[0], x[0])
 }
 
 // extremum is a maximum or minimum. The processor's is its second source where both are zeros or one is a NaN. Of two zeros,
