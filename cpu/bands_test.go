@@ -381,10 +381,10 @@ func TestBands(t *testing.T) {
 		for k, v := range b.in {
 			in[k] = b.types[v]
 		}
-		checkInBands(t, r, i, b, in, b.run)
+		checkGuarded(t, r, i, b, in, b.run)
 		w := newWorkspace(2 * scratches[reflect.TypeOf(b)](b, in, 1))
 		b.place(w)
-		checkInBands(t, r, i, b, in, func(_ *workspace, out, in []op.Tensor) { // again, elsewhere in a workspace whose memory others use by now
+		checkGuarded(t, r, i, b, in, func(_ *workspace, out, in []op.Tensor) { // again, elsewhere in a workspace whose memory others use by now
 			fill(w.buf[:len(w.buf)/2], 0xdeadbeef)
 			w.used = len(w.buf) / 2 / 16 * 16
 			b.run(w, out, in)

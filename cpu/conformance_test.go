@@ -77,9 +77,9 @@ func TestComplete(t *testing.T) {
 	optest.Complete(t, engine(t, 1), left)
 }
 
-// TestGuardBands runs every registered twin on operands between poisoned words and against guard pages, at addresses that
-// are multiples of 4 bytes only, and into results that hold poison before. It compares bits, bands and operands.
-func TestGuardBands(t *testing.T) {
+// TestGuards runs every registered twin on operands between poisoned words and against guard pages, at addresses that
+// are multiples of 4 bytes only, and into results that hold poison before. It compares bits, the words around the results, and operands.
+func TestGuards(t *testing.T) {
 	for _, v := range names() {
 		if v == Law {
 			continue

@@ -276,8 +276,8 @@ func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, til
 		q.small(terms, c, a, b, buf, tiles)
 		return
 	}
-	var one [1]band // enough, and no allocation, where A is not packed
-	bands, few := one[:0], q.few(terms, b)
+	var one [1]slab // enough, and no allocation, where A is not packed
+	slabs, few := one[:0], q.few(terms, b)
 	var sums results
 	for i := range c {
 		if few < op.Chunk && c[i] != nil && (x[i] != nil || terms > op.Chunk) {
@@ -296,12 +296,12 @@ func (q portion) run(w *workspace, terms int, c, x results, a, b operandsAB, til
 			}
 			for s := 0; s < k; s += few {
 				n := min(few, k-s)
-				bands = q.bands(bands[:0], e, r+s, n, a, bufA)
+				slabs = q.slabs(slabs[:0], e, r+s, n, a, bufA)
 				for j := q.from; j < q.end; j += q.tiles.panel() {
 					panel := q.packPanel(e, j, r+s, n, b, buf)
 					for i, t := range tiles {
 						if t != nil {
-							q.tilePanel(t, panel, bands, to[i])
+							q.tilePanel(t, panel, slabs, to[i])
 						}
 					}
 				}
@@ -362,37 +362,37 @@ func (q portion) small(terms int, c results, a, b, buf operandsAB, tiles [2]*til
 	}
 }
 
-// band is some rows of A, m from row on, for the terms of a chunk.
-type band struct {
+// slab is some rows of A, m from row on, for the terms of a chunk.
+type slab struct {
 	row, m int
 	a      [2]*float32
 	am, ak int
 }
 
-// bands appends the bands of k terms from r on, of entry e of the batch: those that are packed into buf, and what is left of A.
-func (p *product) bands(bands []band, e, r, k int, a, buf operandsAB) []band {
+// slabs appends the slabs of k terms from r on, of entry e of the batch: those that are packed into buf, and what is left of A.
+func (p *product) slabs(slabs []slab, e, r, k int, a, buf operandsAB) []slab {
 	row, size := 0, p.tiles.panel()
 	at := func(x []float32) *float32 { return &x[p.a.at(e)+row*p.AM+r*p.AK] }
 	for ; len(buf[0]) > 0 && row+size <= p.M; row += size {
-		b := band{row: row, m: size, am: 1, ak: size}
+		b := slab{row: row, m: size, am: 1, ak: size}
 		for i := range a {
 			if a[i] != nil {
 				b.a[i] = &buf[i][row*k]
 				p.tiles.packRows(b.a[i], at(a[i]), k, p.AK)
 			}
 		}
-		bands = append(bands, b)
+		slabs = append(slabs, b)
 	}
 	if row == p.M {
-		return bands
+		return slabs
 	}
-	b := band{row: row, m: p.M - row, am: p.AM, ak: p.AK}
+	b := slab{row: row, m: p.M - row, am: p.AM, ak: p.AK}
 	for i := range a {
 		if a[i] != nil {
 			b.a[i] = at(a[i])
 		}
 	}
-	return append(bands, b)
+	return append(slabs, b)
 }
 
 // packedPanel is a panel of B, and of its tangent if there is one, as the kernels of tiles take them.
@@ -420,15 +420,15 @@ func (p *product) packPanel(e, j, r, k int, b, buf operandsAB) packedPanel {
 	return q
 }
 
-// tilePanel goes down the bands of A with the kernels of tiles.
-func (p *product) tilePanel(tiles *tileSet, q packedPanel, bands []band, to target) {
+// tilePanel goes down the slabs of A with the kernels of tiles.
+func (p *product) tilePanel(tiles *tileSet, q packedPanel, slabs []slab, to target) {
 	byRows, last := tiles.kernels(q.cols)
 	j, k, from, bk, ahead, step := q.j, q.k, q.from, q.bk, q.ahead, q.step
 	xm := to.cm
 	if to.x != nil {
 		xm = to.xm
 	}
-	for _, x := range bands {
+	for _, x := range slabs {
 		row := 0
 		for _, s := range spans(x.m, len(byRows)) {
 			if s.blocks > 0 {
@@ -469,7 +469,7 @@ func (p *product) spread(tiles [2]*tileSet) bool {
 	return true
 }
 
-// packedA is the number of words of a chunk of A that is packed into bands; 0 where it is used as it lies. It pays where the terms of
+// packedA is the number of words of a chunk of A that is packed into slabs; 0 where it is used as it lies. It pays where the terms of
 // a row lie so far apart, in so large an A, that their lines displace each other before all panels have used them.
 func (p *product) packedA(terms int) int {
 	if p.AM != 1 || p.AK < 256 || 4*p.AK*p.K <= 256<<10 || p.N < 4*p.tiles.panel() {

@@ -286,8 +286,8 @@ func TestMatMulPacking(t *testing.T) {
 	}
 }
 
-// TestMatMulBands takes an A and a B that are so large that rows of A are packed, and panels of B fetched ahead.
-func TestMatMulBands(t *testing.T) {
+// TestMatMulSlabs takes an A and a B that are so large that rows of A are packed, and panels of B fetched ahead.
+func TestMatMulSlabs(t *testing.T) {
 	needAVX2(t)
 	r := rand.New(rand.NewPCG(21, 22))
 	for _, o := range transposes {

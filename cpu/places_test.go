@@ -48,7 +48,7 @@ func TestProductsInOtherPlaces(t *testing.T) {
 				continue
 			}
 			ran[family]++
-			checkInBands(t, r, i, fused, in, kernel)
+			checkGuarded(t, r, i, fused, in, kernel)
 		}
 	}
 	for _, family := range []string{"avx2", "avx512"} {
@@ -100,10 +100,10 @@ func withRandomSum(r *rand.Rand, o op.MatMul, kind, m, k, n int) (op.Op, []op.Ty
 	return withAdded[op.Dual[op.MatMul]]{op.Dual[op.MatMul]{Of: o, With: 3}}, []op.Type{a, b, a, b, x, x}
 }
 
-// checkInBands runs a kernel on random operands, into results between words that must stay what they are.
-func checkInBands(t *testing.T, r *rand.Rand, number int, o op.Op, in []op.Type, k kernel) {
+// checkGuarded runs a kernel on random operands, into results between words that must stay what they are.
+func checkGuarded(t *testing.T, r *rand.Rand, number int, o op.Op, in []op.Type, k kernel) {
 	t.Helper()
-	const band, poison = 64, 0xdeadbeef
+	const guard, poison = 64, 0xdeadbeef
 	types, err := o.Shape(in)
 	if err != nil {
 		t.Fatal(err)
@@ -123,9 +123,9 @@ func checkInBands(t *testing.T, r *rand.Rand, number int, o op.Op, in []op.Type,
 	}
 	var whole [][]uint32
 	for _, ty := range types {
-		words := slices.Repeat([]uint32{poison}, ty.Words()+2*band)
+		words := slices.Repeat([]uint32{poison}, ty.Words()+2*guard)
 		whole, want = append(whole, words), append(want, op.New(ty))
-		outs = append(outs, op.Tensor{Type: ty, W: words[band : band+ty.Words() : band+ty.Words()]})
+		outs = append(outs, op.Tensor{Type: ty, W: words[guard : guard+ty.Words() : guard+ty.Words()]})
 	}
 	o.Law(want, ins)
 	k(newWorkspace(scratches[reflect.TypeOf(o)](o, in, 1)), outs, ins)
@@ -134,8 +134,8 @@ func checkInBands(t *testing.T, r *rand.Rand, number int, o op.Op, in []op.Type,
 			t.Fatalf("case %d, %s of %v: result %d is not that of the law", number, op.Describe(o), in, i)
 		}
 		for j, w := range whole[i] {
-			if (j < band || j >= len(whole[i])-band) && w != poison {
-				t.Fatalf("case %d, %s of %v: word %d beside result %d was written", number, op.Describe(o), in, j-band, i)
+			if (j < guard || j >= len(whole[i])-guard) && w != poison {
+				t.Fatalf("case %d, %s of %v: word %d beside result %d was written", number, op.Describe(o), in, j-guard, i)
 			}
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"lockstep/optest"
 )
 
-// TestRandomGuardBands is TestGuardBands on random cases: every twin that serves one, between poisoned words and at the end of a page.
-func TestRandomGuardBands(t *testing.T) {
+// TestRandomGuards is TestGuards on random cases: every twin that serves one, between poisoned words and at the end of a page.
+func TestRandomGuards(t *testing.T) {
 	cases := uint64(500)
 	if testing.Short() {
 		cases = 100

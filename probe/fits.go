@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dustin/go-humanize"
+
 	"lockstep/analysis/curvature"
 	"lockstep/graph"
 	"lockstep/op"
@@ -70,8 +72,8 @@ func Fits(engine graph.Engine, a curvature.Operator, vectors, further int) error
 	}
 	const working = 4 // vectors of a step
 	if all := need.Bytes + 4*int64(cells)*int64(further+working)*int64(a.N); all > free {
-		return fmt.Errorf("%d models with %d vectors each need about %d MB on the %s engine; there are %d MB: take fewer cells, fewer vectors, fewer steps or a smaller batch",
-			a.Models, vectors, all/1e6, engine.Name(), free/1e6)
+		return fmt.Errorf("%d models with %d vectors each need about %s on the %s engine; there are %s: take fewer cells, fewer vectors, fewer steps or a smaller batch",
+			a.Models, vectors, humanize.Bytes(uint64(all)), engine.Name(), humanize.Bytes(uint64(max(free, 0))))
 	}
 	return nil
 }

@@ -337,7 +337,7 @@ func TestFits(t *testing.T) {
 	if err := Fits(small{engine(t), 1 << 20}, a, 1, 6); err != nil {
 		t.Error(err)
 	}
-	if err := Fits(small{engine(t), 1 << 20}, a, 1, 1<<12); err == nil || !strings.Contains(err.Error(), "there are 1 MB") {
+	if err := Fits(small{engine(t), 1 << 20}, a, 1, 1<<12); err == nil || !strings.Contains(err.Error(), "there are 1.0 MB") {
 		t.Errorf("4,096 vectors of two models in a megabyte: %v", err)
 	}
 	// What has ended needs no room.

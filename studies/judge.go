@@ -235,19 +235,11 @@ func Table(findings []Finding) string {
 
 // Columns names what Row tells.
 func (f Finding) Columns() []string {
-	switch f.Expect.What {
-	case "d_int90":
+	if o, is := pathOutcomes[f.Expect.What]; is {
+		return append([]string{"cells", "parameters", "seeds"}, o.columns()...)
+	}
+	if f.Expect.What == "d_int90" {
 		return []string{"cells", "parameters", "seeds", "baseline", "threshold", "d_int90", "interpolated [bootstrap over seeds]", "expected"}
-	case "r90":
-		return []string{"cells", "parameters", "seeds", "matrices", "mean r90 +- sd over seeds", "without direction", "expected"}
-	case "training_accuracy":
-		return []string{"cells", "parameters", "seeds", "mean training accuracy +- sd over seeds", "expected"}
-	case "loss_fall":
-		return []string{"cells", "parameters", "seeds", "mean fall of the training loss +- sd over seeds", "expected"}
-	case "delay":
-		return []string{"cells", "parameters", "seeds", "accuracy", "mean steps from training to test rows +- sd over seeds", "expected"}
-	case "commutator":
-		return []string{"cells", "parameters", "seeds", "share in the matrices' components / in random ones", "shares", "expected"}
 	}
 	return []string{"cells", "parameters", "seeds", "mean performance", "expected"}
 }
@@ -255,8 +247,8 @@ func (f Finding) Columns() []string {
 // Row is the finding for a table: one text for each of Columns.
 func (f Finding) Row() []string {
 	row := []string{f.cells(), strconv.Itoa(f.Params), strconv.Itoa(f.Seeds)}
-	if f.Expect.OfPath() {
-		return append(row, f.pathRow()...)
+	if o, is := pathOutcomes[f.Expect.What]; is {
+		return append(row, o.row(f)...)
 	}
 	if f.Expect.What != "d_int90" {
 		return append(row, fmt.Sprintf("%.4f", f.Mean), f.Expect.Span())

@@ -155,7 +155,7 @@ func TestBadInput(t *testing.T) {
 		{"op run relu " + os.DevNull + " -o " + out, "a device or a pipe; expected an NPY file"},
 		{"op run matmul " + good + " -o " + out, "matmul"},
 		{"op run fill --attr To=2147483647,2147483647,2147483647 -o " + out, "2^36"},
-		{"op run fill --attr To=2000000000,30 -o " + out, "MB"},
+		{"op run fill --attr To=2000000000,30 -o " + out, "needs about 7"},
 		{"op run iota --attr N=5 -o " + out + " --variant go", noTwin},
 		{"op run neg " + good + " -o " + out + " --variant=", `no variant ""`},
 		{"verify relu --variant=", `no variant ""`},

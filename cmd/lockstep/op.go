@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"lockstep/cpu"
@@ -182,7 +183,7 @@ func runOn(c *cli.Context, o op.Op, in []op.Tensor) ([]op.Tensor, error) {
 	}
 	// The results are held three times: in the pack, as a tensor and as the file's content.
 	if free := memory.Available(); 3*need.Bytes > free {
-		return nil, fmt.Errorf("%s needs about %d MB; there are %d MB", op.Describe(o), 3*need.Bytes/1e6, free/1e6)
+		return nil, fmt.Errorf("%s needs about %s; there are %s", op.Describe(o), humanize.Bytes(uint64(3*need.Bytes)), humanize.Bytes(uint64(max(free, 0))))
 	}
 	for i, t := range in {
 		if err := pack.Put(fmt.Sprint("in", i), p.Types[p.In[i].V], 0, op.Bytes(t.W)); err != nil {
