@@ -25,7 +25,7 @@ const (
 
 // Eigenpairs gives eigenvectors of Ritz values of a session's last Lanczos processes, by cell: of as many in each, which must be of the processes at hand. A
 // vector is V^T u, of V f32[m, N], the basis of the process, which stays on the device, and u, the vector of T rounded to float32, divided by its norm.
-// Errors: values of other processes; those of the engine.
+// It stops between products, and then keeps the processes as an estimation does. Errors: values of other processes; those of the engine.
 func (s *Session) Eigenpairs(ctx context.Context, of [][]Ritz) ([][]Eigenpair, error) {
 	if len(of) != s.cells() {
 		return nil, fmt.Errorf("curvature: Ritz values of %d cells; want those of %d", len(of), s.cells())
@@ -63,6 +63,9 @@ func (s *Session) Eigenpairs(ctx context.Context, of [][]Ritz) ([][]Eigenpair, e
 		s.programs[name] = combine
 	}
 	for i := range k {
+		if err := s.pause(ctx); err != nil {
+			return nil, err
+		}
 		for c, values := range of {
 			u := make([]float32, m)
 			for j, v := range values[i].Vector {
@@ -72,14 +75,14 @@ func (s *Session) Eigenpairs(ctx context.Context, of [][]Ritz) ([][]Eigenpair, e
 				return nil, err
 			}
 		}
-		if err := combine.Run(ctx, 1); err != nil { // not Reset: the basis is the process's
+		if err := combine.Run(context.WithoutCancel(ctx), 1); err != nil { // not Reset: the basis is the process's
 			return nil, err
 		}
 		v, err := s.read(pairVector, s.N)
 		if err != nil {
 			return nil, err
 		}
-		av, err := s.Multiply(ctx, v)
+		av, err := s.Multiply(context.WithoutCancel(ctx), v)
 		if err != nil {
 			return nil, err
 		}

@@ -28,6 +28,63 @@ func (k *stopping) Due() bool {
 	return false
 }
 
+// TestEigenpairsAreStopped: the processes that eigenvectors are of are kept when these are stopped, and are not run again.
+func TestEigenpairsAreStopped(t *testing.T) {
+	o := mlp(model.GELU, model.CrossEntropy)
+	a, err := o.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const steps, pairs = 12, 5
+	run := func(keep curvature.Keeper, ctx context.Context) (all []float32, taken int, err error) {
+		first, last := -1, 0
+		s := session(t, a, curvature.Options{Vectors: 2, Seed: 4, Keep: keep, Progress: func(done, _ int) {
+			if first < 0 {
+				first = done
+			}
+			last = done
+		}})
+		defer s.Close()
+		tri, err := s.Lanczos(ctx, steps, curvature.Normal)
+		if err != nil {
+			return nil, last - first, err
+		}
+		var of [][]curvature.Ritz
+		for _, x := range tri {
+			r, err := x.Ritz()
+			if err != nil {
+				t.Fatal(err)
+			}
+			of = append(of, r[:pairs])
+		}
+		found, err := s.Eigenpairs(ctx, of)
+		for _, cell := range found {
+			for _, p := range cell {
+				all = append(append(all, float32(p.Value), float32(p.Residual)), p.Vector...)
+			}
+		}
+		return all, last - first, err
+	}
+	want, taken, err := run(nil, context.Background())
+	if err != nil || taken != steps {
+		t.Fatalf("%d steps, %v", taken, err)
+	}
+	for _, at := range []int{steps, steps + pairs - 2} { // a step asks whether a checkpoint is due, but for the first; so does an eigenvector
+		file := &curvature.File{Path: filepath.Join(t.TempDir(), "checkpoint.safetensors")}
+		ctx, stop := context.WithCancel(context.Background())
+		if _, _, err := run(&stopping{file, at, stop}, ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("stopped: error %v", err)
+		}
+		got, taken, err := run(&stopping{file, 0, func() {}}, context.Background())
+		if err != nil || taken != 0 {
+			t.Errorf("stopped in the eigenvectors, the processes took %d steps again, %v", taken, err)
+		}
+		if !slices.Equal(bitsOf(got), bitsOf(want)) {
+			t.Error("eigenvectors of processes that were kept are others")
+		}
+	}
+}
+
 // TestResume: every estimator, stopped in its midst and taken up in another session, gives the bits of one that went through.
 func TestResume(t *testing.T) {
 	o := mlp(model.GELU, model.CrossEntropy)

@@ -53,7 +53,19 @@ func (s *Session) run(ctx context.Context, l loop) error {
 		}
 		at++
 	}
+	s.last = l
 	return nil
+}
+
+// pause tells, between products that come after an estimation, whether ctx has ended; then, and when it is time to, it keeps the whole estimation.
+func (s *Session) pause(ctx context.Context) error {
+	err := ctx.Err()
+	if err != nil || s.keep != nil && s.keep.Due() {
+		if saved := s.save(s.last, s.last.steps); saved != nil {
+			return saved
+		}
+	}
+	return err
 }
 
 func (s *Session) tell(done, of int) {

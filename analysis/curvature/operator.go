@@ -54,6 +54,7 @@ type Session struct {
 	states   []state // of all programs
 	began    bool    // the product's own states are set
 	lanczos  int     // steps of the processes that the basis is of
+	last     loop    // the estimation that has ended last
 	keep     Keeper
 	seed     uint64
 	told     func(done, of int)
