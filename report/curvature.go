@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lockstep/analysis/curvature"
 	"lockstep/probe"
 )
 
@@ -53,7 +54,7 @@ func WriteCurvature(w io.Writer, card string, r *probe.Results) error {
 func makeCurvaturePage(card string, r *probe.Results) (p curvaturePage, err error) {
 	id := r.Identity
 	p = curvaturePage{Name: card, Digest: r.Digest, Conventions: r.Conventions, Compared: r.Compared}
-	p.Title = fmt.Sprintf("%s of the %s matrix", id.Method, id.Kind)
+	p.Title = fmt.Sprintf("%s of the %s", id.Method, curvature.Kind(id.Kind).Text())
 	p.Title = strings.ToUpper(p.Title[:1]) + p.Title[1:]
 	p.Facts = []fact{
 		{"models", strconv.Itoa(len(r.Models))},

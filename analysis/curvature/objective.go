@@ -27,6 +27,21 @@ const (
 // Kinds lists the kinds of matrices.
 func Kinds() []Kind { return []Kind{Hessian, GaussNewton, Fisher, EmpiricalFisher} }
 
+// Text names the matrix in a sentence.
+func (k Kind) Text() string {
+	switch k {
+	case Hessian:
+		return "Hessian"
+	case GaussNewton:
+		return "Gauss-Newton matrix"
+	case Fisher:
+		return "Fisher matrix"
+	case EmpiricalFisher:
+		return "empirical Fisher matrix"
+	}
+	return string(k)
+}
+
 // Semidefinite tells whether no matrix of the kind has a negative eigenvalue, but for what products are off: Gauss-Newton matrices have none because the losses are
 // convex in the outputs, Fisher matrices because they are means of g g^T. So it is of blocks, and of P^T M P.
 func (k Kind) Semidefinite() bool { return k != Hessian }
