@@ -42,7 +42,7 @@ func productWords(o op.MatMul, in []op.Type, cells int) int {
 	m, terms := d.M*cells, min(op.Chunk, d.K)
 	words := panel*(terms+7) + d.N
 	if d.AM == 1 {
-		words += m * (terms + d.N)
+		words += m*terms + min(m*d.N, mostSums)
 	}
 	if cells > 1 {
 		words += m * (d.K + d.N)

@@ -11,12 +11,11 @@ import (
 // few is the number of terms that go at a time: all of a chunk, or, of the transpose of a tall A, so many as the first-level cache holds of the rows of both
 // operands: else each tile would fetch its columns of all rows from afar, or of a packed copy.
 func (p *product) few(terms int, b operandsAB) int {
-	const firstLevel = 24 << 10 // bytes
 	row := 4 * (p.M + p.N)
 	if b[1] != nil {
 		row *= 2
 	}
-	n := firstLevel / row / 8 * 8
+	n := fewNear / row / 8 * 8
 	if p.AM != 1 || p.BN != 1 || p.M < fewest || max(p.AK, p.BK) > nearRows || n < fewest || terms <= 2*n {
 		return op.Chunk
 	}
@@ -24,8 +23,10 @@ func (p *product) few(terms int, b operandsAB) int {
 }
 
 const (
-	fewest   = 16  // terms at a time, each of which fetches and stores the chains of a tile; and rows, which use what is fetched
-	nearRows = 256 // words from one row to the next, at most: the lines of rows that lie further apart would share the same few sets of the cache
+	fewNear  = 24 << 10                                                // bytes of the first-level cache for the rows of few terms
+	mostSums = (fewNear / 4 / fewest / 2) * (fewNear / 4 / fewest / 2) // words of C, at most, where terms go a few at a time: then M + N <= fewNear / 4 / fewest
+	fewest   = 16                                                      // terms at a time, each of which fetches and stores the chains of a tile; and rows, which use what is fetched
+	nearRows = 256                                                     // words from one row to the next, at most: the lines of rows that lie further apart would share the same few sets of the cache
 )
 
 // target is where a chunk's chains go: C, or X and the chains, see tileKernel.

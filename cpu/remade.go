@@ -37,6 +37,9 @@ func (f *bander) remakes(v op.Value) bool {
 	switch o := n.Op.(type) {
 	case op.Fill, op.Broadcast:
 	case op.Transpose:
+		if o != headsApart {
+			return false
+		}
 		free = true
 	case op.Binary:
 		if o != op.Add && o != op.Sub && o != op.Mul {

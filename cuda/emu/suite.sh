@@ -1,6 +1,6 @@
 #!/bin/bash
 # The conformance suite of package gpu on the emulated driver: in each order of threads and blocks, and with the kernels checked
-# by each sanitizer. Two runs at a time; a line for each. Needs the environment of `make env` (test-emu gives it), $GO, $CUDA_HOME.
+# by each sanitizer; with PART=K/3 in the Kth order and by the Kth sanitizer alone. Two runs at a time; a line for each. Needs the environment of `make env` (test-emu gives it), $GO, $CUDA_HOME.
 #
 # Sanitizers get the tests of kernels alone: others make faults on purpose, which end the process there. ThreadSanitizer gets a few
 # cases of each kernel (-few): with all of them it takes an hour. The suite fails if a kernel has none. Under it Go sends no signals that
@@ -50,23 +50,33 @@ pair() { # both jobs, or the failure of either
   [ -z "${2:-}" ] || wait "$2" || status=1
 }
 
+case ${PART:=all} in
+all | 1/3 | 2/3 | 3/3) ;;
+*) echo "PART=$PART: want 1/3, 2/3 or 3/3"; exit 2 ;;
+esac
+part() { [ "$PART" = all ] || [ "$PART" = "$1/3" ]; }
+
 kernels='-test.run=Conformance|PeakKernels'
-prefix=
-run forward "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=forward -- & one=$!
-run reverse "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=reverse -- & pair $one $!
-run permuted "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=permuted -- & one=$!
-two=
-if sanitizer address; then
-  run address "$bin/libcuda-emu-address.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:handle_segv=0 -- $kernels & two=$!
+prefix= jobs=()
+start() { # two jobs at a time
+  if [ ${#jobs[@]} = 2 ]; then
+    pair "${jobs[@]}"
+    jobs=()
+  fi
+  run "$@" &
+  jobs+=($!)
+}
+part 1 && start forward "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=forward --
+part 2 && start reverse "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=reverse --
+part 3 && start permuted "$bin/libcuda-emu.so" LOCKSTEP_EMU_ORDER=permuted --
+if part 1 && sanitizer address; then
+  start address "$bin/libcuda-emu-address.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:handle_segv=0 -- $kernels
 fi
-pair $one $two
-one= two=
-if sanitizer undefined; then run undefined "$bin/libcuda-emu-undefined.so" UBSAN_OPTIONS=halt_on_error=1 -- $kernels & one=$!; fi
-if sanitizer thread; then
+if part 2 && sanitizer undefined; then start undefined "$bin/libcuda-emu-undefined.so" UBSAN_OPTIONS=halt_on_error=1 -- $kernels; fi
+if part 3 && sanitizer thread; then
   prefix="setarch -R"
-  run thread "$bin/libcuda-emu-thread.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1 GODEBUG=asyncpreemptoff=1 -- $kernels -few 4 & two=$!
+  start thread "$bin/libcuda-emu-thread.so" LD_PRELOAD="$(${CXX:-g++} -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1 GODEBUG=asyncpreemptoff=1 -- $kernels -few 4
 fi
-[ -z "$one" ] || pair $one
-[ -z "$two" ] || pair $two
+[ ${#jobs[@]} = 0 ] || pair "${jobs[@]}"
 rm -f "$bin/sanitizer-probe"
 exit $status

@@ -36,7 +36,7 @@ KERNEL(32) nobody(const View a) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if planted, survived, err := l.plantKernels(true, 1, func(string) bool { return true }); planted != 2 || survived != 2 || err != nil {
+	if planted, survived, err := l.plantKernels(true, 1, share{}, func(string) bool { return true }); planted != 2 || survived != 2 || err != nil {
 		t.Errorf("%d planted, %d survived, %v; want two of two", planted, survived, err)
 	}
 }
