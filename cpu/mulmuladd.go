@@ -37,7 +37,7 @@ func (mulMulAdd) VJP(op.Emitter, op.Node, []op.Value) []op.Value { panic("cpu: V
 func (l *layout) foldProducts(e *Engine) {
 	f := l.folding(e)
 	for i, n := range l.t.Step {
-		if n.Op != op.Add || n.In[0] == n.In[1] {
+		if n.Op != op.Add {
 			continue
 		}
 		fused := op.Node{Op: mulMulAdd{}, Out: n.Out}

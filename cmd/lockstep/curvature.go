@@ -265,8 +265,6 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 		return nil, how, errors.New("--diagonal and -o FILE.npy belong together")
 	case method == probe.Spectrum && c.Bool("eigenvectors") != (c.String("o") != ""):
 		return nil, how, errors.New("--eigenvectors and -o FILE.npy belong together")
-	case c.String("o") != "" && filepath.Clean(c.String("errors")) == filepath.Clean(c.String("o")):
-		return nil, how, fmt.Errorf("-o and --errors are both %s: want two files", c.String("o"))
 	case c.IsSet("errors") && (!c.Bool("diagonal") || c.String("errors") == ""):
 		return nil, how, errors.New("--errors FILE.npy goes with --diagonal and -o")
 	case c.IsSet("params") && c.IsSet("at"):
@@ -321,10 +319,60 @@ func estimationOf(c *cli.Context, method string) (e *probe.Estimation, how probe
 	}
 	how = probe.How{Dir: c.String("out"), Resume: c.Bool("resume"), Checkpoint: c.Duration("checkpoint"), Recorded: recorded,
 		Page: func(w io.Writer, r *probe.Results) error { return report.WriteCurvature(w, card, r) }}
-	if err := errors.Join(hasFolder("-o", c.String("o")), hasFolder("--errors", c.String("errors"))); err != nil {
+	if err := writable(c, "o", "errors"); err != nil {
 		return nil, how, err
 	}
 	return e, how, e.Check()
+}
+
+// writable tells whether the files of flags can be written when all has been computed, as far as that can be told before, and are none that the command
+// reads, nor one of the others.
+func writable(c *cli.Context, flags ...string) error {
+	reads := []string{"card", "params", "inputs", "labels", "vector"}
+	dashed := func(name string) string {
+		if len(name) == 1 {
+			return "-" + name
+		}
+		return "--" + name
+	}
+	for i, name := range flags {
+		path := c.String(name)
+		if path == "" {
+			continue
+		}
+		if err := hasFolder(dashed(name), path); err != nil {
+			return err
+		}
+		for _, other := range reads {
+			if c.String(other) != "" && sameFile(path, c.String(other)) {
+				return fmt.Errorf("%s %s is what --%s reads: want another file", dashed(name), path, other)
+			}
+		}
+		if card := c.Args().First(); card != "" && sameFile(path, card) {
+			return fmt.Errorf("%s %s is the card: want another file", dashed(name), path)
+		}
+		for _, other := range flags[:i] {
+			if c.String(other) != "" && sameFile(path, c.String(other)) {
+				return fmt.Errorf("%s and %s are both %s: want two files", dashed(other), dashed(name), path)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile tells whether two paths are of one file, which may not be there yet.
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(x, y)
+	}
+	if errA == nil || errB == nil || filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	x, errA = os.Stat(filepath.Dir(a))
+	y, errB = os.Stat(filepath.Dir(b))
+	return errA == nil && errB == nil && os.SameFile(x, y)
 }
 
 // hasFolder tells whether a file can be written at a flag's path when all has been computed, as far as that can be told before; "": no file.

@@ -83,7 +83,7 @@ func curvatureProduct(c *cli.Context) error {
 	if err := checked.Check(); err != nil {
 		return err
 	}
-	if err := hasFolder("-o", c.String("o")); err != nil {
+	if err := writable(c, "o"); err != nil {
 		return err
 	}
 	engine, err := engineOf(c)

@@ -153,7 +153,7 @@ func TestPart(t *testing.T) {
 	if some := partOf(all, share{}); len(some) != len(all) {
 		t.Errorf("the whole is %v", some)
 	}
-	for _, text := range []string{"", "1", "0/3", "4/3", "1/3x", "1/3 2", "-1/3", "a/b"} {
+	for _, text := range []string{"", "1", "0/3", "4/3", "1/3x", "1/3 2", "1/3 .", "1/3 . 4", "-1/3", "a/b"} {
 		var out strings.Builder
 		if status := run([]string{"-part", text}, &out, &out); status != 2 || !strings.Contains(out.String(), "want K/N") {
 			t.Errorf("-part %q: status %d: %s", text, status, &out)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,9 +117,11 @@ func (s *share) String() string { return fmt.Sprintf("%d/%d", max(s.part, 1), ma
 
 // Set is flag.Value's.
 func (s *share) Set(text string) error {
-	var rest string
-	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.part, &s.of, &rest)
-	if n != 3 || rest != "." || s.part < 1 || s.part > s.of {
+	k, n, _ := strings.Cut(text, "/")
+	var errK, errN error
+	s.part, errK = strconv.Atoi(k)
+	s.of, errN = strconv.Atoi(n)
+	if errK != nil || errN != nil || s.part < 1 || s.part > s.of {
 		return errors.New("want K/N, with K from 1 to N")
 	}
 	return nil
